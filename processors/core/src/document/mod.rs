@@ -1,0 +1,286 @@
+//! A document and station 6: one event taken in, with all that follows from it inside the document.
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Identity;
+use crate::marks::Verdict;
+use crate::model::{Admit, Folded, ReadModel, Standing};
+use crate::outcome::Outcome;
+use crate::position::{Offset, Position};
+use crate::stamp::{Output, Stamp, Waiting, Wants};
+
+/// How many events may wait in one document; one more is held.
+pub const MAX_WAITING_EVENTS: usize = 256;
+
+/// The state that readers see, and the stamp that makes every write of it exact.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Document<M: ReadModel> {
+    /// The state; `None` before the first fold and after the end.
+    pub state: Option<M::State>,
+    /// The stamp.
+    pub stamp: Stamp<M::Event>,
+}
+
+// By hand, because derives would ask the same of `M`, which is never made.
+impl<M: ReadModel> Clone for Document<M> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            stamp: self.stamp.clone(),
+        }
+    }
+}
+
+impl<M: ReadModel> PartialEq for Document<M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.state == other.state && self.stamp == other.stamp
+    }
+}
+
+impl<M: ReadModel> Default for Document<M> {
+    fn default() -> Self {
+        Self {
+            state: None,
+            stamp: Stamp::default(),
+        }
+    }
+}
+
+/// One event at the door of a document.
+#[derive(Debug, Clone, Copy)]
+pub struct Incoming<'a, E> {
+    /// How it is known.
+    pub identity: &'a Identity,
+    /// The record that brings it.
+    pub from: &'a Position,
+    /// Everything of its partition below this offset is written, and its outputs are sent.
+    pub sent_below: Offset,
+    /// The event.
+    pub event: &'a E,
+}
+
+/// What became of an event, and of those that had waited for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The event's own end.
+    pub outcome: Outcome,
+    /// Why it waits or is held, without any of its data.
+    pub why: Option<String>,
+    /// Records that had waited and have now come to their end.
+    pub released: Vec<(Position, Outcome)>,
+    /// Whether nothing proved that the event is new.
+    pub undecided: bool,
+}
+
+impl Taken {
+    const fn as_outcome(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            why: None,
+            released: Vec::new(),
+            undecided: false,
+        }
+    }
+
+    fn because(outcome: Outcome, why: &str) -> Self {
+        Self {
+            why: Some(why.to_owned()),
+            ..Self::as_outcome(outcome)
+        }
+    }
+}
+
+impl<M: ReadModel> Document<M> {
+    /// What stands here, for admission.
+    pub const fn standing(&self) -> Standing<'_, M::State> {
+        match &self.state {
+            Some(state) => Standing::Live(state),
+            None if self.stamp.gone => Standing::Gone,
+            None => Standing::Never,
+        }
+    }
+
+    /// Takes one event in: folds it, lets it wait, or says why neither.
+    pub fn take(&mut self, incoming: Incoming<'_, M::Event>) -> Taken {
+        if self.waits(|waiting| waiting.from == *incoming.from) {
+            return Taken::as_outcome(Outcome::Waiting);
+        }
+        self.stamp
+            .forget_sent(&incoming.from.partition, incoming.sent_below);
+        let verdict = self.stamp.judge(incoming.identity);
+        match verdict {
+            Verdict::Repeat => return Taken::as_outcome(Outcome::Duplicate),
+            Verdict::Stale => return Taken::as_outcome(Outcome::Stale),
+            Verdict::Fold | Verdict::FoldUndecided | Verdict::Early => {}
+        }
+        if self.stamp.held {
+            return Taken::because(Outcome::Held, "an earlier record of this key is held");
+        }
+        if verdict != Verdict::Early {
+            let undecided = verdict == Verdict::FoldUndecided;
+            return Taken {
+                undecided,
+                ..self.admit(&incoming)
+            };
+        }
+        if self.waits(|waiting| waiting.identity == *incoming.identity) {
+            return Taken::as_outcome(Outcome::Duplicate);
+        }
+        self.let_wait(&incoming, Wants::EarlierVersions)
+    }
+
+    /// Holds the key for a record that cannot be read.
+    pub fn hold_for(&mut self, why: &str) -> Taken {
+        self.hold();
+        Taken::because(Outcome::Held, why)
+    }
+
+    /// Marks the key as held: from now on its events queue behind the held record.
+    const fn hold(&mut self) {
+        if !self.stamp.held {
+            self.stamp.held = true;
+            self.stamp.revision += 1;
+        }
+    }
+
+    fn waits(&self, is_it: impl FnMut(&Waiting<M::Event>) -> bool) -> bool {
+        self.stamp.waiting.iter().any(is_it)
+    }
+
+    fn admit(&mut self, incoming: &Incoming<'_, M::Event>) -> Taken {
+        let mut taken = match M::admit(self.standing(), incoming.event) {
+            Admit::Fold => {
+                self.fold(incoming.identity, incoming.from, incoming.event);
+                Taken::as_outcome(Outcome::Applied)
+            }
+            Admit::Stale => {
+                self.stamp.mark(incoming.identity);
+                Taken::as_outcome(Outcome::Stale)
+            }
+            Admit::Wait(why) => self.let_wait(incoming, Wants::Event(why.to_owned())),
+            Admit::Refuse(why) => {
+                self.hold();
+                Taken::because(Outcome::Held, why)
+            }
+        };
+        if taken.outcome != Outcome::Held {
+            taken.released = self.release(incoming.from);
+        }
+        taken
+    }
+
+    fn let_wait(&mut self, incoming: &Incoming<'_, M::Event>, wants: Wants) -> Taken {
+        if self.stamp.waiting.len() >= MAX_WAITING_EVENTS {
+            self.hold();
+            return Taken::because(Outcome::Held, "too many events wait in this document");
+        }
+        let why = match &wants {
+            Wants::EarlierVersions => {
+                self.stamp.revision += 1;
+                "earlier versions of its aggregate are missing".to_owned()
+            }
+            Wants::Event(why) => {
+                self.stamp.mark(incoming.identity);
+                why.clone()
+            }
+        };
+        self.stamp.waiting.push(Waiting {
+            identity: incoming.identity.clone(),
+            from: incoming.from.clone(),
+            wants,
+            event: incoming.event.clone(),
+        });
+        Taken {
+            why: Some(why),
+            ..Taken::as_outcome(Outcome::Waiting)
+        }
+    }
+
+    fn fold(&mut self, identity: &Identity, from: &Position, event: &M::Event) {
+        self.stamp.mark(identity);
+        self.fold_marked(from, event);
+    }
+
+    fn fold_marked(&mut self, from: &Position, event: &M::Event) {
+        let Folded { state, says } = M::fold(self.state.take(), event);
+        self.stamp.gone = state.is_none();
+        self.state = state;
+        let revision = self.stamp.revision;
+        self.stamp
+            .unsent
+            .extend((0..).zip(says).map(|(n, reaction)| Output {
+                revision,
+                n,
+                from: from.clone(),
+                reaction,
+            }));
+    }
+
+    /// Folds what has waited, in the order in which it came, until nothing more can be folded.
+    /// Outputs are owed to the record that released them: it is not settled before they are sent.
+    fn release(&mut self, by: &Position) -> Vec<(Position, Outcome)> {
+        let mut released = Vec::new();
+        let mut at = 0;
+        while let Some(waiting) = self.stamp.waiting.get(at) {
+            match self.ready(waiting) {
+                Ready::Not => at += 1,
+                Ready::ToWaitFor(why) => {
+                    self.change_wants(at, why);
+                    at = 0;
+                }
+                Ready::Done(outcome) => {
+                    let waiting = self.stamp.waiting.remove(at);
+                    self.finish_waiting(&waiting, outcome, by);
+                    released.push((waiting.from, outcome));
+                    at = 0;
+                }
+            }
+        }
+        released
+    }
+
+    fn ready(&self, waiting: &Waiting<M::Event>) -> Ready {
+        let in_gap = waiting.wants == Wants::EarlierVersions;
+        if in_gap && self.stamp.judge(&waiting.identity) == Verdict::Early {
+            return Ready::Not;
+        }
+        match M::admit(self.standing(), &waiting.event) {
+            Admit::Fold => Ready::Done(Outcome::Applied),
+            Admit::Stale => Ready::Done(Outcome::Stale),
+            Admit::Wait(why) | Admit::Refuse(why) if in_gap => Ready::ToWaitFor(why),
+            Admit::Wait(_) | Admit::Refuse(_) => Ready::Not,
+        }
+    }
+
+    fn finish_waiting(&mut self, waiting: &Waiting<M::Event>, outcome: Outcome, by: &Position) {
+        match waiting.wants {
+            Wants::EarlierVersions => self.stamp.mark(&waiting.identity),
+            Wants::Event(_) => self.stamp.revision += 1,
+        }
+        if outcome == Outcome::Applied {
+            self.fold_marked(by, &waiting.event);
+        }
+    }
+
+    fn change_wants(&mut self, at: usize, why: &str) {
+        if let Some(waiting) = self.stamp.waiting.get_mut(at) {
+            waiting.wants = Wants::Event(why.to_owned());
+            let identity = waiting.identity.clone();
+            self.stamp.mark(&identity);
+        }
+    }
+}
+
+/// Whether a waiting event's time has come.
+enum Ready {
+    /// It goes on waiting.
+    Not,
+    /// Its versions are complete, and now it waits for another event.
+    ToWaitFor(&'static str),
+    /// It comes to its end.
+    Done(Outcome),
+}
+
+#[cfg(test)]
+mod tests;

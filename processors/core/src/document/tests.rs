@@ -1,0 +1,281 @@
+//! What must hold for every document, tried on a model that keeps a trail of everything folded.
+
+use proptest::prelude::*;
+use readmill_schemas::Timestamp;
+use readmill_schemas::points::{PointsEarned, PointsEvent};
+
+use super::*;
+use crate::identity::SourcePosition;
+use crate::model::{Keys, Reaction};
+use crate::position::Partition;
+
+/// Folds the order of everything that it sees, so that any change of order shows.
+#[derive(Debug, PartialEq, Clone)]
+struct Trail;
+
+/// A label that begins so waits for the rest of it.
+const AFTER: &str = "after:";
+
+impl ReadModel for Trail {
+    const NAME: &'static str = "trail";
+    const FOLD_VERSION: u32 = 1;
+    const ABOUT: &'static str = "everything in its order";
+    type Event = PointsEvent;
+    type State = Vec<String>;
+
+    fn keys(_: &PointsEvent) -> Keys {
+        Keys::one("k")
+    }
+
+    fn admit(standing: Standing<'_, Vec<String>>, event: &PointsEvent) -> Admit {
+        let label = label(event);
+        let seen = |wanted: &str| matches!(standing, Standing::Live(trail) if trail.iter().any(|seen| seen == wanted));
+        match (standing, label.strip_prefix(AFTER)) {
+            (Standing::Gone, _) => Admit::Stale,
+            (_, Some(wanted)) if !seen(wanted) => Admit::Wait("what it comes after"),
+            _ if label == "poison" => Admit::Refuse("poison"),
+            _ => Admit::Fold,
+        }
+    }
+
+    fn fold(state: Option<Vec<String>>, event: &PointsEvent) -> Folded<Vec<String>> {
+        let mut trail = state.unwrap_or_default();
+        trail.push(label(event).to_owned());
+        if label(event) == "end" {
+            Folded::gone()
+        } else {
+            Folded::next(trail)
+        }
+        .saying(event)
+    }
+}
+
+fn label(event: &PointsEvent) -> &str {
+    match event {
+        PointsEvent::PointsEarned(earned) => &earned.lot_id,
+        _ => "other",
+    }
+}
+
+fn event(label: &str) -> PointsEvent {
+    PointsEvent::PointsEarned(PointsEarned {
+        ledger_id: String::new(),
+        member_id: "k".to_owned(),
+        occurred_at: Timestamp::from_millis(0),
+        lot_id: label.to_owned(),
+        points: 1,
+        expires_at: Timestamp::from_millis(0),
+        reason: "order".to_owned(),
+        order_no: None,
+    })
+}
+
+/// One record of a log: its offset is its place in the log.
+#[derive(Debug, Clone)]
+struct Sent {
+    identity: Identity,
+    label: String,
+}
+
+fn versioned(version: i64, label: &str) -> Sent {
+    Sent {
+        identity: Identity::version("t", "k", true, version),
+        label: label.to_owned(),
+    }
+}
+
+fn known_by_event(lsn: i64) -> Sent {
+    let position = SourcePosition::Postgres {
+        commit: Some(lsn / 3),
+        lsn,
+    };
+    Sent {
+        identity: Identity::event("t", Some(position), &format!("event-{lsn}")),
+        label: lsn.to_string(),
+    }
+}
+
+fn at(offset: usize) -> Position {
+    let offset = Offset(i64::try_from(offset).unwrap());
+    Position {
+        partition: Partition::new("t", 0),
+        offset,
+    }
+}
+
+fn deliver(document: &mut Document<Trail>, log: &[Sent], from: usize, to: usize) -> Vec<Outcome> {
+    let sent_below = at(from).offset;
+    (from..to)
+        .map(|offset| {
+            let sent = &log[offset];
+            let (event, from) = (event(&sent.label), at(offset));
+            let incoming = Incoming {
+                identity: &sent.identity,
+                from: &from,
+                sent_below,
+                event: &event,
+            };
+            document.take(incoming).outcome
+        })
+        .collect()
+}
+
+#[track_caller]
+fn check(log: &[Sent], outcomes: &[Outcome], trail: &[&str]) -> Document<Trail> {
+    let mut document = Document::default();
+    assert_eq!(deliver(&mut document, log, 0, log.len()), outcomes);
+    assert_eq!(document.state.clone().unwrap_or_default(), trail);
+    document
+}
+
+#[test]
+fn versions_fold_in_their_order_whatever_order_they_come_in() {
+    use Outcome::{Applied, Duplicate, Waiting};
+    let log = [
+        versioned(1, "a"),
+        versioned(3, "c"),
+        versioned(3, "c"),
+        versioned(2, "b"),
+    ];
+    let document = check(
+        &log,
+        &[Applied, Waiting, Duplicate, Applied],
+        &["a", "b", "c"],
+    );
+    assert_eq!(document.stamp.waiting, []);
+}
+
+#[test]
+fn an_early_event_waits_and_those_behind_it_go_on() {
+    use Outcome::{Applied, Waiting};
+    let log = [
+        versioned(1, "after:x"),
+        versioned(2, "y"),
+        versioned(3, "x"),
+    ];
+    check(&log, &[Waiting, Applied, Applied], &["y", "x", "after:x"]);
+}
+
+#[test]
+fn a_refused_event_holds_its_key() {
+    use Outcome::{Applied, Held};
+    let log = [versioned(1, "a"), versioned(2, "poison"), versioned(3, "c")];
+    let document = check(&log, &[Applied, Held, Held], &["a"]);
+    assert!(document.stamp.held);
+    assert_eq!(
+        document.stamp.revision, 2,
+        "queueing behind it changes nothing more"
+    );
+}
+
+#[test]
+fn nothing_raises_a_document_that_ended() {
+    use Outcome::{Applied, Duplicate, Stale};
+    let log = [
+        versioned(1, "a"),
+        versioned(2, "end"),
+        versioned(3, "late"),
+        versioned(1, "a"),
+    ];
+    let document = check(&log, &[Applied, Applied, Stale, Duplicate], &[]);
+    assert!(document.stamp.gone);
+}
+
+#[test]
+fn a_full_document_holds_what_it_cannot_let_wait() {
+    let log: Vec<Sent> = (0..=MAX_WAITING_EVENTS)
+        .map(|n| versioned(i64::try_from(n).unwrap() + 2, "early"))
+        .collect();
+    let mut document = Document::<Trail>::default();
+    let outcomes = deliver(&mut document, &log, 0, log.len());
+    assert_eq!(outcomes.last(), Some(&Outcome::Held));
+    assert_eq!(document.stamp.waiting.len(), MAX_WAITING_EVENTS);
+}
+
+#[test]
+fn reactions_stay_until_their_record_is_surely_sent() {
+    let log = [versioned(1, "a"), versioned(2, "b")];
+    let mut document = Document::<Trail>::default();
+    deliver(&mut document, &log, 0, 1);
+    assert_eq!(document.stamp.unsent.len(), 1);
+    assert_eq!(document.stamp.unsent[0].reaction, Reaction::of(&event("a")));
+    deliver(&mut document, &log, 1, 2);
+    let owed: Vec<i64> = document
+        .stamp
+        .unsent
+        .iter()
+        .map(|output| output.revision)
+        .collect();
+    assert_eq!(
+        owed,
+        [2],
+        "the first was sent before the second batch began"
+    );
+}
+
+fn logs() -> impl Strategy<Value = Vec<Sent>> {
+    let versions =
+        (1..40_i64).prop_map(|n| (1..=n).map(|v| versioned(v, &v.to_string())).collect());
+    let events = (1..90_i64).prop_map(|n| (1..=n).map(known_by_event).collect());
+    prop_oneof![versions, events]
+}
+
+proptest! {
+    /// Crashing and starting again anywhere earlier leaves the same document, stamp and all but
+    /// for what is still to be sent.
+    #[test]
+    fn redelivery_changes_nothing(log in logs(), cuts in prop::collection::vec((0..90_usize, 0..30_usize), 0..8)) {
+        let mut once = Document::<Trail>::default();
+        deliver(&mut once, &log, 0, log.len());
+        let mut again = Document::<Trail>::default();
+        let mut done = 0;
+        for (to, back) in cuts {
+            let to = to.min(log.len()).max(done);
+            deliver(&mut again, &log, done, to);
+            done = to.saturating_sub(back);
+        }
+        deliver(&mut again, &log, done, log.len());
+        prop_assert_eq!(&once.state, &again.state);
+        prop_assert_eq!(once.stamp.revision, again.stamp.revision);
+        prop_assert_eq!(once.stamp.marks, again.stamp.marks);
+    }
+
+    /// A relay that publishes again, and neighbours that arrive swapped, leave the same state.
+    #[test]
+    fn repeats_and_swaps_change_nothing(
+        n in 2..40_i64,
+        repeats in prop::collection::vec((0..40_usize, 0..20_usize), 0..10),
+        swaps in prop::collection::vec(0..39_usize, 0..10),
+    ) {
+        let straight: Vec<Sent> = (1..=n).map(|v| versioned(v, &v.to_string())).collect();
+        let mut log = straight.clone();
+        for (what, later) in repeats {
+            let what = what % log.len();
+            let copy = log[what].clone();
+            log.insert((what + 1 + later).min(log.len()), copy);
+        }
+        for first in swaps {
+            let first = first % (log.len() - 1);
+            log.swap(first, first + 1);
+        }
+        let mut document = Document::<Trail>::default();
+        let outcomes = deliver(&mut document, &log, 0, log.len());
+        let labels: Vec<String> = straight.iter().map(|sent| sent.label.clone()).collect();
+        prop_assert_eq!(document.state, Some(labels));
+        let duplicates = outcomes.iter().filter(|o| **o == Outcome::Duplicate).count();
+        prop_assert_eq!(duplicates, log.len() - straight.len());
+    }
+
+    /// However a log is cut into batches, revisions and states are the same.
+    #[test]
+    fn batches_do_not_show(log in logs(), size in 1..20_usize) {
+        let mut whole = Document::<Trail>::default();
+        deliver(&mut whole, &log, 0, log.len());
+        let mut cut = Document::<Trail>::default();
+        for from in (0..log.len()).step_by(size) {
+            deliver(&mut cut, &log, from, (from + size).min(log.len()));
+        }
+        prop_assert_eq!(whole.state, cut.state);
+        prop_assert_eq!(whole.stamp.revision, cut.stamp.revision);
+    }
+}

@@ -1,0 +1,21 @@
+//! What a change means: identities, stamps, documents and the fold, pure and synchronous.
+
+pub mod digest;
+pub mod document;
+pub mod envelope;
+pub mod identity;
+pub mod ledger;
+pub mod marks;
+pub mod model;
+pub mod outcome;
+pub mod position;
+pub mod stamp;
+
+pub use document::{Document, Incoming, Taken};
+pub use identity::{EventTag, Identity, SourcePosition};
+pub use ledger::Ledger;
+pub use marks::{Marks, Verdict};
+pub use model::{Admit, Folded, Key, Keys, Reaction, ReadModel, Standing};
+pub use outcome::{Counts, Outcome};
+pub use position::{Offset, Partition, Position, ResumeAt};
+pub use stamp::{Output, Stamp, Waiting, Wants};

@@ -1,0 +1,226 @@
+//! What one line of changes has folded, and the judgement of a change against it.
+
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::{EventTag, Place, SourcePosition};
+use crate::position::Offset;
+
+/// How many events of one line a document remembers by id.
+pub const REMEMBERED_EVENTS: usize = 32;
+
+/// What a line has folded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Marks {
+    /// All versions up to this one.
+    #[serde(rename = "version")]
+    Version(i64),
+    /// The last events by id, and the highest position that was forgotten.
+    #[serde(rename = "events")]
+    Events {
+        /// Everything at or below is older than memory reaches.
+        forgotten: Option<SourcePosition>,
+        /// The last events, oldest first.
+        recent: VecDeque<(Option<SourcePosition>, EventTag)>,
+    },
+    /// All offsets up to this one.
+    #[serde(rename = "offset")]
+    Log(Offset),
+}
+
+/// The answer to both questions about a change: have I folded it, and is it too old to tell?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// New: fold it.
+    Fold,
+    /// Not remembered, and its position cannot be compared with what was forgotten: folded, since
+    /// dropping it could lose data, and counted.
+    FoldUndecided,
+    /// This very change is folded.
+    Repeat,
+    /// Older than memory reaches: its source has moved on, so it is a repeat or hopelessly late.
+    Stale,
+    /// Versions before it are missing.
+    Early,
+}
+
+impl Marks {
+    /// Judges a change against a line; `None` is a line that has folded nothing.
+    pub fn judge(marks: Option<&Self>, place: Place) -> Verdict {
+        match (place, marks) {
+            (Place::Version(version), Some(Self::Version(floor))) => judge_version(*floor, version),
+            (Place::Version(version), _) => judge_version(0, version),
+            (Place::Event { position, tag }, Some(Self::Events { forgotten, recent })) => {
+                if recent.iter().any(|(_, remembered)| *remembered == tag) {
+                    Verdict::Repeat
+                } else {
+                    judge_unremembered(*forgotten, position)
+                }
+            }
+            (Place::Log(offset), Some(Self::Log(high))) if offset <= *high => Verdict::Repeat,
+            (Place::Event { .. } | Place::Log(_), _) => Verdict::Fold,
+        }
+    }
+
+    /// The marks of a line whose first change is `place`.
+    pub fn first(place: Place) -> Self {
+        match place {
+            Place::Version(version) => Self::Version(version),
+            Place::Log(offset) => Self::Log(offset),
+            Place::Event { position, tag } => Self::Events {
+                forgotten: None,
+                recent: VecDeque::from([(position, tag)]),
+            },
+        }
+    }
+
+    /// Notes one more change.
+    pub fn advance(&mut self, place: Place) {
+        match (self, place) {
+            (Self::Events { forgotten, recent }, Place::Event { position, tag }) => {
+                recent.push_back((position, tag));
+                if recent.len() > REMEMBERED_EVENTS
+                    && let Some((Some(oldest), _)) = recent.pop_front()
+                    && forgotten.is_none_or(|known| {
+                        !oldest.partial_cmp(&known).is_some_and(Ordering::is_le)
+                    })
+                {
+                    *forgotten = Some(oldest);
+                }
+            }
+            (marks, place) => *marks = Self::first(place),
+        }
+    }
+}
+
+const fn judge_version(floor: i64, version: i64) -> Verdict {
+    if version <= floor {
+        Verdict::Repeat
+    } else if version == floor + 1 {
+        Verdict::Fold
+    } else {
+        Verdict::Early
+    }
+}
+
+fn judge_unremembered(
+    forgotten: Option<SourcePosition>,
+    position: Option<SourcePosition>,
+) -> Verdict {
+    let (Some(forgotten), Some(position)) = (forgotten, position) else {
+        return Verdict::Fold;
+    };
+    match position.partial_cmp(&forgotten) {
+        Some(order) if order.is_gt() => Verdict::Fold,
+        Some(_) => Verdict::Stale,
+        None => Verdict::FoldUndecided,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(lsn: i64) -> Place {
+        let position = Some(SourcePosition::Postgres {
+            commit: Some(lsn),
+            lsn,
+        });
+        Place::Event {
+            position,
+            tag: EventTag::of(&lsn.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_version_line_is_contiguous() {
+        use Verdict::{Early, Fold, Repeat};
+        let table = [
+            (None, 1, Fold),
+            (None, 2, Early),
+            (Some(4), 4, Repeat),
+            (Some(4), 1, Repeat),
+        ];
+        for (floor, version, verdict) in table {
+            let marks = floor.map(Marks::Version);
+            assert_eq!(
+                Marks::judge(marks.as_ref(), Place::Version(version)),
+                verdict
+            );
+        }
+        assert_eq!(
+            Marks::judge(Some(&Marks::Version(4)), Place::Version(5)),
+            Fold
+        );
+        assert_eq!(
+            Marks::judge(Some(&Marks::Version(4)), Place::Version(6)),
+            Early
+        );
+    }
+
+    #[test]
+    fn an_event_line_decides_by_id_first_and_by_position_only_beyond_memory() {
+        let mut marks = Marks::first(event(1000));
+        for n in 1..REMEMBERED_EVENTS {
+            marks.advance(event(1000 + i64::try_from(n).unwrap() * 10));
+        }
+        let judge = |marks: &Marks, place| Marks::judge(Some(marks), place);
+        assert_eq!(judge(&marks, event(1000)), Verdict::Repeat);
+        assert_eq!(
+            judge(&marks, event(990)),
+            Verdict::Fold,
+            "late, but nothing is forgotten"
+        );
+        marks.advance(event(5000));
+        assert_eq!(
+            judge(&marks, event(1000)),
+            Verdict::Stale,
+            "forgotten: republished"
+        );
+        assert_eq!(
+            judge(&marks, event(1005)),
+            Verdict::Fold,
+            "swapped, within memory"
+        );
+        assert_eq!(judge(&marks, event(5001)), Verdict::Fold);
+        let unknown = Some(SourcePosition::Postgres {
+            commit: None,
+            lsn: 7,
+        });
+        let place = Place::Event {
+            position: unknown,
+            tag: EventTag::of("new"),
+        };
+        assert_eq!(judge(&marks, place), Verdict::FoldUndecided);
+    }
+
+    #[test]
+    fn several_rows_under_one_position_are_several_changes() {
+        let position = Some(SourcePosition::Postgres {
+            commit: Some(7),
+            lsn: 7,
+        });
+        let place = |id: &str| Place::Event {
+            position,
+            tag: EventTag::of(id),
+        };
+        let mut marks = Marks::first(place("delete"));
+        assert_eq!(Marks::judge(Some(&marks), place("create")), Verdict::Fold);
+        marks.advance(place("create"));
+        assert_eq!(Marks::judge(Some(&marks), place("create")), Verdict::Repeat);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut marks = Marks::first(event(0));
+        for lsn in 1..10_000 {
+            marks.advance(event(lsn));
+        }
+        let Marks::Events { recent, .. } = marks else {
+            unreachable!()
+        };
+        assert_eq!(recent.len(), REMEMBERED_EVENTS);
+    }
+}

@@ -1,0 +1,186 @@
+//! The interface of a read model: which keys an event touches, when it may be folded, and the fold.
+
+use std::fmt;
+
+use readmill_schemas::{Contract, Events};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The key of a document.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Key(pub String);
+
+impl Key {
+    /// The key's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Key {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The keys that one event touches; nearly always one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keys {
+    /// The event is of no interest here.
+    None,
+    /// It touches one document.
+    One(Key),
+    /// It touches several documents, each once.
+    Many(Vec<Key>),
+}
+
+impl Keys {
+    /// The one document that an event touches.
+    pub fn one(key: impl AsRef<str>) -> Self {
+        Self::One(Key(key.as_ref().to_owned()))
+    }
+
+    /// All keys, as a list.
+    pub fn into_vec(self) -> Vec<Key> {
+        match self {
+            Self::None => Vec::new(),
+            Self::One(key) => vec![key],
+            Self::Many(keys) => keys,
+        }
+    }
+}
+
+/// What stands under a key when an event comes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Standing<'a, S> {
+    /// Nothing was ever folded there.
+    Never,
+    /// A document that ended: its tombstone stands.
+    Gone,
+    /// A living document.
+    Live(&'a S),
+}
+
+impl<S> Clone for Standing<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Standing<'_, S> {}
+
+/// Whether an event may be folded into what stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admit {
+    /// Yes, now.
+    Fold,
+    /// Not yet: it waits in the document until another event of the key is folded.
+    Wait(&'static str),
+    /// Never again: the document is beyond it.
+    Stale,
+    /// Never: a person must look; the record and its key are held.
+    Refuse(&'static str),
+}
+
+/// What a fold makes: the next state (or the end of the document) and what it tells others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Folded<S> {
+    /// The next state; `None` ends the document and leaves its tombstone.
+    pub state: Option<S>,
+    /// Reactions, sent after the document is durable.
+    pub says: Vec<Reaction>,
+}
+
+impl<S> Folded<S> {
+    /// The document goes on in this state.
+    pub const fn next(state: S) -> Self {
+        Self {
+            state: Some(state),
+            says: Vec::new(),
+        }
+    }
+
+    /// The document ends.
+    pub const fn gone() -> Self {
+        Self {
+            state: None,
+            says: Vec::new(),
+        }
+    }
+
+    /// And others are told.
+    #[must_use]
+    pub fn saying<E: Events>(mut self, event: &E) -> Self {
+        self.says.push(Reaction::of(event));
+        self
+    }
+}
+
+/// An event that a fold publishes, written under its own contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// The full name of the contract.
+    pub contract: String,
+    /// The Avro body, without framing: which id the schema has is the shell's knowledge.
+    pub body: Vec<u8>,
+}
+
+impl Reaction {
+    /// Writes `event` under its contract.
+    pub fn of<E: Events>(event: &E) -> Self {
+        let mut body = Vec::new();
+        event.write(&mut body);
+        Self {
+            contract: event.contract().name.to_owned(),
+            body,
+        }
+    }
+}
+
+/// A projection: its keys, its admission and its fold, all total and deterministic.
+pub trait ReadModel: fmt::Debug + Send + Sync + 'static {
+    /// The name in configuration, metrics and stores.
+    const NAME: &'static str;
+    /// Raised whenever the fold means something else: part of a generation's fingerprint.
+    const FOLD_VERSION: u32;
+    /// What the documents are for, in one line.
+    const ABOUT: &'static str;
+    /// The name of the small view kept beside the documents for readers in a hurry, if any.
+    const MIRROR: Option<&'static str> = None;
+
+    /// The contracts of the reactions that its fold says.
+    const SAYS: &'static [Contract] = &[];
+
+    /// The typed events of the subject.
+    type Event: Events;
+    /// The document's state.
+    type State: Clone
+        + PartialEq
+        + fmt::Debug
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static;
+
+    /// Events with equal keys fold in the source's order; others in any order.
+    fn keys(event: &Self::Event) -> Keys;
+
+    /// Whether `event` may be folded now. Asked before every fold, so a fold itself cannot fail.
+    fn admit(standing: Standing<'_, Self::State>, event: &Self::Event) -> Admit;
+
+    /// Folds an admitted event.
+    fn fold(state: Option<Self::State>, event: &Self::Event) -> Folded<Self::State>;
+
+    /// The mirror's fields of a living document.
+    fn mirror(_state: &Self::State) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,123 @@
+//! The stamp of a document: what has been folded, what waits, what is still to be told.
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Identity;
+use crate::marks::{Marks, Verdict};
+use crate::model::Reaction;
+use crate::position::{Offset, Partition, Position};
+
+/// The part of a document that the engine keeps for itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound = "E: Serialize + for<'a> Deserialize<'a>")]
+pub struct Stamp<E> {
+    /// One more with every event taken in; compare-and-set is on this number. It does not depend
+    /// on how events were batched.
+    pub revision: i64,
+    /// Whether the document ended: this stamp is its tombstone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+    /// Whether a record of this key is held, so that all later ones queue behind it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+    /// What has been folded, per line, sorted by line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<(String, Marks)>,
+    /// Events that came early, in the order in which they came.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting<E>>,
+    /// Reactions that may not have been sent yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsent: Vec<Output>,
+}
+
+impl<E> Default for Stamp<E> {
+    fn default() -> Self {
+        Self {
+            revision: 0,
+            gone: false,
+            held: false,
+            marks: Vec::new(),
+            waiting: Vec::new(),
+            unsent: Vec::new(),
+        }
+    }
+}
+
+/// An event that came before what it needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Waiting<E> {
+    /// Its identity.
+    pub identity: Identity,
+    /// The record that brought it.
+    pub from: Position,
+    /// What it waits for.
+    pub wants: Wants,
+    /// The event.
+    pub event: E,
+}
+
+/// What a waiting event waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wants {
+    /// The versions before its own; it is not marked as taken in yet.
+    #[serde(rename = "versions")]
+    EarlierVersions,
+    /// Another event of the key, in the model's words; it is marked as taken in.
+    #[serde(rename = "event")]
+    Event(String),
+}
+
+/// A reaction, named (model, key, revision, n) and kept in its document until it is surely sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The revision that the event made.
+    pub revision: i64,
+    /// Its number among the reactions of that event.
+    pub n: u32,
+    /// The record whose settling proves that it was sent.
+    pub from: Position,
+    /// What to say.
+    pub reaction: Reaction,
+}
+
+impl<E> Stamp<E> {
+    /// Judges a change against what has been folded.
+    pub fn judge(&self, identity: &Identity) -> Verdict {
+        let marks = self
+            .find(&identity.line)
+            .ok()
+            .and_then(|at| self.marks.get(at));
+        Marks::judge(marks.map(|(_, marks)| marks), identity.place)
+    }
+
+    /// Notes that a change has been taken in: one more revision.
+    pub fn mark(&mut self, identity: &Identity) {
+        self.revision += 1;
+        match self.find(&identity.line) {
+            Ok(at) => {
+                if let Some((_, marks)) = self.marks.get_mut(at) {
+                    marks.advance(identity.place);
+                }
+            }
+            Err(at) => {
+                self.marks
+                    .insert(at, (identity.line.clone(), Marks::first(identity.place)));
+            }
+        }
+    }
+
+    /// Drops the reactions that are surely sent: those of records of `partition` below `offset`.
+    ///
+    /// A partition's batches go through station 7 one after the other, and reading resumes behind
+    /// settled records only: whoever folds a record has seen all before it sent.
+    pub fn forget_sent(&mut self, partition: &Partition, offset: Offset) {
+        self.unsent
+            .retain(|output| output.from.partition != *partition || output.from.offset >= offset);
+    }
+
+    fn find(&self, line: &str) -> Result<usize, usize> {
+        self.marks
+            .binary_search_by(|(name, _)| name.as_str().cmp(line))
+    }
+}

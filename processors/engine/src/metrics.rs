@@ -1,0 +1,330 @@
+//! Every metric of the product in one enum: nothing else registers or names one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+/// Upper bounds of freshness and of station times, in seconds.
+const SECONDS: [f64; 14] = [
+    0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0, 60.0,
+];
+/// Upper bounds of batch sizes, in records.
+const RECORDS: [f64; 8] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0];
+
+/// A metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Meter {
+    /// Records taken in at station 1.
+    Consumed,
+    /// Records by their end; together with `Waiting` they add up to `Consumed`.
+    Ended,
+    /// Records that wait in documents, of those that this process took in.
+    Waiting,
+    /// Records folded although nothing proved that they were new.
+    Undecided,
+    /// Documents written.
+    Written,
+    /// Writes refused because another writer came first, or left unsure by a fault.
+    Conflicts,
+    /// Documents found in the cache of hot documents.
+    CacheHits,
+    /// Documents loaded from the store.
+    Loaded,
+    /// Reactions sent, repeats included.
+    Said,
+    /// Calls made again after a transient fault.
+    Retries,
+    /// Partitions in work.
+    Partitions,
+    /// The offset at which each partition would resume.
+    ResumeAt,
+    /// Seconds from the source's commit to the durable document.
+    Freshness,
+    /// Seconds that a batch, or a sampled record, spent in a station.
+    Station,
+    /// Records in a batch.
+    Batch,
+    /// What this process is; always 1.
+    Build,
+}
+
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram(&'static [f64]),
+}
+
+struct Spec {
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    kind: Kind,
+}
+
+impl Meter {
+    /// All metrics, in the order of the enum.
+    pub const ALL: [Self; 16] = [
+        Self::Consumed,
+        Self::Ended,
+        Self::Waiting,
+        Self::Undecided,
+        Self::Written,
+        Self::Conflicts,
+        Self::CacheHits,
+        Self::Loaded,
+        Self::Said,
+        Self::Retries,
+        Self::Partitions,
+        Self::ResumeAt,
+        Self::Freshness,
+        Self::Station,
+        Self::Batch,
+        Self::Build,
+    ];
+
+    /// The metric's name, as Prometheus sees it.
+    pub fn name(self) -> &'static str {
+        self.spec().name
+    }
+
+    const fn spec(self) -> Spec {
+        const MODEL: &[&str] = &["model"];
+        let (name, help, labels, kind) = match self {
+            Self::Consumed => (
+                "readmill_consumed_total",
+                "Records taken in",
+                MODEL,
+                Kind::Counter,
+            ),
+            Self::Ended => {
+                let labels: &[&str] = &["model", "outcome"];
+                (
+                    "readmill_ended_total",
+                    "Records by their end",
+                    labels,
+                    Kind::Counter,
+                )
+            }
+            Self::Waiting => ("readmill_waiting", "Records that wait", MODEL, Kind::Gauge),
+            Self::Undecided => {
+                let help = "Records folded although nothing proved them new";
+                ("readmill_undecided_total", help, MODEL, Kind::Counter)
+            }
+            Self::Written => (
+                "readmill_written_total",
+                "Documents written",
+                MODEL,
+                Kind::Counter,
+            ),
+            Self::Conflicts => (
+                "readmill_conflicts_total",
+                "Writes refused or unsure",
+                MODEL,
+                Kind::Counter,
+            ),
+            Self::CacheHits => {
+                let help = "Documents found in the cache";
+                ("readmill_cache_hits_total", help, MODEL, Kind::Counter)
+            }
+            Self::Loaded => (
+                "readmill_loaded_total",
+                "Documents loaded",
+                MODEL,
+                Kind::Counter,
+            ),
+            Self::Said => (
+                "readmill_said_total",
+                "Reactions sent",
+                MODEL,
+                Kind::Counter,
+            ),
+            Self::Retries => {
+                let help = "Calls made again after a transient fault";
+                ("readmill_retries_total", help, MODEL, Kind::Counter)
+            }
+            Self::Partitions => (
+                "readmill_partitions",
+                "Partitions in work",
+                MODEL,
+                Kind::Gauge,
+            ),
+            Self::ResumeAt => {
+                let labels: &[&str] = &["model", "topic", "partition"];
+                (
+                    "readmill_resume_at",
+                    "Offset to resume at",
+                    labels,
+                    Kind::Gauge,
+                )
+            }
+            Self::Freshness => {
+                let help = "Seconds from the source's commit to the durable document";
+                (
+                    "readmill_freshness_seconds",
+                    help,
+                    MODEL,
+                    Kind::Histogram(&SECONDS),
+                )
+            }
+            Self::Station => {
+                let labels: &[&str] = &["model", "station"];
+                let help = "Seconds in a station, of a batch or of a sampled record";
+                (
+                    "readmill_station_seconds",
+                    help,
+                    labels,
+                    Kind::Histogram(&SECONDS),
+                )
+            }
+            Self::Batch => (
+                "readmill_batch_records",
+                "Records a batch",
+                MODEL,
+                Kind::Histogram(&RECORDS),
+            ),
+            Self::Build => {
+                let labels: &[&str] = &["version"];
+                ("readmill_build_info", "This build", labels, Kind::Gauge)
+            }
+        };
+        Spec {
+            name,
+            help,
+            labels,
+            kind,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Instrument {
+    Counter(IntCounterVec),
+    Gauge(IntGaugeVec),
+    Histogram(HistogramVec),
+}
+
+/// The registered metrics; cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    instruments: Arc<[Instrument]>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// Registers every metric.
+    ///
+    /// # Errors
+    /// When two metrics share a name, which a test excludes.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let instruments = Meter::ALL
+            .into_iter()
+            .map(|meter| register(&registry, &meter.spec()))
+            .collect::<Result<_, _>>()?;
+        let metrics = Self {
+            registry,
+            instruments,
+        };
+        metrics.set(Meter::Build, &[env!("CARGO_PKG_VERSION")], 1);
+        Ok(metrics)
+    }
+
+    /// Adds to a counter.
+    pub fn add(&self, meter: Meter, labels: &[&str], n: u64) {
+        if let Some(Instrument::Counter(counter)) = self.instrument(meter) {
+            counter.with_label_values(labels).inc_by(n);
+        }
+    }
+
+    /// Moves a gauge up or down.
+    pub fn shift(&self, meter: Meter, labels: &[&str], by: i64) {
+        if let Some(Instrument::Gauge(gauge)) = self.instrument(meter) {
+            gauge.with_label_values(labels).add(by);
+        }
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, meter: Meter, labels: &[&str], value: i64) {
+        if let Some(Instrument::Gauge(gauge)) = self.instrument(meter) {
+            gauge.with_label_values(labels).set(value);
+        }
+    }
+
+    /// Observes a value in a histogram.
+    pub fn observe(&self, meter: Meter, labels: &[&str], value: f64) {
+        if let Some(Instrument::Histogram(histogram)) = self.instrument(meter) {
+            histogram.with_label_values(labels).observe(value);
+        }
+    }
+
+    /// Forgets one series of a gauge.
+    pub fn remove(&self, meter: Meter, labels: &[&str]) {
+        if let Some(Instrument::Gauge(gauge)) = self.instrument(meter) {
+            // A series that was never set is as good as removed.
+            let _ = gauge.remove_label_values(labels);
+        }
+    }
+
+    /// The exposition text for a scrape.
+    ///
+    /// # Errors
+    /// When a metric cannot be written as text.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+    }
+
+    fn instrument(&self, meter: Meter) -> Option<&Instrument> {
+        self.instruments.get(meter as usize)
+    }
+}
+
+fn register(registry: &Registry, spec: &Spec) -> Result<Instrument, prometheus::Error> {
+    let opts = Opts::new(spec.name, spec.help);
+    Ok(match spec.kind {
+        Kind::Counter => {
+            let counter = IntCounterVec::new(opts, spec.labels)?;
+            registry.register(Box::new(counter.clone()))?;
+            Instrument::Counter(counter)
+        }
+        Kind::Gauge => {
+            let gauge = IntGaugeVec::new(opts, spec.labels)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Instrument::Gauge(gauge)
+        }
+        Kind::Histogram(bounds) => {
+            let opts = HistogramOpts::from(opts).buckets(bounds.to_vec());
+            let histogram = HistogramVec::new(opts, spec.labels)?;
+            registry.register(Box::new(histogram.clone()))?;
+            Instrument::Histogram(histogram)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_meter_is_registered_under_its_own_name() {
+        let metrics = Metrics::new().unwrap();
+        for meter in Meter::ALL {
+            let spec = meter.spec();
+            let labels: Vec<&str> = spec.labels.to_vec();
+            metrics.add(meter, &labels, 1);
+            metrics.set(meter, &labels, 1);
+            metrics.observe(meter, &labels, 1.0);
+            assert!(metrics.render().unwrap().contains(spec.name), "{meter:?}");
+        }
+    }
+}

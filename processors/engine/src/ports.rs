@@ -1,0 +1,171 @@
+//! The ports: what the engine needs of the outside world, and nothing of how it is done.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use readmill_core::{Document, Key, Position, ReadModel};
+use readmill_schemas::SchemaId;
+use readmill_schemas::writer::WriterSchema;
+
+use crate::fault::Fault;
+use crate::feed::Feed;
+use crate::metrics::Metrics;
+use crate::record::Record;
+
+/// A source of partitions: Kafka, or an archive.
+#[async_trait]
+pub trait Log: Send {
+    /// The next assigned partition; `None` when the log has ended and no more will come.
+    async fn assigned(&mut self) -> Result<Option<Feed>, Fault>;
+
+    /// Gives back every partition: workers drain, what they settled is stored.
+    async fn stop(&mut self) -> Result<(), Fault>;
+}
+
+/// Where writer schemas are found.
+#[async_trait]
+pub trait SchemaBook: Debug + Send + Sync {
+    /// The schema under an id.
+    async fn schema(&self, id: SchemaId) -> Result<Arc<WriterSchema>, Fault>;
+}
+
+/// A write of one document: it happens only if the stored revision is the expected one.
+#[derive(Debug)]
+pub struct Write<'a, M: ReadModel> {
+    /// The document's key.
+    pub key: &'a Key,
+    /// The revision that was loaded; 0 means that nothing is stored.
+    pub expected: i64,
+    /// What is to stand there afterwards.
+    pub document: &'a Document<M>,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is durable.
+    Done,
+    /// Another writer came first, or nobody knows: load again and look.
+    Unsure,
+}
+
+/// The documents of one read model, one generation.
+#[async_trait]
+pub trait Store<M: ReadModel>: Debug + Send + Sync {
+    /// Loads documents, in the order of `keys`.
+    async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Document<M>>>, Fault>;
+
+    /// Writes documents, each by compare-and-set on its revision; each key at most once.
+    async fn put(&self, writes: &[Write<'_, M>]) -> Result<Vec<Put>, Fault>;
+
+    /// Visits every stored document, tombstones included, in no stated order.
+    async fn scan(&self, visit: &mut (dyn FnMut(Key, Document<M>) + Send)) -> Result<(), Fault>;
+}
+
+/// A record that could not be folded, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRecord {
+    /// The read model that could not fold it.
+    pub model: &'static str,
+    /// The key that it holds, where one is known.
+    pub key: Option<Key>,
+    /// Why, without any of its data.
+    pub reason: String,
+    /// When it was held, in milliseconds since 1970.
+    pub held_at_ms: i64,
+    /// The record.
+    pub record: Record,
+}
+
+/// Where held records are kept.
+#[async_trait]
+pub trait HeldStore: Debug + Send + Sync {
+    /// Keeps records; one that is kept already stays as it is.
+    async fn hold(&self, records: &[HeldRecord]) -> Result<(), Fault>;
+
+    /// How many records of a model are held.
+    async fn count(&self, model: &str) -> Result<u64, Fault>;
+}
+
+/// A reaction on its way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The model, the key, the revision and the number: repeats have equal ids.
+    pub id: String,
+    /// The document's key, by which the record is partitioned.
+    pub key: Key,
+    /// The contract's full name.
+    pub contract: String,
+    /// The Avro body, unframed.
+    pub body: Vec<u8>,
+}
+
+/// Where reactions go.
+#[async_trait]
+pub trait Outlet: Debug + Send + Sync {
+    /// Sends reactions; when it answers, they are durable.
+    async fn send(&self, said: &[Said]) -> Result<(), Fault>;
+}
+
+/// A document as its mirror shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The document's key.
+    pub key: Key,
+    /// The revision, which guards the view against older ones.
+    pub revision: i64,
+    /// The fields; none when the document has ended.
+    pub fields: Option<Vec<(&'static str, String)>>,
+}
+
+/// A small view kept beside the documents.
+#[async_trait]
+pub trait Mirror: Debug + Send + Sync {
+    /// Shows views; an older revision never overwrites a newer one.
+    async fn show(&self, views: &[View]) -> Result<(), Fault>;
+}
+
+/// The time, for freshness and for what a person reads; never for a fold.
+pub trait Clock: Debug + Send + Sync {
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> i64;
+}
+
+/// Everything that one read model's river stands on.
+#[derive(Debug)]
+pub struct Ports<M: ReadModel> {
+    /// Writer schemas.
+    pub schemas: Arc<dyn SchemaBook>,
+    /// Documents.
+    pub store: Arc<dyn Store<M>>,
+    /// Held records.
+    pub held: Arc<dyn HeldStore>,
+    /// Reactions.
+    pub outlet: Arc<dyn Outlet>,
+    /// The mirror, where the model has one and the configuration names a place for it.
+    pub mirror: Option<Arc<dyn Mirror>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Metrics.
+    pub metrics: Metrics,
+}
+
+impl Said {
+    /// Names a reaction.
+    pub fn named(model: &str, key: &Key, output: &readmill_core::Output) -> Self {
+        Self {
+            id: format!("{model}/{key}/{}/{}", output.revision, output.n),
+            key: key.clone(),
+            contract: output.reaction.contract.clone(),
+            body: output.reaction.body.clone(),
+        }
+    }
+}
+
+impl HeldRecord {
+    /// The position under which it is kept.
+    pub const fn position(&self) -> &Position {
+        &self.record.position
+    }
+}

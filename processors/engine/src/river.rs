@@ -1,0 +1,184 @@
+//! The river: one batch of one partition through the eight stations, in this one function.
+
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use futures::future::try_join_all;
+use readmill_core::{Ledger, Outcome, Position, ReadModel, ResumeAt};
+
+use crate::fault::Fault;
+use crate::metrics::Meter;
+use crate::patience::{Patience, patiently};
+use crate::ports::{HeldRecord, Ports};
+use crate::reader::{self, Reader};
+use crate::record::Record;
+use crate::route::Routed;
+use crate::run::Limits;
+use crate::shard::{Batch, End, Shard};
+use crate::tally::Tally;
+
+/// The stations whose time is measured, under their names in metrics and spans. 2 to 5 are pure
+/// and of nanoseconds a record, so they are timed together.
+const READ: &str = "2-5 wire to route";
+const FOLD_AND_WRITE: &str = "6-7 fold and write";
+
+/// One partition's river.
+#[derive(Debug)]
+pub struct River<'p, M: ReadModel> {
+    ports: &'p Ports<M>,
+    tally: Tally,
+    patience: Patience,
+    reader: Reader<M>,
+    shards: Vec<Shard<M>>,
+    ledger: Option<Ledger>,
+}
+
+impl<'p, M: ReadModel> River<'p, M> {
+    /// A river for a newly assigned partition.
+    pub fn new(ports: &'p Ports<M>, limits: &Limits, tally: Tally, patience: Patience) -> Self {
+        let shards = limits.shards_per_partition.max(1);
+        let cached = limits.cached_documents_per_partition / shards;
+        let cached = NonZeroUsize::new(cached).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            ports,
+            tally,
+            reader: Reader::new(std::sync::Arc::clone(&ports.schemas), patience.clone()),
+            shards: (0..shards)
+                .map(|_| Shard::new(cached, patience.clone()))
+                .collect(),
+            patience,
+            ledger: None,
+        }
+    }
+
+    /// Takes a batch in and answers where the partition may be resumed once it has returned.
+    ///
+    /// # Errors
+    /// A fault that does not pass, or `Abandoned`: then nothing of the batch is settled, and
+    /// whoever reads it again finds the stamps of what was written.
+    pub async fn flow(&mut self, records: Vec<Record>) -> Result<Option<ResumeAt>, Fault> {
+        let began = Instant::now();
+        let records = self.intake(records); //                                            1 intake
+        let mut routed = Routed::new(self.shards.len());
+        for (at, record) in records.iter().enumerate() {
+            let passing = async {
+                let framed = reader::wire(record)?; //                                    2 wire
+                let change = self.reader.envelope(framed).await?; //                      3 envelope
+                let event = self.reader.event(&change).await?; //                         4 event
+                Ok((change, event))
+            };
+            let passed = passing.await;
+            routed.add::<M>(at, record, passed)?; //                                      5 route
+        }
+        self.time(READ, began);
+        let began = Instant::now();
+        let Some(first) = records.first() else {
+            return Ok(None);
+        };
+        let sent_below = first.position.offset;
+        self.hold_keyless(&records, &routed.keyless).await?;
+        let batch = Batch {
+            ports: self.ports,
+            records: &records,
+            sent_below,
+        };
+        let shards = self.shards.iter_mut().zip(routed.shards);
+        let folding = shards.map(|(shard, queues)| shard.fold_and_write(batch, queues));
+        let ends = try_join_all(folding).await?; //                                       6 fold, 7 write
+        self.time(FOLD_AND_WRITE, began);
+        Ok(self.settle(&records, routed.ends, ends)) //                                   8 settle
+    }
+
+    /// Station 1: takes records that were not taken before.
+    fn intake(&mut self, mut records: Vec<Record>) -> Vec<Record> {
+        let Some(first) = records.first() else {
+            return records;
+        };
+        self.tally.begin(&first.position);
+        let ledger = self
+            .ledger
+            .get_or_insert_with(|| Ledger::starting_at(ResumeAt::stored(first.position.offset.0)));
+        records.retain(|record| ledger.take(record.position.offset));
+        self.ports
+            .metrics
+            .observe(Meter::Batch, &[M::NAME], records.len() as f64);
+        records
+    }
+
+    async fn hold_keyless(
+        &mut self,
+        records: &[Record],
+        keyless: &[(usize, String)],
+    ) -> Result<(), Fault> {
+        if keyless.is_empty() {
+            return Ok(());
+        }
+        let held_at_ms = self.ports.clock.now_ms();
+        let held: Vec<HeldRecord> = keyless
+            .iter()
+            .filter_map(|(at, reason)| {
+                let record = records.get(*at)?.clone();
+                let reason = reason.clone();
+                Some(HeldRecord {
+                    model: M::NAME,
+                    key: None,
+                    reason,
+                    held_at_ms,
+                    record,
+                })
+            })
+            .collect();
+        patiently!(self.patience, self.ports.held.hold(&held))
+    }
+
+    /// Station 8: every record has its outcome; the ledger says how far that is contiguous.
+    fn settle(
+        &mut self,
+        records: &[Record],
+        aside: Vec<(usize, Outcome)>,
+        ends: Vec<Vec<End>>,
+    ) -> Option<ResumeAt> {
+        let mut outcomes = vec![Outcome::Skipped; records.len()];
+        let mut note = |at: usize, outcome: Outcome| {
+            if let Some(slot) = outcomes.get_mut(at) {
+                *slot = outcome.max(*slot);
+            }
+        };
+        aside
+            .into_iter()
+            .for_each(|(at, outcome)| note(at, outcome));
+        let mut released: Vec<(Position, Outcome)> = Vec::new();
+        let now_ms = self.ports.clock.now_ms();
+        for End {
+            record,
+            taken,
+            committed_ms,
+        } in ends.into_iter().flatten()
+        {
+            note(record, taken.outcome);
+            released.extend(taken.released);
+            if taken.undecided {
+                self.ports.metrics.add(Meter::Undecided, &[M::NAME], 1);
+            }
+            if let Some(ms) = committed_ms.filter(|_| taken.outcome == Outcome::Applied) {
+                let seconds = (now_ms - ms).max(0) as f64 / 1000.0;
+                self.ports
+                    .metrics
+                    .observe(Meter::Freshness, &[M::NAME], seconds);
+            }
+        }
+        self.tally.count(&outcomes, &released);
+        let ledger = self.ledger.as_mut()?;
+        records
+            .iter()
+            .for_each(|record| ledger.finish(record.position.offset));
+        Some(ledger.resume_at())
+    }
+
+    fn time(&self, station: &'static str, began: Instant) {
+        let seconds = began.elapsed().as_secs_f64();
+        self.ports
+            .metrics
+            .observe(Meter::Station, &[M::NAME, station], seconds);
+    }
+}

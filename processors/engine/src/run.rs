@@ -1,0 +1,138 @@
+//! Running a read model: a worker for each assigned partition, until the log ends or one must stop.
+
+use std::sync::Arc;
+
+use readmill_core::{Counts, ReadModel};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::fault::{Fault, Remedy};
+use crate::feed::Feed;
+use crate::metrics::Meter;
+use crate::patience::Patience;
+use crate::ports::{Log, Ports};
+use crate::pulse::Pulse;
+use crate::river::River;
+use crate::tally::Tally;
+
+/// The bounds of a running model.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// At most about so many records go through the river together.
+    pub batch_records: usize,
+    /// Keys of one partition are folded and written in so many groups side by side.
+    pub shards_per_partition: usize,
+    /// So many documents of a partition are kept in memory.
+    pub cached_documents_per_partition: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            batch_records: 4096,
+            shards_per_partition: 4,
+            cached_documents_per_partition: 16_384,
+        }
+    }
+}
+
+/// What a running model shares with those who watch it.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// The counts.
+    pub tally: Tally,
+    /// The pulse.
+    pub pulse: Pulse,
+    /// Turns true when the process is to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Runs a model over a log until the log ends, `stop` turns true, or a fault needs a person.
+///
+/// # Errors
+/// The fault that needs a person; what was settled before it stays settled.
+pub async fn run<M: ReadModel>(
+    ports: Arc<Ports<M>>,
+    mut log: Box<dyn Log>,
+    limits: Limits,
+    watch: Watch,
+) -> Result<Counts, Fault> {
+    let mut workers: JoinSet<Result<(), Fault>> = JoinSet::new();
+    let mut stop = watch.stop.clone();
+    let mut reading = true;
+    let mut result = loop {
+        if !reading && workers.is_empty() {
+            break Ok(());
+        }
+        tokio::select! {
+            feed = log.assigned(), if reading => match feed {
+                Ok(Some(feed)) => {
+                    workers.spawn(work(Arc::clone(&ports), feed, limits, watch.clone()));
+                }
+                Ok(None) => reading = false,
+                Err(fault) => break Err(fault),
+            },
+            Some(worker) = workers.join_next() => {
+                if let Err(fault) = outcome(worker) {
+                    break Err(fault);
+                }
+            }
+            _ = stop.wait_for(|stop| *stop) => break Ok(()),
+        }
+    };
+    let stopped = log.stop().await;
+    while let Some(worker) = workers.join_next().await {
+        result = result.and(outcome(worker));
+    }
+    result.and(stopped)?;
+    Ok(watch.tally.counts())
+}
+
+/// One partition, from its assignment until it is taken away or ends.
+async fn work<M: ReadModel>(
+    ports: Arc<Ports<M>>,
+    mut feed: Feed,
+    limits: Limits,
+    watch: Watch,
+) -> Result<(), Fault> {
+    let Watch { tally, pulse, .. } = watch;
+    let (model, partition) = (M::NAME, feed.partition.clone());
+    tracing::info!(model, %partition, "partition assigned");
+    ports.metrics.shift(Meter::Partitions, &[model], 1);
+    let patience = Patience::new(feed.closing(), ports.metrics.clone(), model);
+    let mut river = River::new(&ports, &limits, tally, patience);
+    let mut result = Ok(());
+    while let Some(records) = feed.next(limits.batch_records).await {
+        pulse.busy(model, &partition);
+        match river.flow(records).await {
+            Ok(Some(resume_at)) => {
+                feed.settle(resume_at);
+                let labels = [model, &partition.topic, &partition.index.to_string()];
+                ports
+                    .metrics
+                    .set(Meter::ResumeAt, &labels, resume_at.value());
+            }
+            Ok(None) => {}
+            Err(fault) if fault.remedy() == Remedy::LetGo => break,
+            Err(fault) => {
+                result = Err(fault);
+                break;
+            }
+        }
+        pulse.idle(model, &partition);
+    }
+    pulse.released(model, &partition);
+    ports.metrics.shift(Meter::Partitions, &[model], -1);
+    tracing::info!(model, %partition, "partition released");
+    result
+}
+
+fn outcome(worker: Result<Result<(), Fault>, tokio::task::JoinError>) -> Result<(), Fault> {
+    worker.unwrap_or_else(|error| {
+        Err(Fault::Damaged {
+            what: "a partition worker".to_owned(),
+            detail: error.to_string(),
+            hint: "this is a defect of readmill: keep the log, restart, and report it",
+        })
+    })
+}

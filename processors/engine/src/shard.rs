@@ -1,0 +1,278 @@
+//! Stations 6 and 7 for a share of a partition's keys: load, fold, compare-and-set, tell.
+
+use std::num::NonZeroUsize;
+
+use lru::LruCache;
+use readmill_core::document::Taken;
+use readmill_core::{Document, Key, Offset, ReadModel};
+
+use crate::fault::{Fault, Remedy};
+use crate::metrics::Meter;
+use crate::patience::{Patience, patiently};
+use crate::ports::{HeldRecord, Ports, Put, Said, View, Write};
+use crate::record::Record;
+use crate::route::{Queues, Task};
+use crate::work::Work;
+
+const PAUSE_AFTER_FAULT_MS: u64 = 200;
+
+/// What one record's part in one document came to.
+#[derive(Debug)]
+pub struct End {
+    /// The record's place in the batch.
+    pub record: usize,
+    /// What became of it.
+    pub taken: Taken,
+    /// When its source committed it, where that is known.
+    pub committed_ms: Option<i64>,
+}
+
+/// A batch as its shards see it.
+#[derive(Debug)]
+pub struct Batch<'a, M: ReadModel> {
+    /// The outside world.
+    pub ports: &'a Ports<M>,
+    /// The records.
+    pub records: &'a [Record],
+    /// Everything of the partition below this offset is settled or sent.
+    pub sent_below: Offset,
+}
+
+impl<M: ReadModel> Clone for Batch<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: ReadModel> Copy for Batch<'_, M> {}
+
+/// A share of a partition's keys, with its cache of hot documents.
+#[derive(Debug)]
+pub struct Shard<M: ReadModel> {
+    hot: LruCache<Key, Document<M>>,
+    patience: Patience,
+}
+
+impl<M: ReadModel> Shard<M> {
+    /// An empty shard that keeps up to `cached_documents` of them.
+    pub fn new(cached_documents: NonZeroUsize, patience: Patience) -> Self {
+        Self {
+            hot: LruCache::new(cached_documents),
+            patience,
+        }
+    }
+
+    /// Folds queues into their documents until every one is durable and told.
+    ///
+    /// **Document first, with its outputs inside it; outputs second; the offset last.** A write
+    /// that is refused or unsure is looked up: if what is stored is what was meant, it is done;
+    /// else another writer came first, and the same parts are folded again into what it left.
+    ///
+    /// # Errors
+    /// A fault that does not pass, or `Abandoned`.
+    pub async fn fold_and_write(
+        &mut self,
+        batch: Batch<'_, M>,
+        queues: Queues<M::Event>,
+    ) -> Result<Vec<End>, Fault> {
+        let mut works = self.load_and_fold(batch, queues).await?;
+        let mut ends = Vec::new();
+        while !works.is_empty() {
+            self.hold(batch, &works).await?;
+            let unsure = self.write(batch, &works).await?;
+            let (again, done) = self.look_up(batch, works, &unsure).await?;
+            self.tell(batch, &done).await?;
+            for work in done {
+                self.finish(work, &mut ends);
+            }
+            works = again;
+        }
+        Ok(ends)
+    }
+
+    async fn load_and_fold(
+        &mut self,
+        batch: Batch<'_, M>,
+        queues: Queues<M::Event>,
+    ) -> Result<Vec<Work<M>>, Fault> {
+        let cold: Vec<Key> = queues
+            .keys()
+            .filter(|key| !self.hot.contains(*key))
+            .cloned()
+            .collect();
+        let mut loaded = self.load(batch, &cold).await?.into_iter();
+        let model = &[M::NAME];
+        let hits = (queues.len() - cold.len()) as u64;
+        batch.ports.metrics.add(Meter::CacheHits, model, hits);
+        let works = queues.into_iter().map(|(key, parts)| {
+            let document = match self.hot.pop(&key) {
+                Some(hot) => hot,
+                None => loaded.next().flatten().unwrap_or_default(),
+            };
+            Work::fold(key, document, parts, batch.sent_below)
+        });
+        Ok(works.collect())
+    }
+
+    async fn load(
+        &mut self,
+        batch: Batch<'_, M>,
+        keys: &[Key],
+    ) -> Result<Vec<Option<Document<M>>>, Fault> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        batch
+            .ports
+            .metrics
+            .add(Meter::Loaded, &[M::NAME], keys.len() as u64);
+        patiently!(self.patience, batch.ports.store.load(keys))
+    }
+
+    /// Held records come before the documents that refer to them: a key must never be held
+    /// without its record.
+    async fn hold(&mut self, batch: Batch<'_, M>, works: &[Work<M>]) -> Result<(), Fault> {
+        let now_ms = batch.ports.clock.now_ms();
+        let held: Vec<HeldRecord> = works
+            .iter()
+            .flat_map(|work| work.held().map(move |(part, why)| (work, part, why)))
+            .filter_map(|(work, part, why)| {
+                let record = batch.records.get(part.record)?.clone();
+                let (key, reason) = (Some(work.key.clone()), why.to_owned());
+                Some(HeldRecord {
+                    model: M::NAME,
+                    key,
+                    reason,
+                    held_at_ms: now_ms,
+                    record,
+                })
+            })
+            .collect();
+        if held.is_empty() {
+            return Ok(());
+        }
+        patiently!(self.patience, batch.ports.held.hold(&held))
+    }
+
+    /// Station 7, first half. Answers for each work whether its write is unsure.
+    async fn write(&mut self, batch: Batch<'_, M>, works: &[Work<M>]) -> Result<Vec<bool>, Fault> {
+        let changed: Vec<&Work<M>> = works.iter().filter(|work| work.changed()).collect();
+        let writes: Vec<Write<'_, M>> = changed
+            .iter()
+            .map(|work| Write {
+                key: &work.key,
+                expected: work.loaded,
+                document: &work.document,
+            })
+            .collect();
+        let puts = if writes.is_empty() {
+            Vec::new()
+        } else {
+            match batch.ports.store.put(&writes).await {
+                Err(fault) if fault.remedy() == Remedy::Retry => {
+                    tracing::warn!(model = M::NAME, %fault, "writes are unsure");
+                    self.patience.pause(PAUSE_AFTER_FAULT_MS).await?;
+                    vec![Put::Unsure; writes.len()]
+                }
+                puts => puts?,
+            }
+        };
+        let done = puts.iter().filter(|put| **put == Put::Done).count();
+        batch
+            .ports
+            .metrics
+            .add(Meter::Written, &[M::NAME], done as u64);
+        batch
+            .ports
+            .metrics
+            .add(Meter::Conflicts, &[M::NAME], (puts.len() - done) as u64);
+        let mut puts = puts.into_iter();
+        let unsure = |work: &Work<M>| work.changed() && puts.next() != Some(Put::Done);
+        Ok(works.iter().map(unsure).collect())
+    }
+
+    /// Loads what is unsure: a document that stands as it was meant is done, the rest is folded
+    /// again from what stands.
+    async fn look_up(
+        &mut self,
+        batch: Batch<'_, M>,
+        works: Vec<Work<M>>,
+        unsure: &[bool],
+    ) -> Result<(Vec<Work<M>>, Vec<Work<M>>), Fault> {
+        let (mut done, mut doubtful) = (Vec::with_capacity(works.len()), Vec::new());
+        for (work, unsure) in works.into_iter().zip(unsure) {
+            if *unsure {
+                doubtful.push(work)
+            } else {
+                done.push(work)
+            }
+        }
+        let keys: Vec<Key> = doubtful.iter().map(|work| work.key.clone()).collect();
+        let stored = self.load(batch, &keys).await?;
+        let mut again = Vec::new();
+        for (work, stored) in doubtful.into_iter().zip(stored) {
+            let stored = stored.unwrap_or_default();
+            if stored.stamp == work.document.stamp {
+                done.push(work);
+            } else {
+                again.push(Work::fold(work.key, stored, work.parts, batch.sent_below));
+            }
+        }
+        Ok((again, done))
+    }
+
+    /// Station 7, second half: what the durable documents still have to say. Repeats say it again.
+    async fn tell(&mut self, batch: Batch<'_, M>, done: &[Work<M>]) -> Result<(), Fault> {
+        let said: Vec<Said> = done.iter().flat_map(|work| unsent(work, batch)).collect();
+        if !said.is_empty() {
+            patiently!(self.patience, batch.ports.outlet.send(&said))?;
+            batch
+                .ports
+                .metrics
+                .add(Meter::Said, &[M::NAME], said.len() as u64);
+        }
+        let Some(mirror) = &batch.ports.mirror else {
+            return Ok(());
+        };
+        let views: Vec<View> = done.iter().map(view).collect();
+        patiently!(self.patience, mirror.show(&views))
+    }
+
+    fn finish(&mut self, work: Work<M>, ends: &mut Vec<End>) {
+        for (part, taken) in work.parts.into_iter().zip(work.taken) {
+            let committed_ms = match part.task {
+                Task::Take { committed_ms, .. } => Some(committed_ms),
+                Task::Hold(_) => None,
+            };
+            ends.push(End {
+                record: part.record,
+                taken,
+                committed_ms,
+            });
+        }
+        self.hot.put(work.key, work.document);
+    }
+}
+
+/// Reactions owed to records of this partition; those of others are their own workers' to send.
+fn unsent<M: ReadModel>(work: &Work<M>, batch: Batch<'_, M>) -> Vec<Said> {
+    let ours = batch
+        .records
+        .first()
+        .map(|record| &record.position.partition);
+    work.document
+        .stamp
+        .unsent
+        .iter()
+        .filter(|output| Some(&output.from.partition) == ours)
+        .map(|output| Said::named(M::NAME, &work.key, output))
+        .collect()
+}
+
+fn view<M: ReadModel>(work: &Work<M>) -> View {
+    View {
+        key: work.key.clone(),
+        revision: work.document.stamp.revision,
+        fields: work.document.state.as_ref().map(M::mirror),
+    }
+}

@@ -1,0 +1,78 @@
+//! Station 6: a document with its queue folded in memory, ready to be written once.
+
+use readmill_core::document::Taken;
+use readmill_core::{Document, Incoming, Key, Offset, Outcome, ReadModel};
+
+use crate::route::{Part, Task};
+
+/// One document in work.
+#[derive(Debug)]
+pub struct Work<M: ReadModel> {
+    /// The document's key.
+    pub key: Key,
+    /// What is done to it; kept, because a refused write folds again from what is stored.
+    pub parts: Vec<Part<M::Event>>,
+    /// The revision that was loaded.
+    pub loaded: i64,
+    /// The document after the fold.
+    pub document: Document<M>,
+    /// What became of each part.
+    pub taken: Vec<Taken>,
+}
+
+impl<M: ReadModel> Work<M> {
+    /// Folds a queue into a document. Everything of the partition below `sent_below` is sent.
+    pub fn fold(
+        key: Key,
+        mut document: Document<M>,
+        parts: Vec<Part<M::Event>>,
+        sent_below: Offset,
+    ) -> Self {
+        let loaded = document.stamp.revision;
+        let taken = parts
+            .iter()
+            .map(|part| take(&mut document, part, sent_below))
+            .collect();
+        Self {
+            key,
+            parts,
+            loaded,
+            document,
+            taken,
+        }
+    }
+
+    /// Whether there is anything to write.
+    pub const fn changed(&self) -> bool {
+        self.document.stamp.revision != self.loaded
+    }
+
+    /// The parts that are held, with the reasons.
+    pub fn held(&self) -> impl Iterator<Item = (&Part<M::Event>, &str)> {
+        self.parts
+            .iter()
+            .zip(&self.taken)
+            .filter_map(|(part, taken)| {
+                let why = taken.why.as_deref().unwrap_or("held");
+                (taken.outcome == Outcome::Held).then_some((part, why))
+            })
+    }
+}
+
+fn take<M: ReadModel>(
+    document: &mut Document<M>,
+    part: &Part<M::Event>,
+    sent_below: Offset,
+) -> Taken {
+    match &part.task {
+        Task::Take {
+            identity, event, ..
+        } => document.take(Incoming {
+            identity,
+            from: &part.from,
+            sent_below,
+            event,
+        }),
+        Task::Hold(reason) => document.hold_for(reason),
+    }
+}

@@ -1,0 +1,179 @@
+//! `deliveries`: the steps of each delivery while it is under way; when it ends, its document goes
+//! and one integrated event tells the rest of the company.
+
+use readmill_core::{Admit, Folded, Keys, ReadModel, Standing};
+use readmill_schemas::deliveries::{DeliveriesEvent, OrderService};
+use readmill_schemas::deliveries_out::{
+    DeliveriesOutEvent, IntegratedDelivery, OrderService as OutService, Outcome,
+};
+use readmill_schemas::{Contract, Events, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The read model.
+#[derive(Debug)]
+pub struct Deliveries;
+
+/// A delivery under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The order that is delivered.
+    pub order_no: String,
+    /// The service that took the order.
+    pub service: OrderService,
+    /// Where it goes.
+    pub region: String,
+    /// The furthest step so far.
+    pub status: Status,
+    /// Who brings it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rider_id: Option<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When the store was asked to hand it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pickup_requested_at: Option<Timestamp>,
+    /// When a rider was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatched_at: Option<Timestamp>,
+    /// When the rider had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picked_up_at: Option<Timestamp>,
+}
+
+/// The steps, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Created by an order service.
+    Created,
+    /// The store is asked.
+    PickupRequested,
+    /// A rider is on the way to the store.
+    Dispatched,
+    /// The rider is on the way to the customer.
+    PickedUp,
+}
+
+impl ReadModel for Deliveries {
+    const NAME: &'static str = "deliveries";
+    const FOLD_VERSION: u32 = 1;
+    const ABOUT: &'static str = "a delivery under way: the time of each step, until it ends";
+
+    const SAYS: &'static [Contract] = DeliveriesOutEvent::CONTRACTS;
+
+    type Event = DeliveriesEvent;
+    type State = Delivery;
+
+    fn keys(event: &DeliveriesEvent) -> Keys {
+        Keys::one(match event {
+            DeliveriesEvent::DeliveryCreated(e) => &e.delivery_id,
+            DeliveriesEvent::PickupRequested(e) => &e.delivery_id,
+            DeliveriesEvent::Dispatched(e) => &e.delivery_id,
+            DeliveriesEvent::PickedUp(e) => &e.delivery_id,
+            DeliveriesEvent::DeliveryCompleted(e) => &e.delivery_id,
+            DeliveriesEvent::DeliveryCancelled(e) => &e.delivery_id,
+        })
+    }
+
+    /// Steps that arrive swapped wait for their creation, the completion for every step before it.
+    /// Once a delivery has ended nothing raises it again.
+    fn admit(standing: Standing<'_, Delivery>, event: &DeliveriesEvent) -> Admit {
+        match (standing, event) {
+            (Standing::Gone, _) => Admit::Stale,
+            (Standing::Live(_), DeliveriesEvent::DeliveryCreated(_)) => Admit::Stale,
+            (Standing::Never, DeliveriesEvent::DeliveryCreated(_)) => Admit::Fold,
+            (Standing::Never, _) => Admit::Wait("the creation of the delivery"),
+            (Standing::Live(delivery), DeliveriesEvent::DeliveryCompleted(_)) => {
+                if delivery.all_steps_known() {
+                    Admit::Fold
+                } else {
+                    Admit::Wait("the steps before completion")
+                }
+            }
+            (Standing::Live(_), _) => Admit::Fold,
+        }
+    }
+
+    fn fold(state: Option<Delivery>, event: &DeliveriesEvent) -> Folded<Delivery> {
+        match (state, event) {
+            (None, DeliveriesEvent::DeliveryCreated(e)) => Folded::next(Delivery {
+                order_no: e.order_no.clone(),
+                service: e.service,
+                region: e.region.clone(),
+                status: Status::Created,
+                rider_id: None,
+                created_at: e.occurred_at,
+                pickup_requested_at: None,
+                dispatched_at: None,
+                picked_up_at: None,
+            }),
+            (Some(delivery), DeliveriesEvent::DeliveryCompleted(e)) => {
+                delivery.end(&e.delivery_id, Outcome::Completed, e.occurred_at)
+            }
+            (Some(delivery), DeliveriesEvent::DeliveryCancelled(e)) => {
+                delivery.end(&e.delivery_id, Outcome::Cancelled, e.occurred_at)
+            }
+            (Some(delivery), event) => Folded::next(delivery.step(event)),
+            // Not admitted: kept total all the same.
+            (None, _) => Folded::gone(),
+        }
+    }
+}
+
+impl Delivery {
+    const fn all_steps_known(&self) -> bool {
+        self.pickup_requested_at.is_some()
+            && self.dispatched_at.is_some()
+            && self.picked_up_at.is_some()
+    }
+
+    fn step(mut self, event: &DeliveriesEvent) -> Self {
+        let status = match event {
+            DeliveriesEvent::PickupRequested(e) => {
+                self.pickup_requested_at = Some(e.occurred_at);
+                Status::PickupRequested
+            }
+            DeliveriesEvent::Dispatched(e) => {
+                self.dispatched_at = Some(e.occurred_at);
+                self.rider_id = Some(e.rider_id.clone());
+                Status::Dispatched
+            }
+            DeliveriesEvent::PickedUp(e) => {
+                self.picked_up_at = Some(e.occurred_at);
+                Status::PickedUp
+            }
+            DeliveriesEvent::DeliveryCreated(_)
+            | DeliveriesEvent::DeliveryCompleted(_)
+            | DeliveriesEvent::DeliveryCancelled(_) => self.status,
+        };
+        self.status = self.status.max(status);
+        self
+    }
+
+    /// The document goes; what it knew goes out in one event, decided by the same write.
+    fn end(self, delivery_id: &str, outcome: Outcome, ended_at: Timestamp) -> Folded<Self> {
+        let told = DeliveriesOutEvent::IntegratedDelivery(IntegratedDelivery {
+            delivery_id: delivery_id.to_owned(),
+            order_no: self.order_no,
+            service: told_service(self.service),
+            region: self.region,
+            rider_id: self.rider_id,
+            outcome,
+            created_at: Some(self.created_at),
+            pickup_requested_at: self.pickup_requested_at,
+            dispatched_at: self.dispatched_at,
+            picked_up_at: self.picked_up_at,
+            ended_at: Some(ended_at),
+        });
+        Folded::gone().saying(&told)
+    }
+}
+
+const fn told_service(service: OrderService) -> OutService {
+    match service {
+        OrderService::Mall => OutService::Mall,
+        OrderService::Food => OutService::Food,
+        OrderService::Mart => OutService::Mart,
+        OrderService::Other => OutService::Other,
+    }
+}

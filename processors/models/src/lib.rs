@@ -1,0 +1,54 @@
+//! The bundled read models, one file each, and the one list of them.
+
+pub mod deliveries;
+pub mod points;
+
+use readmill_core::ReadModel;
+
+pub use deliveries::Deliveries;
+pub use points::Points;
+
+/// Something to be done with a read model whose type is known only by its name.
+pub trait Visit {
+    /// What comes of it.
+    type Out;
+
+    /// Does it for `M`.
+    fn visit<M: ReadModel>(self) -> Self::Out;
+}
+
+/// A row of the list: what is known of a model without its types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The name in configuration, metrics and stores.
+    pub name: &'static str,
+    /// What the documents are for.
+    pub about: &'static str,
+    /// The mirror's name, if it has one.
+    pub mirror: Option<&'static str>,
+    /// The version of the fold.
+    pub fold_version: u32,
+}
+
+/// One registry row a model; everything else follows from it.
+macro_rules! registry {
+    ($($model:ty),+ $(,)?) => {
+        /// Every bundled read model.
+        pub const ALL: &[Row] = &[$(Row {
+            name: <$model>::NAME,
+            about: <$model>::ABOUT,
+            mirror: <$model>::MIRROR,
+            fold_version: <$model>::FOLD_VERSION,
+        }),+];
+
+        /// Does something with the model of that name; `None` if there is no such model.
+        pub fn visit<V: Visit>(name: &str, visit: V) -> Option<V::Out> {
+            $(if name == <$model>::NAME {
+                return Some(visit.visit::<$model>());
+            })+
+            None
+        }
+    };
+}
+
+registry!(Points, Deliveries);

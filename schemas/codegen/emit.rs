@@ -1,0 +1,190 @@
+//! Prints the Rust of a domain: its types, and the one enum of its events.
+use std::fmt::Write;
+
+use super::model::{Contract, Definition, Shape};
+use super::{names, print};
+
+/// All domains, in the order of their names, each a module of its own.
+pub fn all(latest: &[&Contract]) -> Result<String, String> {
+    let mut domains: Vec<&str> = latest
+        .iter()
+        .map(|contract| contract.domain.as_str())
+        .collect();
+    domains.dedup();
+    let mut out = String::from("// Generated from `avro/` by `build.rs`.\n");
+    for name in domains {
+        let of = |contract: &&&Contract| contract.domain == name;
+        let contracts: Vec<&Contract> = latest.iter().filter(of).copied().collect();
+        domain(&mut out, name, &contracts)?;
+    }
+    Ok(out)
+}
+
+fn domain(out: &mut String, name: &str, contracts: &[&Contract]) -> Result<(), String> {
+    line(
+        out,
+        format_args!("\n/// The contracts of the domain `{name}`."),
+    );
+    // The printer writes every place the same way, which is not always the shortest.
+    line(
+        out,
+        format_args!("#[allow(clippy::all, clippy::pedantic)]\npub mod {name} {{"),
+    );
+    line(
+        out,
+        format_args!("use serde::{{Deserialize, Serialize}};\n"),
+    );
+    line(out, format_args!("use crate::encode;\n"));
+    for (contract, definition) in definitions(contracts)? {
+        match &definition.shape {
+            Shape::Record(fields) => print::record(out, contract, definition, fields),
+            Shape::Enum { symbols, .. } => print::symbols(out, definition, symbols),
+        }
+    }
+    for contract in contracts {
+        own_contract(out, contract);
+    }
+    if !contracts.iter().any(|contract| contract.borrowed) {
+        events(out, name, contracts);
+    }
+    line(out, format_args!("}}"));
+    Ok(())
+}
+
+/// Each named type once; two contracts of a domain may share one if they agree on it.
+fn definitions<'a>(
+    contracts: &[&'a Contract],
+) -> Result<Vec<(&'a Contract, &'a Definition)>, String> {
+    let mut all: Vec<(&Contract, &Definition)> = Vec::new();
+    for &contract in contracts {
+        for definition in &contract.types {
+            match all.iter().find(|(_, known)| known.name == definition.name) {
+                None => all.push((contract, definition)),
+                Some((_, known)) if *known == definition => {}
+                Some((other, _)) => {
+                    let (file, name) = (&contract.file, &definition.name);
+                    return Err(format!(
+                        "{file}: {name}: differs from the one in {}",
+                        other.file
+                    ));
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn own_contract(out: &mut String, contract: &Contract) {
+    let Contract {
+        domain,
+        record,
+        version,
+        file,
+        ..
+    } = contract;
+    let generics = contract
+        .types
+        .first()
+        .map_or("", |root| print::lifetime(contract, root));
+    line(
+        out,
+        format_args!(
+            "impl {record}{} {{",
+            if generics.is_empty() { "" } else { "<'_>" }
+        ),
+    );
+    line(
+        out,
+        format_args!("    /// The contract that it is written with."),
+    );
+    line(
+        out,
+        format_args!("    pub const CONTRACT: crate::Contract = crate::Contract {{"),
+    );
+    line(
+        out,
+        format_args!("        name: \"readmill.{domain}.{record}\","),
+    );
+    line(out, format_args!("        version: {version},"));
+    line(
+        out,
+        format_args!(
+            "        text: include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/avro/{file}\")),"
+        ),
+    );
+    line(out, format_args!("    }};\n}}\n"));
+}
+
+fn events(out: &mut String, domain: &str, contracts: &[&Contract]) {
+    let name = format!("{}Event", names::pascal(domain));
+    let each = |text: &dyn Fn(usize, &str) -> String| {
+        let listed = contracts.iter().enumerate();
+        listed
+            .map(|(place, contract)| text(place, &contract.record))
+            .collect::<String>()
+    };
+    let docs: Vec<&str> = contracts
+        .iter()
+        .filter_map(|c| Some(c.types.first()?.doc.as_str()))
+        .collect();
+    let doc = |place: usize| docs.get(place).copied().unwrap_or_default();
+    let variants = each(&|place, record| {
+        format!(
+            "    {}    {record}({record}),\n",
+            print::doc("    ", doc(place)).trim_start()
+        )
+    });
+    let listed = each(&|_, record| format!("        {record}::CONTRACT,\n"));
+    let reads = each(&|place, record| {
+        format!("            {place} => plan.read(body).map(Self::{record}),\n")
+    });
+    let own = each(&|place, record| {
+        format!("            Self::{record}(_) => &Self::CONTRACTS[{place}],\n")
+    });
+    let writes =
+        each(&|_, record| format!("            Self::{record}(event) => event.write(out),\n"));
+    let from = each(&|_, record| {
+        format!(
+            "impl From<{record}> for {name} {{\n    fn from(event: {record}) -> Self {{\n        \
+             Self::{record}(event)\n    }}\n}}\n\n"
+        )
+    });
+    line(
+        out,
+        format_args!(
+            "/// An event of the domain `{domain}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum {name} {{
+{variants}}}
+
+impl crate::Events for {name} {{
+    const CONTRACTS: &'static [crate::Contract] = &[
+{listed}    ];
+
+    fn read(which: usize, plan: &crate::Plan, body: &[u8]) -> Result<Self, crate::ReadError> {{
+        match which {{
+{reads}            other => Err(crate::ReadError::no_contract(other)),
+        }}
+    }}
+
+    fn contract(&self) -> &'static crate::Contract {{
+        match self {{
+{own}        }}
+    }}
+
+    fn write(&self, out: &mut Vec<u8>) {{
+        match self {{
+{writes}        }}
+    }}
+}}
+
+{from}"
+        ),
+    );
+}
+
+/// Writing to a `String` cannot fail.
+pub fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    let written = writeln!(out, "{text}");
+    debug_assert!(written.is_ok());
+}

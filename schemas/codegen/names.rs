@@ -1,0 +1,57 @@
+//! How Avro's names become Rust's.
+
+const KEYWORDS: [&str; 46] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return",
+    "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where",
+];
+
+/// `txId` → `tx_id`, `type` → `r#type`.
+pub fn field(name: &str) -> String {
+    let snake = snake(name);
+    if KEYWORDS.contains(&snake.as_str()) {
+        format!("r#{snake}")
+    } else {
+        snake
+    }
+}
+
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    let mut was_lower = false;
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && was_lower {
+            snake.push('_');
+        }
+        was_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}
+
+/// `deliveries_out` → `DeliveriesOut`, `NOT_FOUND` → `NotFound`; `LotUse` stays.
+pub fn pascal(name: &str) -> String {
+    let mut pascal = String::new();
+    for part in name.split('_').filter(|part| !part.is_empty()) {
+        let shouted = !part.chars().any(|letter| letter.is_ascii_lowercase());
+        for (place, letter) in part.chars().enumerate() {
+            pascal.push(match (place, shouted) {
+                (0, _) => letter.to_ascii_uppercase(),
+                (_, true) => letter.to_ascii_lowercase(),
+                (_, false) => letter,
+            });
+        }
+    }
+    pascal
+}
+
+/// Whether a name is one that Avro allows.
+pub fn is_valid(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}

@@ -1,0 +1,17 @@
+//! What the wire may say: contracts, framing, plans from a writer's bytes to typed events.
+#![deny(missing_docs)]
+
+pub mod encode;
+mod events;
+pub mod framing;
+pub mod plan;
+mod timestamp;
+pub mod writer;
+
+pub use events::{Contract, Events};
+pub use framing::{Framed, SchemaId};
+pub use plan::{Plan, PlanError, ReadError, ReadFault};
+pub use timestamp::{Timestamp, TimestampError};
+pub use writer::{WriterSchema, WriterSchemaError};
+
+include!(concat!(env!("OUT_DIR"), "/contracts.rs"));

@@ -1,0 +1,224 @@
+//! The body being read: Avro's primitives off the front of it, every length checked.
+use super::error::{ReadError, ReadFault};
+use super::{DEPTH_MAX, IDLE_ITEMS_MAX};
+
+/// What is left of a body, and the bounds that reading it must keep.
+pub(super) struct Cursor<'de> {
+    rest: &'de [u8],
+    depth: usize,
+    idle: u32,
+}
+
+impl<'de> Cursor<'de> {
+    #[inline]
+    pub(super) fn new(body: &'de [u8]) -> Self {
+        Self {
+            rest: body,
+            depth: 0,
+            idle: IDLE_ITEMS_MAX,
+        }
+    }
+
+    #[inline]
+    pub(super) fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    #[inline]
+    pub(super) fn long(&mut self) -> Result<i64, ReadError> {
+        let zigzag = match self.rest.split_first() {
+            Some((&first, rest)) if first < 0x80 => {
+                self.rest = rest;
+                u64::from(first)
+            }
+            Some(_) | None => self.varint()?,
+        };
+        Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Result<u64, ReadError> {
+        let mut value = 0;
+        for (place, &byte) in self.rest.iter().enumerate().take(10) {
+            // The tenth byte holds the one bit that is left of 64.
+            if place == 9 && byte > 1 {
+                return Err(ReadFault::Overlong.into());
+            }
+            value |= u64::from(byte & 0x7f) << (7 * place);
+            if byte < 0x80 {
+                self.rest = self.rest.get(place + 1..).unwrap_or_default();
+                return Ok(value);
+            }
+        }
+        Err(truncated(1, 0))
+    }
+
+    #[inline]
+    pub(super) fn int(&mut self) -> Result<i32, ReadError> {
+        i32::try_from(self.long()?).map_err(|_| ReadFault::Range.into())
+    }
+
+    #[inline]
+    pub(super) fn boolean(&mut self) -> Result<bool, ReadError> {
+        match self.array()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            [found] => Err(ReadFault::Boolean { found }.into()),
+        }
+    }
+
+    pub(super) fn float(&mut self) -> Result<f32, ReadError> {
+        self.array().map(f32::from_le_bytes)
+    }
+
+    pub(super) fn double(&mut self) -> Result<f64, ReadError> {
+        self.array().map(f64::from_le_bytes)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
+        match self.rest.split_first_chunk() {
+            Some((chunk, rest)) => {
+                self.rest = rest;
+                Ok(*chunk)
+            }
+            None => Err(truncated(N as u64, self.rest.len())),
+        }
+    }
+
+    #[inline]
+    pub(super) fn take(&mut self, length: usize) -> Result<&'de [u8], ReadError> {
+        match self.rest.split_at_checked(length) {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                Ok(taken)
+            }
+            None => Err(truncated(length as u64, self.rest.len())),
+        }
+    }
+
+    #[inline]
+    pub(super) fn bytes(&mut self) -> Result<&'de [u8], ReadError> {
+        let length = self.long()?;
+        let length = u64::try_from(length).map_err(|_| ReadFault::NegativeLength)?;
+        let fits = usize::try_from(length).map_err(|_| truncated(length, self.rest.len()))?;
+        self.take(fits)
+    }
+
+    #[inline]
+    pub(super) fn text(&mut self) -> Result<&'de str, ReadError> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| ReadFault::Utf8.into())
+    }
+
+    /// A place in a list of `count`; `None` with the number read if there is no such place.
+    #[inline]
+    pub(super) fn place(&mut self, count: usize) -> Result<Result<usize, i64>, ReadError> {
+        let number = self.long()?;
+        Ok(usize::try_from(number)
+            .ok()
+            .filter(|place| *place < count)
+            .ok_or(number))
+    }
+
+    #[inline]
+    pub(super) fn enter(&mut self) -> Result<(), ReadError> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(ReadFault::Deep { limit: DEPTH_MAX }.into());
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    /// Tells of an item that began with `before` bytes left; those without content are counted,
+    /// since nothing else bounds their number.
+    #[inline]
+    pub(super) fn item_ended(&mut self, before: usize) -> Result<(), ReadError> {
+        if self.rest.len() < before {
+            return Ok(());
+        }
+        match self.idle.checked_sub(1) {
+            Some(idle) => self.idle = idle,
+            None => {
+                return Err(ReadFault::Idle {
+                    limit: IDLE_ITEMS_MAX,
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cold]
+fn truncated(needed: u64, remaining: usize) -> ReadError {
+    ReadFault::Truncated { needed, remaining }.into()
+}
+
+/// The blocks of an array or a map.
+pub(super) struct Blocks {
+    left: u64,
+    ended: bool,
+}
+
+/// The start of a block.
+pub(super) struct Block {
+    /// How many items it has; none ends the array.
+    pub(super) count: u64,
+    /// How many bytes it has, if the writer says.
+    pub(super) size: Option<usize>,
+}
+
+impl Blocks {
+    /// Reads the start of the first block.
+    pub(super) fn open(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
+        let left = cursor.block()?.count;
+        Ok(Self {
+            left,
+            ended: left == 0,
+        })
+    }
+
+    /// Whether there is one more item.
+    pub(super) fn next(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, ReadError> {
+        if self.left == 0 && !self.ended {
+            self.left = cursor.block()?.count;
+            self.ended = self.left == 0;
+        }
+        let more = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        Ok(more)
+    }
+
+    /// How many items are known to follow: a hint, and no more than there can be.
+    pub(super) fn hint(&self, cursor: &Cursor<'_>) -> usize {
+        usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(cursor.remaining())
+    }
+}
+
+impl Cursor<'_> {
+    pub(super) fn block(&mut self) -> Result<Block, ReadError> {
+        let count = self.long()?;
+        let mut size = None;
+        if count < 0 {
+            let bytes = self.long()?;
+            let bytes = u64::try_from(bytes).map_err(|_| ReadFault::NegativeLength)?;
+            let fits = usize::try_from(bytes)
+                .ok()
+                .filter(|bytes| *bytes <= self.rest.len());
+            size = Some(fits.ok_or_else(|| truncated(bytes, self.rest.len()))?);
+        }
+        let count = count.unsigned_abs();
+        // Every item has at least a byte, but for the idle ones.
+        if count > self.rest.len() as u64 + u64::from(self.idle) {
+            return Err(truncated(count, self.rest.len()));
+        }
+        Ok(Block { count, size })
+    }
+}

@@ -1,0 +1,231 @@
+//! What a plan is made of: nodes that know the writer's bytes and the contract's meaning of them.
+use std::sync::OnceLock;
+
+use super::constant::Constant;
+use super::cursor::Cursor;
+use super::error::{ReadError, ReadFault};
+
+/// A node's place in the arena.
+pub(super) type NodeId = usize;
+
+/// Nodes refer to one another by place, so that recursive types need no cycle of owners.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Arena {
+    nodes: Vec<Node>,
+}
+
+/// The kinds of numbers, in the order of Avro's promotions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Number {
+    Int,
+    Long,
+    Float,
+    Double,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    Null,
+    Boolean,
+    Number(Number),
+    Promoted { from: Number, to: Number },
+    Text,
+    Bytes,
+    Fixed(usize),
+    Enum(Box<[Symbol]>),
+    Array(NodeId),
+    Map(NodeId),
+    Union(Box<[Branch]>),
+    Record(Record),
+}
+
+/// A symbol of the writer, by its number on the wire.
+#[derive(Debug, Clone)]
+pub(super) enum Symbol {
+    Is { index: u32, name: Box<str> },
+    Misfit(Box<str>),
+}
+
+/// A branch of the writer's union, by its number on the wire.
+#[derive(Debug, Clone)]
+pub(super) enum Branch {
+    Is(NodeId),
+    Misfit(Box<str>),
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Record {
+    /// In the writer's order.
+    pub(super) steps: Box<[Step]>,
+    /// The contract's fields that the writer lacks.
+    pub(super) defaults: Box<[(usize, Constant)]>,
+    /// The names of the contract's fields, in its order.
+    pub(super) names: Box<[Box<str>]>,
+    /// The address of the first list of names that was found to be equal.
+    pub(super) found: OnceLock<usize>,
+}
+
+impl Record {
+    /// Whether a type's fields are the contract's, in its order.
+    ///
+    /// Types are few and bodies many, so a list of names is compared once and then known by where
+    /// it is: it is static, and no other of its length is there.
+    #[inline]
+    pub(super) fn has(&self, fields: &'static [&'static str]) -> bool {
+        let known = self
+            .found
+            .get()
+            .is_some_and(|address| *address == fields.as_ptr().addr());
+        fields.len() == self.names.len() && (known || self.compare(fields))
+    }
+
+    #[cold]
+    fn compare(&self, fields: &'static [&'static str]) -> bool {
+        let same = fields
+            .iter()
+            .zip(&self.names)
+            .all(|(field, name)| *field == &**name);
+        if same {
+            self.found.get_or_init(|| fields.as_ptr().addr());
+        }
+        same
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Skip { node: NodeId, name: Box<str> },
+    Read { index: usize, node: NodeId },
+}
+
+/// Where the arena holds no node, which its maker does not let happen.
+static NOTHING: Node = Node::Null;
+
+impl Arena {
+    #[inline]
+    pub(super) fn node(&self, id: NodeId) -> &Node {
+        self.nodes.get(id).unwrap_or(&NOTHING)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(super) fn add(&mut self, node: Node) -> NodeId {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    pub(super) fn set(&mut self, id: NodeId, node: Node) {
+        if let Some(place) = self.nodes.get_mut(id) {
+            *place = node;
+        }
+    }
+
+    pub(super) fn cut(&mut self, length: usize) {
+        self.nodes.truncate(length);
+    }
+
+    /// The node, or the one that the body says if it is a union.
+    #[inline]
+    pub(super) fn settle<'p>(
+        &'p self,
+        node: &'p Node,
+        body: &mut Cursor<'_>,
+    ) -> Result<&'p Node, ReadError> {
+        let Node::Union(branches) = node else {
+            return Ok(node);
+        };
+        let found = match body.place(branches.len())? {
+            Ok(place) => branches.get(place),
+            Err(found) => {
+                return Err(ReadFault::Branch {
+                    found,
+                    branches: branches.len(),
+                }
+                .into());
+            }
+        };
+        match found {
+            Some(Branch::Is(node)) => Ok(self.node(*node)),
+            Some(Branch::Misfit(what)) => Err(misfit(what)),
+            None => Ok(&NOTHING),
+        }
+    }
+
+    /// Passes over a value.
+    pub(super) fn skip(&self, node: &Node, body: &mut Cursor<'_>) -> Result<(), ReadError> {
+        match self.settle(node, body)? {
+            Node::Null | Node::Union(_) => Ok(()),
+            Node::Boolean => body.boolean().map(drop),
+            Node::Number(wire) | Node::Promoted { from: wire, .. } => match wire {
+                Number::Int | Number::Long => body.long().map(drop),
+                Number::Float => body.take(4).map(drop),
+                Number::Double => body.take(8).map(drop),
+            },
+            Node::Text | Node::Bytes => body.bytes().map(drop),
+            Node::Fixed(size) => body.take(*size).map(drop),
+            Node::Enum(_) => body.long().map(drop),
+            Node::Array(items) => self.skip_blocks(false, *items, body),
+            Node::Map(values) => self.skip_blocks(true, *values, body),
+            Node::Record(record) => self.skip_record(record, body),
+        }
+    }
+
+    fn skip_record(&self, record: &Record, body: &mut Cursor<'_>) -> Result<(), ReadError> {
+        body.enter()?;
+        for step in &record.steps {
+            self.skip_step(record, step, body)?;
+        }
+        body.leave();
+        Ok(())
+    }
+
+    /// Passes over a field of a record.
+    #[inline]
+    pub(super) fn skip_step(
+        &self,
+        record: &Record,
+        step: &Step,
+        body: &mut Cursor<'_>,
+    ) -> Result<(), ReadError> {
+        let (node, name) = match step {
+            Step::Skip { node, name } => (*node, Some(name)),
+            Step::Read { index, node } => (*node, record.names.get(*index)),
+        };
+        let skipped = self.skip(self.node(node), body);
+        skipped.map_err(|error| error.in_field(name.map_or("", |name| name)))
+    }
+
+    fn skip_blocks(&self, keyed: bool, id: NodeId, body: &mut Cursor<'_>) -> Result<(), ReadError> {
+        body.enter()?;
+        loop {
+            let block = body.block()?;
+            if let Some(size) = block.size {
+                body.take(size)?;
+                continue;
+            }
+            if block.count == 0 {
+                break;
+            }
+            for _ in 0..block.count {
+                let before = body.remaining();
+                if keyed {
+                    body.bytes()?;
+                }
+                self.skip(self.node(id), body)?;
+                body.item_ended(before)?;
+            }
+        }
+        body.leave();
+        Ok(())
+    }
+}
+
+#[cold]
+pub(super) fn misfit(what: &str) -> ReadError {
+    ReadFault::Misfit {
+        what: what.to_owned(),
+    }
+    .into()
+}

@@ -11,10 +11,8 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            let told = writeln!(
-                io::stderr(),
-                "\nthe contracts are not fit to build on:\n{problem}\n"
-            );
+            let told =
+                writeln!(io::stderr(), "\nthe contracts are not fit to build on:\n{problem}\n");
             debug_assert!(told.is_ok());
             ExitCode::FAILURE
         }
@@ -41,11 +39,7 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, String> {
     let mut files = Vec::new();
     for domain in entries(root)? {
         for path in entries(&domain)? {
-            let name = path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .to_string_lossy()
-                .into_owned();
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
             files.push((name, text));
         }

@@ -15,9 +15,7 @@ pub fn check(contract: &Contract) -> Result<(), String> {
                 continue;
             };
             if !fits(contract, &field.kind, default) {
-                return Err(format!(
-                    "{at}: the default {default} is not of the field's type"
-                ));
+                return Err(format!("{at}: the default {default} is not of the field's type"));
             }
             // A default's text lives in the plan, and what borrows from the body cannot hold it.
             if contract.borrowed && !default.is_null() && contract.holds_text(&field.kind) {
@@ -31,31 +29,20 @@ pub fn check(contract: &Contract) -> Result<(), String> {
 fn fits(contract: &Contract, kind: &Type, default: &Value) -> bool {
     match kind {
         Type::Boolean => default.is_boolean(),
-        Type::Int => default
-            .as_i64()
-            .is_some_and(|number| i32::try_from(number).is_ok()),
+        Type::Int => default.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
         Type::Long | Type::Timestamp => default.as_i64().is_some(),
         Type::Float | Type::Double => default.is_number(),
-        Type::Bytes => default
-            .as_str()
-            .is_some_and(|text| text.chars().all(|c| c <= '\u{ff}')),
+        Type::Bytes => default.as_str().is_some_and(|text| text.chars().all(|c| c <= '\u{ff}')),
         Type::Text => default.is_string(),
         Type::Array(_) => default.as_array().is_some_and(Vec::is_empty),
         // Avro: a default is of the union's first branch.
-        Type::Nullable {
-            null_first: true, ..
-        } => default.is_null(),
-        Type::Nullable {
-            inner,
-            null_first: false,
-        } => fits(contract, inner, default),
-        Type::Named(name) => contract
-            .definition(name)
-            .is_some_and(|named| match &named.shape {
-                Shape::Record(_) => false,
-                Shape::Enum { symbols, .. } => default
-                    .as_str()
-                    .is_some_and(|text| symbols.iter().any(|symbol| symbol == text)),
-            }),
+        Type::Nullable { null_first: true, .. } => default.is_null(),
+        Type::Nullable { inner, null_first: false } => fits(contract, inner, default),
+        Type::Named(name) => contract.definition(name).is_some_and(|named| match &named.shape {
+            Shape::Record(_) => false,
+            Shape::Enum { symbols, .. } => {
+                default.as_str().is_some_and(|text| symbols.iter().any(|symbol| symbol == text))
+            }
+        }),
     }
 }

@@ -6,10 +6,7 @@ use super::{names, print};
 
 /// All domains, in the order of their names, each a module of its own.
 pub fn all(latest: &[&Contract]) -> Result<String, String> {
-    let mut domains: Vec<&str> = latest
-        .iter()
-        .map(|contract| contract.domain.as_str())
-        .collect();
+    let mut domains: Vec<&str> = latest.iter().map(|contract| contract.domain.as_str()).collect();
     domains.dedup();
     let mut out = String::from("// Generated from `avro/` by `build.rs`.\n");
     for name in domains {
@@ -21,19 +18,10 @@ pub fn all(latest: &[&Contract]) -> Result<String, String> {
 }
 
 fn domain(out: &mut String, name: &str, contracts: &[&Contract]) -> Result<(), String> {
-    line(
-        out,
-        format_args!("\n/// The contracts of the domain `{name}`."),
-    );
+    line(out, format_args!("\n/// The contracts of the domain `{name}`."));
     // The printer writes every place the same way, which is not always the shortest.
-    line(
-        out,
-        format_args!("#[allow(clippy::all, clippy::pedantic)]\npub mod {name} {{"),
-    );
-    line(
-        out,
-        format_args!("use serde::{{Deserialize, Serialize}};\n"),
-    );
+    line(out, format_args!("#[allow(clippy::all, clippy::pedantic)]\npub mod {name} {{"));
+    line(out, format_args!("use serde::{{Deserialize, Serialize}};\n"));
     line(out, format_args!("use crate::encode;\n"));
     for (contract, definition) in definitions(contracts)? {
         match &definition.shape {
@@ -63,10 +51,7 @@ fn definitions<'a>(
                 Some((_, known)) if *known == definition => {}
                 Some((other, _)) => {
                     let (file, name) = (&contract.file, &definition.name);
-                    return Err(format!(
-                        "{file}: {name}: differs from the one in {}",
-                        other.file
-                    ));
+                    return Err(format!("{file}: {name}: differs from the one in {}", other.file));
                 }
             }
         }
@@ -75,36 +60,12 @@ fn definitions<'a>(
 }
 
 fn own_contract(out: &mut String, contract: &Contract) {
-    let Contract {
-        domain,
-        record,
-        version,
-        file,
-        ..
-    } = contract;
-    let generics = contract
-        .types
-        .first()
-        .map_or("", |root| print::lifetime(contract, root));
-    line(
-        out,
-        format_args!(
-            "impl {record}{} {{",
-            if generics.is_empty() { "" } else { "<'_>" }
-        ),
-    );
-    line(
-        out,
-        format_args!("    /// The contract that it is written with."),
-    );
-    line(
-        out,
-        format_args!("    pub const CONTRACT: crate::Contract = crate::Contract {{"),
-    );
-    line(
-        out,
-        format_args!("        name: \"readmill.{domain}.{record}\","),
-    );
+    let Contract { domain, record, version, file, .. } = contract;
+    let generics = contract.types.first().map_or("", |root| print::lifetime(contract, root));
+    line(out, format_args!("impl {record}{} {{", if generics.is_empty() { "" } else { "<'_>" }));
+    line(out, format_args!("    /// The contract that it is written with."));
+    line(out, format_args!("    pub const CONTRACT: crate::Contract = crate::Contract {{"));
+    line(out, format_args!("        name: \"readmill.{domain}.{record}\","));
     line(out, format_args!("        version: {version},"));
     line(
         out,
@@ -119,20 +80,13 @@ fn events(out: &mut String, domain: &str, contracts: &[&Contract]) {
     let name = format!("{}Event", names::pascal(domain));
     let each = |text: &dyn Fn(usize, &str) -> String| {
         let listed = contracts.iter().enumerate();
-        listed
-            .map(|(place, contract)| text(place, &contract.record))
-            .collect::<String>()
+        listed.map(|(place, contract)| text(place, &contract.record)).collect::<String>()
     };
-    let docs: Vec<&str> = contracts
-        .iter()
-        .filter_map(|c| Some(c.types.first()?.doc.as_str()))
-        .collect();
+    let docs: Vec<&str> =
+        contracts.iter().filter_map(|c| Some(c.types.first()?.doc.as_str())).collect();
     let doc = |place: usize| docs.get(place).copied().unwrap_or_default();
     let variants = each(&|place, record| {
-        format!(
-            "    {}    {record}({record}),\n",
-            print::doc("    ", doc(place)).trim_start()
-        )
+        format!("    {}    {record}({record}),\n", print::doc("    ", doc(place)).trim_start())
     });
     let listed = each(&|_, record| format!("        {record}::CONTRACT,\n"));
     let reads = each(&|place, record| {

@@ -33,15 +33,15 @@ impl<'a> Pair<'a> {
             (Shape::Record(new), Shape::Record(old)) => self.fields(at, new, old, open),
             (Shape::Enum { symbols, default }, Shape::Enum { symbols: elder, .. }) => {
                 match elder.iter().find(|symbol| !symbols.contains(symbol)) {
-                    Some(gone) if default.is_none() => Err(format!(
-                        "{at}: the symbol {gone} is gone and there is no default"
-                    )),
+                    Some(gone) if default.is_none() => {
+                        Err(format!("{at}: the symbol {gone} is gone and there is no default"))
+                    }
                     Some(_) | None => Ok(()),
                 }
             }
-            (Shape::Record(_), Shape::Enum { .. }) | (Shape::Enum { .. }, Shape::Record(_)) => Err(
-                format!("{at}: was an enum or a record and is now the other"),
-            ),
+            (Shape::Record(_), Shape::Enum { .. }) | (Shape::Enum { .. }, Shape::Record(_)) => {
+                Err(format!("{at}: was an enum or a record and is now the other"))
+            }
         }
     }
 
@@ -95,10 +95,8 @@ fn promotes(old: &Type, new: &Type) -> bool {
     old == new
         || matches!(
             (old, new),
-            (
-                Type::Int,
-                Type::Long | Type::Timestamp | Type::Float | Type::Double
-            ) | (Type::Long | Type::Timestamp, Type::Long | Type::Timestamp)
+            (Type::Int, Type::Long | Type::Timestamp | Type::Float | Type::Double)
+                | (Type::Long | Type::Timestamp, Type::Long | Type::Timestamp)
                 | (Type::Long | Type::Timestamp, Type::Float | Type::Double)
                 | (Type::Float, Type::Double)
                 | (Type::Text, Type::Bytes)

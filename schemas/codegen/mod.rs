@@ -17,10 +17,7 @@ pub fn generate(files: &[(String, String)]) -> Result<String, String> {
     }
     contracts.sort_by(|a, b| order(a).cmp(&order(b)));
     for (place, newer) in contracts.iter().enumerate() {
-        let elders = contracts
-            .iter()
-            .take(place)
-            .filter(|older| same(older, newer));
+        let elders = contracts.iter().take(place).filter(|older| same(older, newer));
         for older in elders {
             evolve::check(newer, older)?;
         }

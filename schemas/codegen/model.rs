@@ -25,14 +25,10 @@ impl Contract {
         match kind {
             Type::Text | Type::Bytes => true,
             Type::Array(inner) | Type::Nullable { inner, .. } => self.holds_text(inner),
-            Type::Named(name) => self
-                .definition(name)
-                .is_some_and(|named| match &named.shape {
-                    Shape::Record(fields) => {
-                        fields.iter().any(|field| self.holds_text(&field.kind))
-                    }
-                    Shape::Enum { .. } => false,
-                }),
+            Type::Named(name) => self.definition(name).is_some_and(|named| match &named.shape {
+                Shape::Record(fields) => fields.iter().any(|field| self.holds_text(&field.kind)),
+                Shape::Enum { .. } => false,
+            }),
             Type::Boolean
             | Type::Int
             | Type::Long
@@ -53,10 +49,7 @@ pub struct Definition {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
     Record(Vec<Field>),
-    Enum {
-        symbols: Vec<String>,
-        default: Option<String>,
-    },
+    Enum { symbols: Vec<String>, default: Option<String> },
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -11,11 +11,7 @@ const KEYWORDS: [&str; 46] = [
 /// `txId` → `tx_id`, `type` → `r#type`.
 pub fn field(name: &str) -> String {
     let snake = snake(name);
-    if KEYWORDS.contains(&snake.as_str()) {
-        format!("r#{snake}")
-    } else {
-        snake
-    }
+    if KEYWORDS.contains(&snake.as_str()) { format!("r#{snake}") } else { snake }
 }
 
 fn snake(name: &str) -> String {
@@ -50,8 +46,6 @@ pub fn pascal(name: &str) -> String {
 /// Whether a name is one that Avro allows.
 pub fn is_valid(name: &str) -> bool {
     let mut letters = name.chars();
-    letters
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+    letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }

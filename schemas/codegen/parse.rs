@@ -11,13 +11,8 @@ pub fn contract(file: &str, text: &str) -> Result<Contract, String> {
     let (domain, record, version) = name_parts(file)
         .ok_or_else(|| format!("{file}: the name is not <domain>/<Record>.v<N>.avsc"))?;
     let json: Value = serde_json::from_str(text).map_err(|error| format!("{file}: {error}"))?;
-    let object = json
-        .as_object()
-        .ok_or_else(|| format!("{file}: not a record"))?;
-    let mut parser = Parser {
-        file,
-        types: Vec::new(),
-    };
+    let object = json.as_object().ok_or_else(|| format!("{file}: not a record"))?;
+    let mut parser = Parser { file, types: Vec::new() };
     let at = parser.at(record);
     if object.get("namespace").and_then(Value::as_str) != Some(&format!("readmill.{domain}")) {
         return Err(format!("{at}: the namespace must be readmill.{domain}"));
@@ -62,15 +57,7 @@ impl Parser<'_> {
 
     fn record(&mut self, at: &str, object: &Object, top: bool) -> Result<String, String> {
         let known: &[&str] = if top {
-            &[
-                "type",
-                "name",
-                "namespace",
-                "doc",
-                "aliases",
-                "fields",
-                "readmill.borrowed",
-            ]
+            &["type", "name", "namespace", "doc", "aliases", "fields", "readmill.borrowed"]
         } else {
             &["type", "name", "doc", "aliases", "fields"]
         };
@@ -79,11 +66,7 @@ impl Parser<'_> {
         // Defined before its fields are read, so that they may name it.
         let place = self.types.len();
         let doc = doc(at, object)?;
-        self.types.push(Definition {
-            name: name.clone(),
-            doc,
-            shape: Shape::Record(Vec::new()),
-        });
+        self.types.push(Definition { name: name.clone(), doc, shape: Shape::Record(Vec::new()) });
         let listed = object.get("fields").and_then(Value::as_array);
         let listed = listed.ok_or_else(|| format!("{at}: a record needs fields"))?;
         let mut fields: Vec<Field> = Vec::new();
@@ -102,18 +85,14 @@ impl Parser<'_> {
     }
 
     fn field(&mut self, record: &str, json: &Value) -> Result<Field, String> {
-        let object = json
-            .as_object()
-            .ok_or_else(|| format!("{record}: a field is no object"))?;
+        let object = json.as_object().ok_or_else(|| format!("{record}: a field is no object"))?;
         let name = text(record, object, "name")?;
         let at = format!("{record}.{name}");
         only(&at, object, &["name", "type", "doc", "default", "aliases"])?;
         if !names::is_valid(name) {
             return Err(format!("{at}: not a name"));
         }
-        let kind = object
-            .get("type")
-            .ok_or_else(|| format!("{at}: a field needs a type"))?;
+        let kind = object.get("type").ok_or_else(|| format!("{at}: a field needs a type"))?;
         Ok(Field {
             name: name.to_owned(),
             aliases: texts(&at, object, "aliases")?,
@@ -145,9 +124,7 @@ impl Parser<'_> {
             "string" => Type::Text,
             _ if self.types.iter().any(|known| known.name == name) => Type::Named(name.to_owned()),
             _ => {
-                return Err(format!(
-                    "{at}: the generator does not support the type {name}"
-                ));
+                return Err(format!("{at}: the generator does not support the type {name}"));
             }
         })
     }
@@ -167,10 +144,7 @@ impl Parser<'_> {
         if matches!(inner, Type::Nullable { .. }) {
             return Err(format!("{at}: a union within a union"));
         }
-        Ok(Type::Nullable {
-            inner: Box::new(inner),
-            null_first,
-        })
+        Ok(Type::Nullable { inner: Box::new(inner), null_first })
     }
 
     fn complex(&mut self, at: &str, object: &Object) -> Result<Type, String> {
@@ -179,9 +153,7 @@ impl Parser<'_> {
             "enum" => Ok(Type::Named(self.symbols(at, object)?)),
             "array" => {
                 only(at, object, &["type", "items"])?;
-                let items = object
-                    .get("items")
-                    .ok_or_else(|| format!("{at}: no items"))?;
+                let items = object.get("items").ok_or_else(|| format!("{at}: no items"))?;
                 Ok(Type::Array(Box::new(self.kind(&format!("{at}[]"), items)?)))
             }
             name => {
@@ -189,45 +161,27 @@ impl Parser<'_> {
                 match (name, object.get("logicalType").and_then(Value::as_str)) {
                     ("long", Some("timestamp-millis")) => Ok(Type::Timestamp),
                     (_, None) => self.named(at, name),
-                    (_, Some(logical)) => Err(format!(
-                        "{at}: the generator does not support {logical} on {name}"
-                    )),
+                    (_, Some(logical)) => {
+                        Err(format!("{at}: the generator does not support {logical} on {name}"))
+                    }
                 }
             }
         }
     }
 
     fn symbols(&mut self, at: &str, object: &Object) -> Result<String, String> {
-        only(
-            at,
-            object,
-            &["type", "name", "doc", "aliases", "symbols", "default"],
-        )?;
+        only(at, object, &["type", "name", "doc", "aliases", "symbols", "default"])?;
         let name = self.name(at, object)?;
         let symbols = texts(at, object, "symbols")?;
         if symbols.is_empty() || !symbols.iter().all(|symbol| names::is_valid(symbol)) {
-            return Err(format!(
-                "{at}: the symbols of {name} are missing or not names"
-            ));
+            return Err(format!("{at}: the symbols of {name} are missing or not names"));
         }
-        let default = object
-            .get("default")
-            .map(|_| text(at, object, "default"))
-            .transpose()?;
+        let default = object.get("default").map(|_| text(at, object, "default")).transpose()?;
         if default.is_some_and(|default| !symbols.iter().any(|symbol| symbol == default)) {
-            return Err(format!(
-                "{at}: the default of {name} is not one of its symbols"
-            ));
+            return Err(format!("{at}: the default of {name} is not one of its symbols"));
         }
-        let shape = Shape::Enum {
-            symbols,
-            default: default.map(str::to_owned),
-        };
-        self.types.push(Definition {
-            name: name.clone(),
-            doc: doc(at, object)?,
-            shape,
-        });
+        let shape = Shape::Enum { symbols, default: default.map(str::to_owned) };
+        self.types.push(Definition { name: name.clone(), doc: doc(at, object)?, shape });
         Ok(name)
     }
 
@@ -245,9 +199,7 @@ impl Parser<'_> {
 
 fn only(at: &str, object: &Object, known: &[&str]) -> Result<(), String> {
     match object.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => Err(format!(
-            "{at}: the generator does not support the property {key}"
-        )),
+        Some(key) => Err(format!("{at}: the generator does not support the property {key}")),
         None => Ok(()),
     }
 }
@@ -261,9 +213,7 @@ fn texts(at: &str, object: &Object, key: &str) -> Result<Vec<String>, String> {
     let Some(value) = object.get(key) else {
         return Ok(Vec::new());
     };
-    let list = value
-        .as_array()
-        .map(|list| list.iter().map(|item| item.as_str()));
+    let list = value.as_array().map(|list| list.iter().map(|item| item.as_str()));
     let list: Option<Vec<&str>> = list.and_then(Iterator::collect);
     let list = list.ok_or_else(|| format!("{at}: {key} is not a list of texts"))?;
     Ok(list.into_iter().map(str::to_owned).collect())

@@ -16,30 +16,18 @@ pub fn record(out: &mut String, contract: &Contract, named: &Definition, fields:
     );
     line(out, format_args!("pub struct {name}{lifetime} {{"));
     for field in fields {
-        line(
-            out,
-            format_args!("{}{}", doc("    ", &field.doc), attributes(contract, field)),
-        );
+        line(out, format_args!("{}{}", doc("    ", &field.doc), attributes(contract, field)));
         let (field, kind) = (names::field(&field.name), kind(contract, &field.kind));
         line(out, format_args!("    pub {field}: {kind},"));
     }
     line(out, format_args!("}}\n"));
     let any = if lifetime.is_empty() { "" } else { "<'_>" };
     line(out, format_args!("impl {name}{any} {{"));
-    line(
-        out,
-        format_args!("    /// Appends the Avro body (no framing)."),
-    );
-    line(
-        out,
-        format_args!("    pub fn write(&self, out: &mut Vec<u8>) {{"),
-    );
+    line(out, format_args!("    /// Appends the Avro body (no framing)."));
+    line(out, format_args!("    pub fn write(&self, out: &mut Vec<u8>) {{"));
     for field in fields {
         let place = format!("self.{}", names::field(&field.name));
-        line(
-            out,
-            format_args!("        {}", written(contract, &field.kind, &place)),
-        );
+        line(out, format_args!("        {}", written(contract, &field.kind, &place)));
     }
     line(out, format_args!("    }}\n}}\n"));
 }
@@ -48,10 +36,7 @@ pub fn record(out: &mut String, contract: &Contract, named: &Definition, fields:
 pub fn symbols(out: &mut String, named: &Definition, symbols: &[String]) {
     let name = &named.name;
     let derives = "Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize";
-    line(
-        out,
-        format_args!("{}#[derive({derives})]", doc("", &named.doc)),
-    );
+    line(out, format_args!("{}#[derive({derives})]", doc("", &named.doc)));
     line(out, format_args!("pub enum {name} {{"));
     for symbol in symbols {
         line(out, format_args!("    /// The symbol `{symbol}`."));
@@ -59,42 +44,19 @@ pub fn symbols(out: &mut String, named: &Definition, symbols: &[String]) {
         line(out, format_args!("    {},", names::pascal(symbol)));
     }
     line(out, format_args!("}}\n\nimpl {name} {{"));
-    line(
-        out,
-        format_args!("    /// Every symbol, in the contract's order."),
-    );
-    let all: Vec<String> = symbols
-        .iter()
-        .map(|symbol| format!("Self::{}", names::pascal(symbol)))
-        .collect();
-    line(
-        out,
-        format_args!(
-            "    pub const ALL: &'static [Self] = &[{}];\n",
-            all.join(", ")
-        ),
-    );
-    line(
-        out,
-        format_args!("    /// The symbol's text on the wire's side."),
-    );
+    line(out, format_args!("    /// Every symbol, in the contract's order."));
+    let all: Vec<String> =
+        symbols.iter().map(|symbol| format!("Self::{}", names::pascal(symbol))).collect();
+    line(out, format_args!("    pub const ALL: &'static [Self] = &[{}];\n", all.join(", ")));
+    line(out, format_args!("    /// The symbol's text on the wire's side."));
     line(
         out,
         format_args!("    pub const fn symbol(self) -> &'static str {{\n        match self {{"),
     );
     for symbol in symbols {
-        line(
-            out,
-            format_args!(
-                "            Self::{} => \"{symbol}\",",
-                names::pascal(symbol)
-            ),
-        );
+        line(out, format_args!("            Self::{} => \"{symbol}\",", names::pascal(symbol)));
     }
-    line(
-        out,
-        format_args!("        }}\n    }}\n\n    const fn index(self) -> i64 {{"),
-    );
+    line(out, format_args!("        }}\n    }}\n\n    const fn index(self) -> i64 {{"));
     line(out, format_args!("        self as i64\n    }}\n}}\n"));
 }
 
@@ -106,9 +68,7 @@ pub fn lifetime(contract: &Contract, named: &Definition) -> &'static str {
 
 /// The text as doc comments, each line ended.
 pub fn doc(indent: &str, text: &str) -> String {
-    text.lines()
-        .map(|line| format!("{indent}/// {}\n", line.trim()))
-        .collect()
+    text.lines().map(|line| format!("{indent}/// {}\n", line.trim())).collect()
 }
 
 fn attributes(contract: &Contract, field: &Field) -> String {
@@ -119,11 +79,7 @@ fn attributes(contract: &Contract, field: &Field) -> String {
     if contract.borrowed && contract.holds_text(&field.kind) {
         words.push("borrow".to_owned());
     }
-    if words.is_empty() {
-        String::new()
-    } else {
-        format!("    #[serde({})]", words.join(", "))
-    }
+    if words.is_empty() { String::new() } else { format!("    #[serde({})]", words.join(", ")) }
 }
 
 fn kind(contract: &Contract, kind_of: &Type) -> String {
@@ -142,10 +98,7 @@ fn kind(contract: &Contract, kind_of: &Type) -> String {
         Type::Nullable { inner, .. } => format!("Option<{}>", kind(contract, inner)),
         Type::Named(name) => {
             let named = contract.definition(name);
-            format!(
-                "{name}{}",
-                named.map_or("", |named| lifetime(contract, named))
-            )
+            format!("{name}{}", named.map_or("", |named| lifetime(contract, named)))
         }
     }
 }

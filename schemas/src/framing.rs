@@ -53,9 +53,7 @@ pub fn read(message: &[u8]) -> Result<Framed<'_>, FrameError> {
             let schema = SchemaId(u32::from_be_bytes([*a, *b, *c, *d]));
             Ok(Framed { schema, body })
         }
-        [MAGIC, ..] => Err(FrameError::Short {
-            length: message.len(),
-        }),
+        [MAGIC, ..] => Err(FrameError::Short { length: message.len() }),
         [found, ..] => Err(FrameError::Magic { found: *found }),
     }
 }
@@ -78,20 +76,8 @@ mod tests {
             (&[0], Err(FrameError::Short { length: 1 })),
             (&[0, 0, 0, 1], Err(FrameError::Short { length: 4 })),
             (b"{}", Err(FrameError::Magic { found: b'{' })),
-            (
-                &[0, 0, 0, 1, 2],
-                Ok(Framed {
-                    schema: SchemaId(258),
-                    body: &[],
-                }),
-            ),
-            (
-                &[0, 255, 255, 255, 255, 7],
-                Ok(Framed {
-                    schema: SchemaId(u32::MAX),
-                    body: &[7],
-                }),
-            ),
+            (&[0, 0, 0, 1, 2], Ok(Framed { schema: SchemaId(258), body: &[] })),
+            (&[0, 255, 255, 255, 255, 7], Ok(Framed { schema: SchemaId(u32::MAX), body: &[7] })),
         ];
         for (message, expected) in table {
             assert_eq!(read(message), expected, "{message:?}");
@@ -102,12 +88,6 @@ mod tests {
     fn what_is_written_is_read() {
         let mut out = Vec::new();
         write(SchemaId(7), |out| out.extend_from_slice(b"abc"), &mut out);
-        assert_eq!(
-            read(&out),
-            Ok(Framed {
-                schema: SchemaId(7),
-                body: b"abc"
-            })
-        );
+        assert_eq!(read(&out), Ok(Framed { schema: SchemaId(7), body: b"abc" }));
     }
 }

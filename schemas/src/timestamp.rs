@@ -48,13 +48,9 @@ impl Timestamp {
 
     /// Reads RFC 3339 with any offset; what is finer than a millisecond is cut off.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
-        let (date, rest) = text
-            .split_once(['T', 't', ' '])
-            .ok_or(TimestampError::Form)?;
+        let (date, rest) = text.split_once(['T', 't', ' ']).ok_or(TimestampError::Form)?;
         let days = parse_date(date)?;
-        let zone = rest
-            .find(['Z', 'z', '+', '-'])
-            .ok_or(TimestampError::Form)?;
+        let zone = rest.find(['Z', 'z', '+', '-']).ok_or(TimestampError::Form)?;
         let (time, zone) = rest.split_at_checked(zone).ok_or(TimestampError::Form)?;
         let millis = parse_time(time)? - parse_zone(zone)?;
         // The earliest instants are within range only once the time of day is added.
@@ -100,10 +96,7 @@ fn parse_time(text: &str) -> Result<i64, TimestampError> {
     digits(fraction, fraction.len())?;
     let mut millis = 0;
     for place in 0..3 {
-        let digit = fraction
-            .as_bytes()
-            .get(place)
-            .map_or(0, |digit| i64::from(digit - b'0'));
+        let digit = fraction.as_bytes().get(place).map_or(0, |digit| i64::from(digit - b'0'));
         millis = millis * 10 + digit;
     }
     Ok(((hour * 60 + minute) * 60 + second) * 1000 + millis)
@@ -117,9 +110,8 @@ fn parse_zone(text: &str) -> Result<i64, TimestampError> {
         [b'-', ..] => (-1, text.get(1..)),
         _ => return Err(TimestampError::Form),
     };
-    let (hours, minutes) = offset
-        .and_then(|offset| offset.split_once(':'))
-        .ok_or(TimestampError::Form)?;
+    let (hours, minutes) =
+        offset.and_then(|offset| offset.split_once(':')).ok_or(TimestampError::Form)?;
     let hours = in_range(digits(hours, 2)?, 0..=23, "the offset")?;
     let minutes = in_range(digits(minutes, 2)?, 0..=59, "the offset")?;
     Ok(sign * (hours * 60 + minutes) * 60_000)
@@ -137,11 +129,7 @@ fn in_range(
     range: std::ops::RangeInclusive<i64>,
     part: &'static str,
 ) -> Result<i64, TimestampError> {
-    if range.contains(&value) {
-        Ok(value)
-    } else {
-        Err(out_of(part))
-    }
+    if range.contains(&value) { Ok(value) } else { Err(out_of(part)) }
 }
 
 fn days_of(year: i64, month: i64) -> i64 {
@@ -169,11 +157,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let from_march = (5 * of_year + 2) / 153;
     let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -239,9 +223,7 @@ impl Visitor<'_> for Reading {
     }
 
     fn visit_u64<E: de::Error>(self, millis: u64) -> Result<Timestamp, E> {
-        i64::try_from(millis)
-            .map(Timestamp)
-            .map_err(|_| E::custom("timestamp out of range"))
+        i64::try_from(millis).map(Timestamp).map_err(|_| E::custom("timestamp out of range"))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {

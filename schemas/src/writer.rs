@@ -25,22 +25,14 @@ impl WriterSchema {
     /// Parses a schema that stands on its own.
     pub fn parse(text: &str) -> Result<Self, WriterSchemaError> {
         let schema = Schema::parse_str(text).map_err(unreadable)?;
-        Ok(Self {
-            text: text.to_owned(),
-            schema,
-            references: Vec::new(),
-        })
+        Ok(Self { text: text.to_owned(), schema, references: Vec::new() })
     }
 
     /// Parses a schema that names types of others.
     pub fn parse_with(text: &str, references: &[&str]) -> Result<Self, WriterSchemaError> {
         let (schema, references) =
             Schema::parse_str_with_list(text, references).map_err(unreadable)?;
-        Ok(Self {
-            text: text.to_owned(),
-            schema,
-            references,
-        })
+        Ok(Self { text: text.to_owned(), schema, references })
     }
 
     /// The full name, if the schema is of a named type.
@@ -65,7 +57,5 @@ impl WriterSchema {
 }
 
 fn unreadable(error: apache_avro::Error) -> WriterSchemaError {
-    WriterSchemaError::Unreadable {
-        message: error.to_string(),
-    }
+    WriterSchemaError::Unreadable { message: error.to_string() }
 }

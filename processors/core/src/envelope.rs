@@ -36,9 +36,7 @@ pub enum Reading<'a> {
 
 /// Reads an envelope: outbox rows are only ever inserted, all else is housekeeping.
 pub fn read<'a>(envelope: OutboxEnvelope<'a>) -> Reading<'a> {
-    let OutboxEnvelope {
-        after, source, op, ..
-    } = envelope;
+    let OutboxEnvelope { after, source, op, .. } = envelope;
     match (op, after) {
         ("c", Some(row)) => {
             let position = position(&source);
@@ -78,10 +76,7 @@ fn row_read<'a>(
 fn position(source: &Source<'_>) -> Option<SourcePosition> {
     if let Some(lsn) = source.lsn {
         let (commit, row) = source.sequence.and_then(sequence).unwrap_or((None, None));
-        return Some(SourcePosition::Postgres {
-            commit,
-            lsn: row.unwrap_or(lsn),
-        });
+        return Some(SourcePosition::Postgres { commit, lsn: row.unwrap_or(lsn) });
     }
     let file = source.file?.rsplit_once('.')?.1.parse().ok()?;
     Some(SourcePosition::Binlog {
@@ -122,10 +117,7 @@ mod tests {
     #[test]
     fn a_sequence_may_lack_its_first_part() {
         let table = [
-            (
-                r#"["24023128","24023136"]"#,
-                Some((Some(24_023_128), Some(24_023_136))),
-            ),
+            (r#"["24023128","24023136"]"#, Some((Some(24_023_128), Some(24_023_136)))),
             (r#"[null,"24023136"]"#, Some((None, Some(24_023_136)))),
             (r#"["24023128"]"#, None),
             ("", None),

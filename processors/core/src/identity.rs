@@ -41,28 +41,12 @@ impl PartialOrd for SourcePosition {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (
-                Self::Postgres {
-                    commit: Some(commit),
-                    lsn,
-                },
-                Self::Postgres {
-                    commit: Some(other_commit),
-                    lsn: other_lsn,
-                },
+                Self::Postgres { commit: Some(commit), lsn },
+                Self::Postgres { commit: Some(other_commit), lsn: other_lsn },
             ) => Some((commit, lsn).cmp(&(other_commit, other_lsn))),
             (
-                Self::Binlog {
-                    server,
-                    file,
-                    pos,
-                    row,
-                },
-                Self::Binlog {
-                    server: other_server,
-                    file: f,
-                    pos: p,
-                    row: r,
-                },
+                Self::Binlog { server, file, pos, row },
+                Self::Binlog { server: other_server, file: f, pos: p, row: r },
             ) if server == other_server => Some((file, pos, row).cmp(&(f, p, r))),
             (Self::Postgres { .. } | Self::Binlog { .. }, _) => None,
         }
@@ -112,35 +96,20 @@ pub enum Place {
 impl Identity {
     /// Known by its aggregate's version. A document keyed by the aggregate has one line a topic.
     pub fn version(topic: &str, aggregate: &str, key_is_aggregate: bool, version: i64) -> Self {
-        let line = if key_is_aggregate {
-            format!("v:{topic}")
-        } else {
-            format!("v:{topic}:{aggregate}")
-        };
-        Self {
-            line,
-            place: Place::Version(version),
-        }
+        let line =
+            if key_is_aggregate { format!("v:{topic}") } else { format!("v:{topic}:{aggregate}") };
+        Self { line, place: Place::Version(version) }
     }
 
     /// Known by its event id within the stream of a topic.
     pub fn event(topic: &str, position: Option<SourcePosition>, event_id: &str) -> Self {
-        let place = Place::Event {
-            position,
-            tag: EventTag::of(event_id),
-        };
-        Self {
-            line: format!("e:{topic}"),
-            place,
-        }
+        let place = Place::Event { position, tag: EventTag::of(event_id) };
+        Self { line: format!("e:{topic}"), place }
     }
 
     /// Known by its position in the log only: safe against redelivery, not against a relay.
     pub fn log(partition: &Partition, offset: Offset) -> Self {
-        Self {
-            line: format!("o:{partition}"),
-            place: Place::Log(offset),
-        }
+        Self { line: format!("o:{partition}"), place: Place::Log(offset) }
     }
 }
 
@@ -153,12 +122,7 @@ mod tests {
     }
 
     const fn binlog(server: i64, file: i64, pos: i64, row: i32) -> SourcePosition {
-        SourcePosition::Binlog {
-            server,
-            file,
-            pos,
-            row,
-        }
+        SourcePosition::Binlog { server, file, pos, row }
     }
 
     #[test]
@@ -167,11 +131,7 @@ mod tests {
         let table = [
             (pg(Some(10), 5), pg(Some(10), 6), Some(Less)),
             // A concurrent transaction that committed later has lower LSNs: not older.
-            (
-                pg(Some(99_388_840), 99_388_376),
-                pg(Some(99_388_000), 99_388_500),
-                Some(Greater),
-            ),
+            (pg(Some(99_388_840), 99_388_376), pg(Some(99_388_000), 99_388_500), Some(Greater)),
             (pg(Some(10), 5), pg(Some(10), 5), Some(Equal)),
             (pg(None, 5), pg(Some(10), 6), None),
             (pg(None, 5), pg(None, 6), None),
@@ -181,11 +141,7 @@ mod tests {
             (pg(Some(1), 1), binlog(1, 1, 1, 1), None),
         ];
         for (left, right, order) in table {
-            assert_eq!(
-                left.partial_cmp(&right),
-                order,
-                "{left:?} against {right:?}"
-            );
+            assert_eq!(left.partial_cmp(&right), order, "{left:?} against {right:?}");
         }
     }
 }

@@ -22,33 +22,23 @@ struct Entry {
 impl Ledger {
     /// A ledger for a partition that is read from `resume_at` on.
     pub const fn starting_at(resume_at: ResumeAt) -> Self {
-        Self {
-            resume_at,
-            open: VecDeque::new(),
-        }
+        Self { resume_at, open: VecDeque::new() }
     }
 
     /// Notes a record that was taken in. Answers false for one that is not behind all before it:
     /// the log delivered it again, and its first delivery settles it.
     pub fn take(&mut self, offset: Offset) -> bool {
-        let after_all = self
-            .open
-            .back()
-            .map_or(!self.resume_at.covers(offset), |last| last.offset < offset);
+        let after_all =
+            self.open.back().map_or(!self.resume_at.covers(offset), |last| last.offset < offset);
         if after_all {
-            self.open.push_back(Entry {
-                offset,
-                finished: false,
-            });
+            self.open.push_back(Entry { offset, finished: false });
         }
         after_all
     }
 
     /// Notes that a record has its outcome and everything that follows from it is durable.
     pub fn finish(&mut self, offset: Offset) {
-        if let Ok(at) = self
-            .open
-            .binary_search_by_key(&offset, |entry| entry.offset)
+        if let Ok(at) = self.open.binary_search_by_key(&offset, |entry| entry.offset)
             && let Some(entry) = self.open.get_mut(at)
         {
             entry.finished = true;

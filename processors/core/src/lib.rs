@@ -1,5 +1,6 @@
 //! What a change means: identities, stamps, documents and the fold, pure and synchronous.
 
+mod bytes;
 pub mod digest;
 pub mod document;
 pub mod envelope;

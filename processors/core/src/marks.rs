@@ -69,10 +69,9 @@ impl Marks {
         match place {
             Place::Version(version) => Self::Version(version),
             Place::Log(offset) => Self::Log(offset),
-            Place::Event { position, tag } => Self::Events {
-                forgotten: None,
-                recent: VecDeque::from([(position, tag)]),
-            },
+            Place::Event { position, tag } => {
+                Self::Events { forgotten: None, recent: VecDeque::from([(position, tag)]) }
+            }
         }
     }
 
@@ -124,40 +123,20 @@ mod tests {
     use super::*;
 
     fn event(lsn: i64) -> Place {
-        let position = Some(SourcePosition::Postgres {
-            commit: Some(lsn),
-            lsn,
-        });
-        Place::Event {
-            position,
-            tag: EventTag::of(&lsn.to_string()),
-        }
+        let position = Some(SourcePosition::Postgres { commit: Some(lsn), lsn });
+        Place::Event { position, tag: EventTag::of(&lsn.to_string()) }
     }
 
     #[test]
     fn a_version_line_is_contiguous() {
         use Verdict::{Early, Fold, Repeat};
-        let table = [
-            (None, 1, Fold),
-            (None, 2, Early),
-            (Some(4), 4, Repeat),
-            (Some(4), 1, Repeat),
-        ];
+        let table = [(None, 1, Fold), (None, 2, Early), (Some(4), 4, Repeat), (Some(4), 1, Repeat)];
         for (floor, version, verdict) in table {
             let marks = floor.map(Marks::Version);
-            assert_eq!(
-                Marks::judge(marks.as_ref(), Place::Version(version)),
-                verdict
-            );
+            assert_eq!(Marks::judge(marks.as_ref(), Place::Version(version)), verdict);
         }
-        assert_eq!(
-            Marks::judge(Some(&Marks::Version(4)), Place::Version(5)),
-            Fold
-        );
-        assert_eq!(
-            Marks::judge(Some(&Marks::Version(4)), Place::Version(6)),
-            Early
-        );
+        assert_eq!(Marks::judge(Some(&Marks::Version(4)), Place::Version(5)), Fold);
+        assert_eq!(Marks::judge(Some(&Marks::Version(4)), Place::Version(6)), Early);
     }
 
     #[test]
@@ -168,44 +147,20 @@ mod tests {
         }
         let judge = |marks: &Marks, place| Marks::judge(Some(marks), place);
         assert_eq!(judge(&marks, event(1000)), Verdict::Repeat);
-        assert_eq!(
-            judge(&marks, event(990)),
-            Verdict::Fold,
-            "late, but nothing is forgotten"
-        );
+        assert_eq!(judge(&marks, event(990)), Verdict::Fold, "late, but nothing is forgotten");
         marks.advance(event(5000));
-        assert_eq!(
-            judge(&marks, event(1000)),
-            Verdict::Stale,
-            "forgotten: republished"
-        );
-        assert_eq!(
-            judge(&marks, event(1005)),
-            Verdict::Fold,
-            "swapped, within memory"
-        );
+        assert_eq!(judge(&marks, event(1000)), Verdict::Stale, "forgotten: republished");
+        assert_eq!(judge(&marks, event(1005)), Verdict::Fold, "swapped, within memory");
         assert_eq!(judge(&marks, event(5001)), Verdict::Fold);
-        let unknown = Some(SourcePosition::Postgres {
-            commit: None,
-            lsn: 7,
-        });
-        let place = Place::Event {
-            position: unknown,
-            tag: EventTag::of("new"),
-        };
+        let unknown = Some(SourcePosition::Postgres { commit: None, lsn: 7 });
+        let place = Place::Event { position: unknown, tag: EventTag::of("new") };
         assert_eq!(judge(&marks, place), Verdict::FoldUndecided);
     }
 
     #[test]
     fn several_rows_under_one_position_are_several_changes() {
-        let position = Some(SourcePosition::Postgres {
-            commit: Some(7),
-            lsn: 7,
-        });
-        let place = |id: &str| Place::Event {
-            position,
-            tag: EventTag::of(id),
-        };
+        let position = Some(SourcePosition::Postgres { commit: Some(7), lsn: 7 });
+        let place = |id: &str| Place::Event { position, tag: EventTag::of(id) };
         let mut marks = Marks::first(place("delete"));
         assert_eq!(Marks::judge(Some(&marks), place("create")), Verdict::Fold);
         marks.advance(place("create"));
@@ -218,9 +173,7 @@ mod tests {
         for lsn in 1..10_000 {
             marks.advance(event(lsn));
         }
-        let Marks::Events { recent, .. } = marks else {
-            unreachable!()
-        };
+        let Marks::Events { recent, .. } = marks else { unreachable!() };
         assert_eq!(recent.len(), REMEMBERED_EVENTS);
     }
 }

@@ -101,18 +101,12 @@ pub struct Folded<S> {
 impl<S> Folded<S> {
     /// The document goes on in this state.
     pub const fn next(state: S) -> Self {
-        Self {
-            state: Some(state),
-            says: Vec::new(),
-        }
+        Self { state: Some(state), says: Vec::new() }
     }
 
     /// The document ends.
     pub const fn gone() -> Self {
-        Self {
-            state: None,
-            says: Vec::new(),
-        }
+        Self { state: None, says: Vec::new() }
     }
 
     /// And others are told.
@@ -129,6 +123,7 @@ pub struct Reaction {
     /// The full name of the contract.
     pub contract: String,
     /// The Avro body, without framing: which id the schema has is the shell's knowledge.
+    #[serde(with = "crate::bytes")]
     pub body: Vec<u8>,
 }
 
@@ -137,10 +132,7 @@ impl Reaction {
     pub fn of<E: Events>(event: &E) -> Self {
         let mut body = Vec::new();
         event.write(&mut body);
-        Self {
-            contract: event.contract().name.to_owned(),
-            body,
-        }
+        Self { contract: event.contract().name.to_owned(), body }
     }
 }
 

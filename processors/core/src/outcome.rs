@@ -23,14 +23,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order in which they are reported.
-    pub const ALL: [Self; 6] = [
-        Self::Applied,
-        Self::Duplicate,
-        Self::Stale,
-        Self::Waiting,
-        Self::Held,
-        Self::Skipped,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Applied, Self::Duplicate, Self::Stale, Self::Waiting, Self::Held, Self::Skipped];
 
     /// The name in metrics and reports.
     pub const fn name(self) -> &'static str {
@@ -101,11 +95,7 @@ impl Counts {
 
     /// Whether every consumed record has exactly one outcome.
     pub fn add_up(&self) -> bool {
-        Outcome::ALL
-            .iter()
-            .map(|&outcome| self.get(outcome))
-            .sum::<u64>()
-            == self.consumed
+        Outcome::ALL.iter().map(|&outcome| self.get(outcome)).sum::<u64>() == self.consumed
     }
 
     fn slot(&mut self, outcome: Outcome) -> &mut u64 {

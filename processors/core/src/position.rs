@@ -17,10 +17,7 @@ pub struct Partition {
 impl Partition {
     /// Partition `index` of `topic`.
     pub fn new(topic: impl Into<Arc<str>>, index: i32) -> Self {
-        Self {
-            topic: topic.into(),
-            index,
-        }
+        Self { topic: topic.into(), index }
     }
 }
 

@@ -84,10 +84,7 @@ pub struct Output {
 impl<E> Stamp<E> {
     /// Judges a change against what has been folded.
     pub fn judge(&self, identity: &Identity) -> Verdict {
-        let marks = self
-            .find(&identity.line)
-            .ok()
-            .and_then(|at| self.marks.get(at));
+        let marks = self.find(&identity.line).ok().and_then(|at| self.marks.get(at));
         Marks::judge(marks.map(|(_, marks)| marks), identity.place)
     }
 
@@ -101,8 +98,7 @@ impl<E> Stamp<E> {
                 }
             }
             Err(at) => {
-                self.marks
-                    .insert(at, (identity.line.clone(), Marks::first(identity.place)));
+                self.marks.insert(at, (identity.line.clone(), Marks::first(identity.place)));
             }
         }
     }
@@ -117,7 +113,6 @@ impl<E> Stamp<E> {
     }
 
     fn find(&self, line: &str) -> Result<usize, usize> {
-        self.marks
-            .binary_search_by(|(name, _)| name.as_str().cmp(line))
+        self.marks.binary_search_by(|(name, _)| name.as_str().cmp(line))
     }
 }

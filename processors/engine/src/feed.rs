@@ -36,20 +36,8 @@ pub fn feed(partition: Partition, queued_batches: usize) -> (FeedLine, Feed) {
     let (sender, batches) = mpsc::channel(queued_batches);
     let (close, closing) = watch::channel(false);
     let settled = Arc::new(AtomicI64::new(NOTHING));
-    let line = FeedLine {
-        batches: sender,
-        closing: close,
-        settled: Arc::clone(&settled),
-    };
-    (
-        line,
-        Feed {
-            partition,
-            batches,
-            closing,
-            settled,
-        },
-    )
+    let line = FeedLine { batches: sender, closing: close, settled: Arc::clone(&settled) };
+    (line, Feed { partition, batches, closing, settled })
 }
 
 impl FeedLine {
@@ -68,7 +56,7 @@ impl FeedLine {
 
     /// Whether the worker has let go of its end.
     pub fn released(&self) -> bool {
-        self.batches.is_closed()
+        self.closing.is_closed()
     }
 }
 

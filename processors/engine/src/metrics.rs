@@ -8,9 +8,8 @@ use prometheus::{
 };
 
 /// Upper bounds of freshness and of station times, in seconds.
-const SECONDS: [f64; 14] = [
-    0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0, 60.0,
-];
+const SECONDS: [f64; 14] =
+    [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0, 60.0];
 /// Upper bounds of batch sizes, in records.
 const RECORDS: [f64; 8] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0];
 
@@ -93,109 +92,53 @@ impl Meter {
     const fn spec(self) -> Spec {
         const MODEL: &[&str] = &["model"];
         let (name, help, labels, kind) = match self {
-            Self::Consumed => (
-                "readmill_consumed_total",
-                "Records taken in",
-                MODEL,
-                Kind::Counter,
-            ),
+            Self::Consumed => ("readmill_consumed_total", "Records taken in", MODEL, Kind::Counter),
             Self::Ended => {
                 let labels: &[&str] = &["model", "outcome"];
-                (
-                    "readmill_ended_total",
-                    "Records by their end",
-                    labels,
-                    Kind::Counter,
-                )
+                ("readmill_ended_total", "Records by their end", labels, Kind::Counter)
             }
             Self::Waiting => ("readmill_waiting", "Records that wait", MODEL, Kind::Gauge),
             Self::Undecided => {
                 let help = "Records folded although nothing proved them new";
                 ("readmill_undecided_total", help, MODEL, Kind::Counter)
             }
-            Self::Written => (
-                "readmill_written_total",
-                "Documents written",
-                MODEL,
-                Kind::Counter,
-            ),
-            Self::Conflicts => (
-                "readmill_conflicts_total",
-                "Writes refused or unsure",
-                MODEL,
-                Kind::Counter,
-            ),
+            Self::Written => ("readmill_written_total", "Documents written", MODEL, Kind::Counter),
+            Self::Conflicts => {
+                ("readmill_conflicts_total", "Writes refused or unsure", MODEL, Kind::Counter)
+            }
             Self::CacheHits => {
                 let help = "Documents found in the cache";
                 ("readmill_cache_hits_total", help, MODEL, Kind::Counter)
             }
-            Self::Loaded => (
-                "readmill_loaded_total",
-                "Documents loaded",
-                MODEL,
-                Kind::Counter,
-            ),
-            Self::Said => (
-                "readmill_said_total",
-                "Reactions sent",
-                MODEL,
-                Kind::Counter,
-            ),
+            Self::Loaded => ("readmill_loaded_total", "Documents loaded", MODEL, Kind::Counter),
+            Self::Said => ("readmill_said_total", "Reactions sent", MODEL, Kind::Counter),
             Self::Retries => {
                 let help = "Calls made again after a transient fault";
                 ("readmill_retries_total", help, MODEL, Kind::Counter)
             }
-            Self::Partitions => (
-                "readmill_partitions",
-                "Partitions in work",
-                MODEL,
-                Kind::Gauge,
-            ),
+            Self::Partitions => ("readmill_partitions", "Partitions in work", MODEL, Kind::Gauge),
             Self::ResumeAt => {
                 let labels: &[&str] = &["model", "topic", "partition"];
-                (
-                    "readmill_resume_at",
-                    "Offset to resume at",
-                    labels,
-                    Kind::Gauge,
-                )
+                ("readmill_resume_at", "Offset to resume at", labels, Kind::Gauge)
             }
             Self::Freshness => {
                 let help = "Seconds from the source's commit to the durable document";
-                (
-                    "readmill_freshness_seconds",
-                    help,
-                    MODEL,
-                    Kind::Histogram(&SECONDS),
-                )
+                ("readmill_freshness_seconds", help, MODEL, Kind::Histogram(&SECONDS))
             }
             Self::Station => {
                 let labels: &[&str] = &["model", "station"];
                 let help = "Seconds in a station, of a batch or of a sampled record";
-                (
-                    "readmill_station_seconds",
-                    help,
-                    labels,
-                    Kind::Histogram(&SECONDS),
-                )
+                ("readmill_station_seconds", help, labels, Kind::Histogram(&SECONDS))
             }
-            Self::Batch => (
-                "readmill_batch_records",
-                "Records a batch",
-                MODEL,
-                Kind::Histogram(&RECORDS),
-            ),
+            Self::Batch => {
+                ("readmill_batch_records", "Records a batch", MODEL, Kind::Histogram(&RECORDS))
+            }
             Self::Build => {
                 let labels: &[&str] = &["version"];
                 ("readmill_build_info", "This build", labels, Kind::Gauge)
             }
         };
-        Spec {
-            name,
-            help,
-            labels,
-            kind,
-        }
+        Spec { name, help, labels, kind }
     }
 }
 
@@ -230,10 +173,7 @@ impl Metrics {
             .into_iter()
             .map(|meter| register(&registry, &meter.spec()))
             .collect::<Result<_, _>>()?;
-        let metrics = Self {
-            registry,
-            instruments,
-        };
+        let metrics = Self { registry, instruments };
         metrics.set(Meter::Build, &[env!("CARGO_PKG_VERSION")], 1);
         Ok(metrics)
     }

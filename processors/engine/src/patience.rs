@@ -44,11 +44,7 @@ impl Patience {
         metrics: Metrics,
         model: &'static str,
     ) -> Self {
-        Self {
-            closing,
-            metrics,
-            model,
-        }
+        Self { closing, metrics, model }
     }
 
     /// Waits before the next try of a call that met a transient fault.

@@ -35,11 +35,7 @@ impl Pulse {
 
     /// A worker has settled what it had.
     pub fn idle(&self, model: &'static str, partition: &Partition) {
-        self.with(|loops| {
-            loops
-                .partitions
-                .insert((model, partition.clone()), Doing::Idle)
-        });
+        self.with(|loops| loops.partitions.insert((model, partition.clone()), Doing::Idle));
     }
 
     /// A worker has let go of its partition.
@@ -60,18 +56,14 @@ impl Pulse {
     /// What has made no progress for `limit`, in words.
     pub fn stuck(&self, limit: Duration) -> Vec<String> {
         self.with(|loops| {
-            let workers = loops
-                .partitions
-                .iter()
-                .filter_map(|((model, partition), doing)| {
-                    let Doing::Since(since) = doing else {
-                        return None;
-                    };
-                    let seconds = since.elapsed().as_secs();
-                    (since.elapsed() > limit).then(|| {
-                        format!("{model}: {partition} has made no progress for {seconds} s")
-                    })
-                });
+            let workers = loops.partitions.iter().filter_map(|((model, partition), doing)| {
+                let Doing::Since(since) = doing else {
+                    return None;
+                };
+                let seconds = since.elapsed().as_secs();
+                (since.elapsed() > limit)
+                    .then(|| format!("{model}: {partition} has made no progress for {seconds} s"))
+            });
             let logs = loops.logs.iter().filter_map(|(log, polled)| {
                 let seconds = polled.elapsed().as_secs();
                 (polled.elapsed() > limit).then(|| format!("{log}: not polled for {seconds} s"))

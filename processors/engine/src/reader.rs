@@ -34,10 +34,7 @@ pub enum Aside {
 
 impl Aside {
     fn hold(reason: impl ToString) -> Self {
-        Self::Hold {
-            key: None,
-            reason: reason.to_string(),
-        }
+        Self::Hold { key: None, reason: reason.to_string() }
     }
 }
 
@@ -56,9 +53,7 @@ impl From<Fault> for Aside {
 /// A tombstone is skipped, anything that is not framed is held.
 pub fn wire(record: &Record) -> Result<Framed<'_>, Aside> {
     let Some(value) = record.value.as_deref() else {
-        return Err(Aside::Skip(
-            "a tombstone says nothing that its delete did not say",
-        ));
+        return Err(Aside::Skip("a tombstone says nothing that its delete did not say"));
     };
     framing::read(value).map_err(Aside::hold)
 }
@@ -118,10 +113,7 @@ impl<M: ReadModel> Reader<M> {
     /// An event type of another subject is skipped; a payload that cannot be read is held with the
     /// key of its aggregate.
     pub async fn event(&mut self, change: &Change<'_>) -> Result<M::Event, Aside> {
-        let hold = |reason: String| Aside::Hold {
-            key: Some(change.aggregate.into()),
-            reason,
-        };
+        let hold = |reason: String| Aside::Hold { key: Some(change.aggregate.into()), reason };
         let framed = framing::read(change.payload).map_err(|error| hold(error.to_string()))?;
         if !self.events.contains_key(&framed.schema) {
             let plan = match self.event_plan(framed.schema).await {
@@ -142,30 +134,20 @@ impl<M: ReadModel> Reader<M> {
         let schemas = Arc::clone(&self.schemas);
         let writer = patiently!(self.patience, schemas.schema(id))?;
         let name = writer.name();
-        let known = M::Event::CONTRACTS
-            .iter()
-            .position(|c| Some(c.name) == name.as_deref());
-        let Some((which, contract)) = known.and_then(|which| {
-            M::Event::CONTRACTS
-                .get(which)
-                .map(|contract| (which, contract))
-        }) else {
+        let known = M::Event::CONTRACTS.iter().position(|c| Some(c.name) == name.as_deref());
+        let Some((which, contract)) = known
+            .and_then(|which| M::Event::CONTRACTS.get(which).map(|contract| (which, contract)))
+        else {
             return Ok(None);
         };
-        Ok(Some(EventPlan {
-            which,
-            plan: self.plan(id, contract).await?,
-        }))
+        Ok(Some(EventPlan { which, plan: self.plan(id, contract).await? }))
     }
 
     async fn plan(&mut self, id: SchemaId, contract: &Contract) -> Result<Plan, Aside> {
         let schemas = Arc::clone(&self.schemas);
         let writer = patiently!(self.patience, schemas.schema(id))?;
         Plan::compile(&writer, contract).map_err(|error| {
-            Aside::from(Fault::UnusableSchema {
-                id: id.0,
-                detail: error.to_string(),
-            })
+            Aside::from(Fault::UnusableSchema { id: id.0, detail: error.to_string() })
         })
     }
 }

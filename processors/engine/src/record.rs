@@ -20,11 +20,7 @@ pub struct Record {
 impl Record {
     /// Its weight in memory, for bounds.
     pub fn bytes(&self) -> usize {
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|(name, v)| name.len() + v.len())
-            .sum();
+        let headers: usize = self.headers.iter().map(|(name, v)| name.len() + v.len()).sum();
         self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len) + headers
     }
 }

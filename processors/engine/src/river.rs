@@ -43,9 +43,7 @@ impl<'p, M: ReadModel> River<'p, M> {
             ports,
             tally,
             reader: Reader::new(std::sync::Arc::clone(&ports.schemas), patience.clone()),
-            shards: (0..shards)
-                .map(|_| Shard::new(cached, patience.clone()))
-                .collect(),
+            shards: (0..shards).map(|_| Shard::new(cached, patience.clone())).collect(),
             patience,
             ledger: None,
         }
@@ -77,11 +75,7 @@ impl<'p, M: ReadModel> River<'p, M> {
         };
         let sent_below = first.position.offset;
         self.hold_keyless(&records, &routed.keyless).await?;
-        let batch = Batch {
-            ports: self.ports,
-            records: &records,
-            sent_below,
-        };
+        let batch = Batch { ports: self.ports, records: &records, sent_below };
         let shards = self.shards.iter_mut().zip(routed.shards);
         let folding = shards.map(|(shard, queues)| shard.fold_and_write(batch, queues));
         let ends = try_join_all(folding).await?; //                                       6 fold, 7 write
@@ -99,9 +93,7 @@ impl<'p, M: ReadModel> River<'p, M> {
             .ledger
             .get_or_insert_with(|| Ledger::starting_at(ResumeAt::stored(first.position.offset.0)));
         records.retain(|record| ledger.take(record.position.offset));
-        self.ports
-            .metrics
-            .observe(Meter::Batch, &[M::NAME], records.len() as f64);
+        self.ports.metrics.observe(Meter::Batch, &[M::NAME], records.len() as f64);
         records
     }
 
@@ -119,13 +111,7 @@ impl<'p, M: ReadModel> River<'p, M> {
             .filter_map(|(at, reason)| {
                 let record = records.get(*at)?.clone();
                 let reason = reason.clone();
-                Some(HeldRecord {
-                    model: M::NAME,
-                    key: None,
-                    reason,
-                    held_at_ms,
-                    record,
-                })
+                Some(HeldRecord { model: M::NAME, key: None, reason, held_at_ms, record })
             })
             .collect();
         patiently!(self.patience, self.ports.held.hold(&held))
@@ -144,17 +130,10 @@ impl<'p, M: ReadModel> River<'p, M> {
                 *slot = outcome.max(*slot);
             }
         };
-        aside
-            .into_iter()
-            .for_each(|(at, outcome)| note(at, outcome));
+        aside.into_iter().for_each(|(at, outcome)| note(at, outcome));
         let mut released: Vec<(Position, Outcome)> = Vec::new();
         let now_ms = self.ports.clock.now_ms();
-        for End {
-            record,
-            taken,
-            committed_ms,
-        } in ends.into_iter().flatten()
-        {
+        for End { record, taken, committed_ms } in ends.into_iter().flatten() {
             note(record, taken.outcome);
             released.extend(taken.released);
             if taken.undecided {
@@ -162,23 +141,17 @@ impl<'p, M: ReadModel> River<'p, M> {
             }
             if let Some(ms) = committed_ms.filter(|_| taken.outcome == Outcome::Applied) {
                 let seconds = (now_ms - ms).max(0) as f64 / 1000.0;
-                self.ports
-                    .metrics
-                    .observe(Meter::Freshness, &[M::NAME], seconds);
+                self.ports.metrics.observe(Meter::Freshness, &[M::NAME], seconds);
             }
         }
         self.tally.count(&outcomes, &released);
         let ledger = self.ledger.as_mut()?;
-        records
-            .iter()
-            .for_each(|record| ledger.finish(record.position.offset));
+        records.iter().for_each(|record| ledger.finish(record.position.offset));
         Some(ledger.resume_at())
     }
 
     fn time(&self, station: &'static str, began: Instant) {
         let seconds = began.elapsed().as_secs_f64();
-        self.ports
-            .metrics
-            .observe(Meter::Station, &[M::NAME, station], seconds);
+        self.ports.metrics.observe(Meter::Station, &[M::NAME, station], seconds);
     }
 }

@@ -55,11 +55,7 @@ impl<E: Clone> Routed<E> {
     /// An empty one.
     pub fn new(shards: usize) -> Self {
         let shards = (0..shards.max(1)).map(|_| BTreeMap::new()).collect();
-        Self {
-            shards,
-            ends: Vec::new(),
-            keyless: Vec::new(),
-        }
+        Self { shards, ends: Vec::new(), keyless: Vec::new() }
     }
 
     /// Routes what came out of the stations before.
@@ -78,10 +74,7 @@ impl<E: Clone> Routed<E> {
                 tracing::trace!(position = %record.position, rule, "skipped");
                 self.ends.push((at, Outcome::Skipped));
             }
-            Err(Aside::Hold {
-                key: Some(key),
-                reason,
-            }) => {
+            Err(Aside::Hold { key: Some(key), reason }) => {
                 self.push(key, at, record, Task::Hold(reason));
             }
             Err(Aside::Hold { key: None, reason }) => {
@@ -107,26 +100,13 @@ impl<E: Clone> Routed<E> {
         for key in keys {
             let identity = change.identity(&record.position, &key);
             let committed_ms = change.committed_ms;
-            self.push(
-                key,
-                at,
-                record,
-                Task::Take {
-                    identity,
-                    event: event.clone(),
-                    committed_ms,
-                },
-            );
+            self.push(key, at, record, Task::Take { identity, event: event.clone(), committed_ms });
         }
     }
 
     fn push(&mut self, key: Key, record: usize, whole: &Record, task: Task<E>) {
         let shard = shard_of(&key, self.shards.len());
-        let part = Part {
-            record,
-            from: whole.position.clone(),
-            task,
-        };
+        let part = Part { record, from: whole.position.clone(), task };
         if let Some(queues) = self.shards.get_mut(shard) {
             queues.entry(key).or_default().push(part);
         }

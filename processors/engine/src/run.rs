@@ -99,6 +99,7 @@ async fn work<M: ReadModel>(
     let (model, partition) = (M::NAME, feed.partition.clone());
     tracing::info!(model, %partition, "partition assigned");
     ports.metrics.shift(Meter::Partitions, &[model], 1);
+    tally.assign();
     let patience = Patience::new(feed.closing(), ports.metrics.clone(), model);
     let mut river = River::new(&ports, &limits, tally, patience);
     let mut result = Ok(());
@@ -108,9 +109,7 @@ async fn work<M: ReadModel>(
             Ok(Some(resume_at)) => {
                 feed.settle(resume_at);
                 let labels = [model, &partition.topic, &partition.index.to_string()];
-                ports
-                    .metrics
-                    .set(Meter::ResumeAt, &labels, resume_at.value());
+                ports.metrics.set(Meter::ResumeAt, &labels, resume_at.value());
             }
             Ok(None) => {}
             Err(fault) if fault.remedy() == Remedy::LetGo => break,

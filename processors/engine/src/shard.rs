@@ -56,10 +56,7 @@ pub struct Shard<M: ReadModel> {
 impl<M: ReadModel> Shard<M> {
     /// An empty shard that keeps up to `cached_documents` of them.
     pub fn new(cached_documents: NonZeroUsize, patience: Patience) -> Self {
-        Self {
-            hot: LruCache::new(cached_documents),
-            patience,
-        }
+        Self { hot: LruCache::new(cached_documents), patience }
     }
 
     /// Folds queues into their documents until every one is durable and told.
@@ -95,11 +92,8 @@ impl<M: ReadModel> Shard<M> {
         batch: Batch<'_, M>,
         queues: Queues<M::Event>,
     ) -> Result<Vec<Work<M>>, Fault> {
-        let cold: Vec<Key> = queues
-            .keys()
-            .filter(|key| !self.hot.contains(*key))
-            .cloned()
-            .collect();
+        let cold: Vec<Key> =
+            queues.keys().filter(|key| !self.hot.contains(*key)).cloned().collect();
         let mut loaded = self.load(batch, &cold).await?.into_iter();
         let model = &[M::NAME];
         let hits = (queues.len() - cold.len()) as u64;
@@ -122,10 +116,7 @@ impl<M: ReadModel> Shard<M> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        batch
-            .ports
-            .metrics
-            .add(Meter::Loaded, &[M::NAME], keys.len() as u64);
+        batch.ports.metrics.add(Meter::Loaded, &[M::NAME], keys.len() as u64);
         patiently!(self.patience, batch.ports.store.load(keys))
     }
 
@@ -139,13 +130,7 @@ impl<M: ReadModel> Shard<M> {
             .filter_map(|(work, part, why)| {
                 let record = batch.records.get(part.record)?.clone();
                 let (key, reason) = (Some(work.key.clone()), why.to_owned());
-                Some(HeldRecord {
-                    model: M::NAME,
-                    key,
-                    reason,
-                    held_at_ms: now_ms,
-                    record,
-                })
+                Some(HeldRecord { model: M::NAME, key, reason, held_at_ms: now_ms, record })
             })
             .collect();
         if held.is_empty() {
@@ -159,11 +144,7 @@ impl<M: ReadModel> Shard<M> {
         let changed: Vec<&Work<M>> = works.iter().filter(|work| work.changed()).collect();
         let writes: Vec<Write<'_, M>> = changed
             .iter()
-            .map(|work| Write {
-                key: &work.key,
-                expected: work.loaded,
-                document: &work.document,
-            })
+            .map(|work| Write { key: &work.key, expected: work.loaded, document: &work.document })
             .collect();
         let puts = if writes.is_empty() {
             Vec::new()
@@ -178,14 +159,8 @@ impl<M: ReadModel> Shard<M> {
             }
         };
         let done = puts.iter().filter(|put| **put == Put::Done).count();
-        batch
-            .ports
-            .metrics
-            .add(Meter::Written, &[M::NAME], done as u64);
-        batch
-            .ports
-            .metrics
-            .add(Meter::Conflicts, &[M::NAME], (puts.len() - done) as u64);
+        batch.ports.metrics.add(Meter::Written, &[M::NAME], done as u64);
+        batch.ports.metrics.add(Meter::Conflicts, &[M::NAME], (puts.len() - done) as u64);
         let mut puts = puts.into_iter();
         let unsure = |work: &Work<M>| work.changed() && puts.next() != Some(Put::Done);
         Ok(works.iter().map(unsure).collect())
@@ -201,11 +176,7 @@ impl<M: ReadModel> Shard<M> {
     ) -> Result<(Vec<Work<M>>, Vec<Work<M>>), Fault> {
         let (mut done, mut doubtful) = (Vec::with_capacity(works.len()), Vec::new());
         for (work, unsure) in works.into_iter().zip(unsure) {
-            if *unsure {
-                doubtful.push(work)
-            } else {
-                done.push(work)
-            }
+            if *unsure { doubtful.push(work) } else { done.push(work) }
         }
         let keys: Vec<Key> = doubtful.iter().map(|work| work.key.clone()).collect();
         let stored = self.load(batch, &keys).await?;
@@ -226,10 +197,7 @@ impl<M: ReadModel> Shard<M> {
         let said: Vec<Said> = done.iter().flat_map(|work| unsent(work, batch)).collect();
         if !said.is_empty() {
             patiently!(self.patience, batch.ports.outlet.send(&said))?;
-            batch
-                .ports
-                .metrics
-                .add(Meter::Said, &[M::NAME], said.len() as u64);
+            batch.ports.metrics.add(Meter::Said, &[M::NAME], said.len() as u64);
         }
         let Some(mirror) = &batch.ports.mirror else {
             return Ok(());
@@ -244,11 +212,7 @@ impl<M: ReadModel> Shard<M> {
                 Task::Take { committed_ms, .. } => Some(committed_ms),
                 Task::Hold(_) => None,
             };
-            ends.push(End {
-                record: part.record,
-                taken,
-                committed_ms,
-            });
+            ends.push(End { record: part.record, taken, committed_ms });
         }
         self.hot.put(work.key, work.document);
     }
@@ -256,10 +220,7 @@ impl<M: ReadModel> Shard<M> {
 
 /// Reactions owed to records of this partition; those of others are their own workers' to send.
 fn unsent<M: ReadModel>(work: &Work<M>, batch: Batch<'_, M>) -> Vec<Said> {
-    let ours = batch
-        .records
-        .first()
-        .map(|record| &record.position.partition);
+    let ours = batch.records.first().map(|record| &record.position.partition);
     work.document
         .stamp
         .unsent

@@ -21,25 +21,30 @@ struct Books {
     /// Where this process began to read each partition: a record that waited since an earlier
     /// process was not consumed by this one.
     began: BTreeMap<Partition, Offset>,
+    /// Whether any partition was ever assigned.
+    assigned: bool,
 }
 
 impl Tally {
     /// An empty tally.
     pub fn new(model: &'static str, metrics: Metrics) -> Self {
-        Self {
-            model,
-            metrics,
-            books: Arc::default(),
-        }
+        Self { model, metrics, books: Arc::default() }
+    }
+
+    /// Notes that a partition was assigned.
+    pub fn assign(&self) {
+        self.with(|books| books.assigned = true);
+    }
+
+    /// Whether the model has had a partition to work on.
+    pub fn has_begun(&self) -> bool {
+        self.with(|books| books.assigned)
     }
 
     /// Notes the first record of a partition that this process reads.
     pub fn begin(&self, first: &Position) {
         self.with(|books| {
-            books
-                .began
-                .entry(first.partition.clone())
-                .or_insert(first.offset);
+            books.began.entry(first.partition.clone()).or_insert(first.offset);
         });
     }
 
@@ -65,10 +70,7 @@ impl Tally {
     fn report(&self, batch: Counts, ours: &[Outcome], now: Counts) {
         let metrics = &self.metrics;
         metrics.add(Meter::Consumed, &[self.model], batch.consumed);
-        for outcome in Outcome::ALL
-            .into_iter()
-            .filter(|outcome| *outcome != Outcome::Waiting)
-        {
+        for outcome in Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Waiting) {
             let n = batch.get(outcome) + ours.iter().filter(|&&end| end == outcome).count() as u64;
             metrics.add(Meter::Ended, &[self.model, outcome.name()], n);
         }
@@ -86,14 +88,11 @@ impl Books {
         let ours: Vec<Outcome> = released
             .iter()
             .filter(|(from, _)| {
-                self.began
-                    .get(&from.partition)
-                    .is_some_and(|first| *first <= from.offset)
+                self.began.get(&from.partition).is_some_and(|first| *first <= from.offset)
             })
             .map(|&(_, outcome)| outcome)
             .collect();
-        ours.iter()
-            .for_each(|&outcome| self.counts.release(outcome));
+        ours.iter().for_each(|&outcome| self.counts.release(outcome));
         ours
     }
 }

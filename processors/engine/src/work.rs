@@ -29,17 +29,8 @@ impl<M: ReadModel> Work<M> {
         sent_below: Offset,
     ) -> Self {
         let loaded = document.stamp.revision;
-        let taken = parts
-            .iter()
-            .map(|part| take(&mut document, part, sent_below))
-            .collect();
-        Self {
-            key,
-            parts,
-            loaded,
-            document,
-            taken,
-        }
+        let taken = parts.iter().map(|part| take(&mut document, part, sent_below)).collect();
+        Self { key, parts, loaded, document, taken }
     }
 
     /// Whether there is anything to write.
@@ -49,13 +40,10 @@ impl<M: ReadModel> Work<M> {
 
     /// The parts that are held, with the reasons.
     pub fn held(&self) -> impl Iterator<Item = (&Part<M::Event>, &str)> {
-        self.parts
-            .iter()
-            .zip(&self.taken)
-            .filter_map(|(part, taken)| {
-                let why = taken.why.as_deref().unwrap_or("held");
-                (taken.outcome == Outcome::Held).then_some((part, why))
-            })
+        self.parts.iter().zip(&self.taken).filter_map(|(part, taken)| {
+            let why = taken.why.as_deref().unwrap_or("held");
+            (taken.outcome == Outcome::Held).then_some((part, why))
+        })
     }
 }
 
@@ -65,14 +53,9 @@ fn take<M: ReadModel>(
     sent_below: Offset,
 ) -> Taken {
     match &part.task {
-        Task::Take {
-            identity, event, ..
-        } => document.take(Incoming {
-            identity,
-            from: &part.from,
-            sent_below,
-            event,
-        }),
+        Task::Take { identity, event, .. } => {
+            document.take(Incoming { identity, from: &part.from, sent_below, event })
+        }
         Task::Hold(reason) => document.hold_for(reason),
     }
 }

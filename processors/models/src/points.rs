@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 /// How many entries of the ledger a document shows.
 pub const SHOWN_ENTRIES: usize = 20;
+/// How many uses a document remembers for a cancel. The cancel of an older one waits, and is
+/// counted as waiting, for good.
+pub const CANCELLABLE_USES: usize = 100;
 
 /// The read model.
 #[derive(Debug)]
@@ -19,10 +22,10 @@ pub struct Points;
 pub struct Member {
     /// What can be spent: the sum of what is left in all lots.
     pub available: i64,
-    /// The lots that were earned and have not ended, by their ids.
+    /// The lots in which something is left, by their ids.
     pub lots: BTreeMap<String, Lot>,
-    /// The uses that can still be cancelled, by their ids.
-    pub uses: BTreeMap<String, Vec<LotUse>>,
+    /// The uses that can still be cancelled, newest last.
+    pub uses: VecDeque<Use>,
     /// Count and sum of every kind of entry.
     pub totals: BTreeMap<Kind, Total>,
     /// The latest entries, newest last.
@@ -38,6 +41,15 @@ pub struct Lot {
     pub left: i64,
     /// When the rest expires.
     pub expires_at: Timestamp,
+}
+
+/// Points that were used, with what is needed to give them back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    /// The use.
+    pub use_id: String,
+    /// What it took from which lots, of those that have not ended since.
+    pub took: BTreeMap<String, Lot>,
 }
 
 /// The kinds of ledger entries.
@@ -76,8 +88,6 @@ pub struct Entry {
     pub kind: Kind,
     /// What it did to the available points.
     pub change: i64,
-    /// The ledger's own id of it.
-    pub ledger_id: String,
 }
 
 impl ReadModel for Points {
@@ -105,14 +115,14 @@ impl ReadModel for Points {
             PointsEvent::PointsEarned(e) if has_lot(&e.lot_id) => Admit::Refuse(TWICE),
             PointsEvent::PointsConverted(e) if has_lot(&e.lot_id) => Admit::Refuse(TWICE),
             PointsEvent::PointsEarned(_) | PointsEvent::PointsConverted(_) => Admit::Fold,
-            PointsEvent::PointsUsed(e) if member.uses.contains_key(&e.use_id) => {
+            PointsEvent::PointsUsed(e) if member.knows_use(&e.use_id) => {
                 Admit::Refuse("a use with this id stands already")
             }
             PointsEvent::PointsUsed(e) if member.covers(&e.lots) => Admit::Fold,
             PointsEvent::PointsUsed(_) => Admit::Wait("the points that it uses"),
             PointsEvent::EarnCancelled(e) if has_lot(&e.lot_id) => Admit::Fold,
             PointsEvent::EarnCancelled(_) => Admit::Wait("the earn that it cancels"),
-            PointsEvent::UseCancelled(e) if member.uses.contains_key(&e.use_id) => Admit::Fold,
+            PointsEvent::UseCancelled(e) if member.knows_use(&e.use_id) => Admit::Fold,
             PointsEvent::UseCancelled(_) => Admit::Wait("the use that it cancels"),
             PointsEvent::PointsExpired(e) if has_lot(&e.lot_id) => Admit::Fold,
             PointsEvent::PointsExpired(_) => Admit::Wait("the earn that expires"),
@@ -125,10 +135,9 @@ impl ReadModel for Points {
             PointsEvent::PointsEarned(e) => {
                 (Kind::Earned, member.earn(&e.lot_id, e.points, e.expires_at))
             }
-            PointsEvent::PointsConverted(e) => (
-                Kind::Converted,
-                member.earn(&e.lot_id, e.points, e.expires_at),
-            ),
+            PointsEvent::PointsConverted(e) => {
+                (Kind::Converted, member.earn(&e.lot_id, e.points, e.expires_at))
+            }
             PointsEvent::PointsUsed(e) => (Kind::Used, member.spend(&e.use_id, &e.lots)),
             PointsEvent::UseCancelled(e) => (Kind::UseCancelled, member.give_back(&e.use_id)),
             PointsEvent::EarnCancelled(e) => (Kind::EarnCancelled, member.end_lot(&e.lot_id)),
@@ -148,48 +157,55 @@ const TWICE: &str = "a lot with this id stands already";
 
 impl Member {
     fn covers(&self, uses: &[LotUse]) -> bool {
-        uses.iter().all(|part| {
-            self.lots
-                .get(&part.lot_id)
-                .is_some_and(|lot| lot.left >= part.points)
-        })
+        uses.iter()
+            .all(|part| self.lots.get(&part.lot_id).is_some_and(|lot| lot.left >= part.points))
     }
 
     fn earn(&mut self, lot_id: &str, points: i64, expires_at: Timestamp) -> i64 {
-        let lot = Lot {
-            earned: points,
-            left: points,
-            expires_at,
-        };
+        let lot = Lot { earned: points, left: points, expires_at };
         self.lots.insert(lot_id.to_owned(), lot);
         points
     }
 
+    fn knows_use(&self, use_id: &str) -> bool {
+        self.uses.iter().any(|known| known.use_id == use_id)
+    }
+
+    /// A lot of which nothing is left goes; the use remembers enough to bring it back.
     fn spend(&mut self, use_id: &str, parts: &[LotUse]) -> i64 {
-        let mut spent = 0;
+        let mut took: BTreeMap<String, Lot> = BTreeMap::new();
         for part in parts {
             if let Some(lot) = self.lots.get_mut(&part.lot_id) {
                 lot.left -= part.points;
-                spent += part.points;
+                let nothing = Lot { left: 0, ..lot.clone() };
+                took.entry(part.lot_id.clone()).or_insert(nothing).left += part.points;
             }
         }
-        self.uses.insert(use_id.to_owned(), parts.to_vec());
+        self.lots.retain(|_, lot| lot.left > 0);
+        let spent: i64 = took.values().map(|lot| lot.left).sum();
+        self.uses.push_back(Use { use_id: use_id.to_owned(), took });
+        if self.uses.len() > CANCELLABLE_USES {
+            self.uses.pop_front();
+        }
         -spent
     }
 
-    /// Points go back into the lots that still stand; those of ended lots are lost with them.
     fn give_back(&mut self, use_id: &str) -> i64 {
-        let mut back = 0;
-        for part in self.uses.remove(use_id).unwrap_or_default() {
-            if let Some(lot) = self.lots.get_mut(&part.lot_id) {
-                lot.left += part.points;
-                back += part.points;
-            }
+        let Some(at) = self.uses.iter().position(|known| known.use_id == use_id) else { return 0 };
+        let took = self.uses.remove(at).map(|known| known.took).unwrap_or_default();
+        let back = took.values().map(|lot| lot.left).sum();
+        for (lot_id, taken) in took {
+            let nothing = Lot { left: 0, ..taken };
+            self.lots.entry(lot_id).or_insert(nothing).left += taken.left;
         }
         back
     }
 
+    /// What was used of a lot that ends cannot be given back any more.
     fn end_lot(&mut self, lot_id: &str) -> i64 {
+        for known in &mut self.uses {
+            known.took.remove(lot_id);
+        }
         self.lots.remove(lot_id).map_or(0, |lot| -lot.left)
     }
 
@@ -197,13 +213,7 @@ impl Member {
         let total = self.totals.entry(kind).or_default();
         total.count += 1;
         total.points += change.abs();
-        let ledger_id = head.ledger_id.to_owned();
-        self.history.push_back(Entry {
-            at: head.at,
-            kind,
-            change,
-            ledger_id,
-        });
+        self.history.push_back(Entry { at: head.at, kind, change });
         if self.history.len() > SHOWN_ENTRIES {
             self.history.pop_front();
         }
@@ -213,18 +223,13 @@ impl Member {
 /// What every event of the ledger has.
 struct Head<'a> {
     member_id: &'a str,
-    ledger_id: &'a str,
     at: Timestamp,
 }
 
 fn head(event: &PointsEvent) -> Head<'_> {
     macro_rules! of {
         ($e:expr) => {
-            Head {
-                member_id: &$e.member_id,
-                ledger_id: &$e.ledger_id,
-                at: $e.occurred_at,
-            }
+            Head { member_id: &$e.member_id, at: $e.occurred_at }
         };
     }
     match event {

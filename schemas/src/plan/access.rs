@@ -33,15 +33,7 @@ impl<'p, 'c, 'de> Fields<'p, 'c, 'de> {
         body: &'c mut Cursor<'de>,
         by_name: bool,
     ) -> Self {
-        Self {
-            arena,
-            record,
-            body,
-            by_name,
-            step: 0,
-            default: 0,
-            next: None,
-        }
+        Self { arena, record, body, by_name, step: 0, default: 0, next: None }
     }
 
     #[inline]
@@ -92,29 +84,21 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
             return Ok(None);
         };
         if self.by_name {
-            return seed
-                .deserialize(self.name(index).into_deserializer())
-                .map(Some);
+            return seed.deserialize(self.name(index).into_deserializer()).map(Some);
         }
-        seed.deserialize((index as u64).into_deserializer())
-            .map(Some)
+        seed.deserialize((index as u64).into_deserializer()).map(Some)
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ReadError> {
         match self.next.take() {
             Some((index, Source::Wire(node))) => {
-                let value = Value {
-                    arena: self.arena,
-                    node,
-                    body: &mut *self.body,
-                };
-                seed.deserialize(value)
-                    .map_err(|error| error.in_field(self.name(index)))
+                let value = Value { arena: self.arena, node, body: &mut *self.body };
+                seed.deserialize(value).map_err(|error| error.in_field(self.name(index)))
             }
-            Some((index, Source::Default(constant))) => seed
-                .deserialize(constant)
-                .map_err(|error| error.in_field(self.name(index))),
+            Some((index, Source::Default(constant))) => {
+                seed.deserialize(constant).map_err(|error| error.in_field(self.name(index)))
+            }
             // A visitor that asks for a value before its key.
             None => seed.deserialize(&Constant::Null),
         }
@@ -139,13 +123,7 @@ impl<'p, 'c, 'de> Items<'p, 'c, 'de> {
     ) -> Result<V::Value, ReadError> {
         body.enter()?;
         let blocks = Blocks::open(body)?;
-        let mut items = Self {
-            arena,
-            node,
-            body,
-            blocks,
-            place: 0,
-        };
+        let mut items = Self { arena, node, body, blocks, place: 0 };
         let value = visitor.visit_seq(&mut items)?;
         while items.next_element::<IgnoredAny>()?.is_some() {}
         items.body.leave();
@@ -164,15 +142,9 @@ impl<'de> SeqAccess<'de> for Items<'_, '_, 'de> {
             return Ok(None);
         }
         let before = self.body.remaining();
-        let value = Value {
-            arena: self.arena,
-            node: self.node,
-            body: &mut *self.body,
-        };
+        let value = Value { arena: self.arena, node: self.node, body: &mut *self.body };
         let place = self.place;
-        let item = seed
-            .deserialize(value)
-            .map_err(|error| error.in_item(place))?;
+        let item = seed.deserialize(value).map_err(|error| error.in_item(place))?;
         self.body.item_ended(before)?;
         self.place += 1;
         Ok(Some(item))
@@ -201,13 +173,7 @@ impl<'p, 'c, 'de> Keyed<'p, 'c, 'de> {
     ) -> Result<V::Value, ReadError> {
         body.enter()?;
         let blocks = Blocks::open(body)?;
-        let mut keyed = Self {
-            arena,
-            node,
-            body,
-            blocks,
-            place: 0,
-        };
+        let mut keyed = Self { arena, node, body, blocks, place: 0 };
         let value = visitor.visit_map(&mut keyed)?;
         while keyed.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         keyed.body.leave();
@@ -225,20 +191,14 @@ impl<'de> MapAccess<'de> for Keyed<'_, '_, 'de> {
         if !self.blocks.next(self.body)? {
             return Ok(None);
         }
-        seed.deserialize(BorrowedStrDeserializer::new(self.body.text()?))
-            .map(Some)
+        seed.deserialize(BorrowedStrDeserializer::new(self.body.text()?)).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ReadError> {
-        let value = Value {
-            arena: self.arena,
-            node: self.node,
-            body: &mut *self.body,
-        };
+        let value = Value { arena: self.arena, node: self.node, body: &mut *self.body };
         // The key is the payload's, so an error tells the entry's number.
         let place = self.place;
         self.place += 1;
-        seed.deserialize(value)
-            .map_err(|error| error.in_item(place))
+        seed.deserialize(value).map_err(|error| error.in_item(place))
     }
 }

@@ -23,13 +23,7 @@ pub(super) struct Compiler<'s> {
 
 impl<'s> Compiler<'s> {
     pub(super) fn new(writer: Names<'s>, reader: Names<'s>) -> Self {
-        Self {
-            writer,
-            reader,
-            arena: Arena::default(),
-            known: BTreeMap::new(),
-            depth: 0,
-        }
+        Self { writer, reader, arena: Arena::default(), known: BTreeMap::new(), depth: 0 }
     }
 
     /// Resolves the outermost types.
@@ -49,14 +43,8 @@ impl<'s> Compiler<'s> {
         writer: &'s Schema,
         reader: &'s Schema,
     ) -> Result<NodeId, PlanError> {
-        let writer = self
-            .writer
-            .resolve(writer)
-            .map_err(|name| unknown(path, name))?;
-        let reader = self
-            .reader
-            .resolve(reader)
-            .map_err(|name| unknown(path, name))?;
+        let writer = self.writer.resolve(writer).map_err(|name| unknown(path, name))?;
+        let reader = self.reader.resolve(reader).map_err(|name| unknown(path, name))?;
         let misfit = || misfit(path, writer, reader);
         if matches!((meaning(writer), meaning(reader)), (Some(from), Some(to)) if from != to) {
             return Err(misfit());
@@ -130,10 +118,7 @@ impl<'s> Compiler<'s> {
     ) -> Result<NodeId, PlanError> {
         let mut ranked = Vec::new();
         for option in options {
-            let option = self
-                .reader
-                .resolve(option)
-                .map_err(|name| unknown(path, name))?;
+            let option = self.reader.resolve(option).map_err(|name| unknown(path, name))?;
             let alike =
                 std::mem::discriminant(&kind(writer)) == std::mem::discriminant(&kind(option));
             let equal = matches!((kind(writer), kind(option)),
@@ -182,10 +167,7 @@ impl<'s> Compiler<'s> {
         nested: impl FnOnce(&mut Self) -> Result<T, PlanError>,
     ) -> Result<T, PlanError> {
         if self.depth == DEPTH_MAX {
-            return Err(PlanError::Deep {
-                path: path.to_owned(),
-                limit: DEPTH_MAX,
-            });
+            return Err(PlanError::Deep { path: path.to_owned(), limit: DEPTH_MAX });
         }
         self.depth += 1;
         let result = nested(self)?;
@@ -225,10 +207,7 @@ impl<'s> Compiler<'s> {
             steps.push(match wanted {
                 Some((index, own)) => {
                     let at = format!("{path}.{}", own.name);
-                    Step::Read {
-                        index,
-                        node: self.resolve(&at, &field.schema, &own.schema)?,
-                    }
+                    Step::Read { index, node: self.resolve(&at, &field.schema, &own.schema)? }
                 }
                 None => Step::Skip {
                     node: self.skipped(&at, &field.schema)?,
@@ -247,32 +226,16 @@ impl<'s> Compiler<'s> {
                 defaults.push((index, constant.ok_or(PlanError::Default { path: at })?));
             }
         }
-        let names = reader
-            .fields
-            .iter()
-            .map(|field| field.name.as_str().into())
-            .collect();
-        Ok(Record {
-            steps: steps.into(),
-            defaults: defaults.into(),
-            names,
-            ..Record::default()
-        })
+        let names = reader.fields.iter().map(|field| field.name.as_str().into()).collect();
+        Ok(Record { steps: steps.into(), defaults: defaults.into(), names, ..Record::default() })
     }
 }
 
 fn misfit(path: &str, writer: &Schema, reader: &Schema) -> PlanError {
     let (writer, reader) = (describe(writer), describe(reader));
-    PlanError::Misfit {
-        path: path.to_owned(),
-        writer,
-        reader,
-    }
+    PlanError::Misfit { path: path.to_owned(), writer, reader }
 }
 
 pub(super) fn unknown(path: &str, name: String) -> PlanError {
-    PlanError::Unknown {
-        path: path.to_owned(),
-        name,
-    }
+    PlanError::Unknown { path: path.to_owned(), name }
 }

@@ -12,11 +12,7 @@ pub(super) struct Cursor<'de> {
 impl<'de> Cursor<'de> {
     #[inline]
     pub(super) fn new(body: &'de [u8]) -> Self {
-        Self {
-            rest: body,
-            depth: 0,
-            idle: IDLE_ITEMS_MAX,
-        }
+        Self { rest: body, depth: 0, idle: IDLE_ITEMS_MAX }
     }
 
     #[inline]
@@ -114,10 +110,7 @@ impl<'de> Cursor<'de> {
     #[inline]
     pub(super) fn place(&mut self, count: usize) -> Result<Result<usize, i64>, ReadError> {
         let number = self.long()?;
-        Ok(usize::try_from(number)
-            .ok()
-            .filter(|place| *place < count)
-            .ok_or(number))
+        Ok(usize::try_from(number).ok().filter(|place| *place < count).ok_or(number))
     }
 
     #[inline]
@@ -144,10 +137,7 @@ impl<'de> Cursor<'de> {
         match self.idle.checked_sub(1) {
             Some(idle) => self.idle = idle,
             None => {
-                return Err(ReadFault::Idle {
-                    limit: IDLE_ITEMS_MAX,
-                }
-                .into());
+                return Err(ReadFault::Idle { limit: IDLE_ITEMS_MAX }.into());
             }
         }
         Ok(())
@@ -177,10 +167,7 @@ impl Blocks {
     /// Reads the start of the first block.
     pub(super) fn open(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
         let left = cursor.block()?.count;
-        Ok(Self {
-            left,
-            ended: left == 0,
-        })
+        Ok(Self { left, ended: left == 0 })
     }
 
     /// Whether there is one more item.
@@ -196,9 +183,7 @@ impl Blocks {
 
     /// How many items are known to follow: a hint, and no more than there can be.
     pub(super) fn hint(&self, cursor: &Cursor<'_>) -> usize {
-        usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(cursor.remaining())
+        usize::try_from(self.left).unwrap_or(usize::MAX).min(cursor.remaining())
     }
 }
 
@@ -209,9 +194,7 @@ impl Cursor<'_> {
         if count < 0 {
             let bytes = self.long()?;
             let bytes = u64::try_from(bytes).map_err(|_| ReadFault::NegativeLength)?;
-            let fits = usize::try_from(bytes)
-                .ok()
-                .filter(|bytes| *bytes <= self.rest.len());
+            let fits = usize::try_from(bytes).ok().filter(|bytes| *bytes <= self.rest.len());
             size = Some(fits.ok_or_else(|| truncated(bytes, self.rest.len()))?);
         }
         let count = count.unsigned_abs();

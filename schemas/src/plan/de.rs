@@ -29,10 +29,7 @@ impl<'p, 'de> Value<'p, '_, 'de> {
         to: Number,
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "Avro's promotion to float may round"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "Avro's promotion to float may round")]
         let (single, double) = match from {
             Number::Int if to == Number::Long => {
                 return visitor.visit_i64(i64::from(self.body.int()?));
@@ -61,16 +58,8 @@ impl<'p, 'de> Value<'p, '_, 'de> {
         match place.map(|place| symbols.get(place)) {
             Ok(Some(Symbol::Is { index, name })) => Ok((*index, name)),
             Ok(Some(Symbol::Misfit(name))) => Err(misfit(name)),
-            Ok(None) => Err(ReadFault::Symbol {
-                found: 0,
-                symbols: symbols.len(),
-            }
-            .into()),
-            Err(found) => Err(ReadFault::Symbol {
-                found,
-                symbols: symbols.len(),
-            }
-            .into()),
+            Ok(None) => Err(ReadFault::Symbol { found: 0, symbols: symbols.len() }.into()),
+            Err(found) => Err(ReadFault::Symbol { found, symbols: symbols.len() }.into()),
         }
     }
 

@@ -19,22 +19,14 @@ pub(super) fn constant<'s>(
         Kind::Number(number) => of_number(number, json),
         Kind::Text => json.as_str().map(|text| Constant::Text(text.into())),
         Kind::Bytes => bytes(json).map(Constant::Bytes),
-        Kind::Fixed(size) => bytes(json)
-            .filter(|bytes| bytes.len() == size)
-            .map(Constant::Bytes),
+        Kind::Fixed(size) => bytes(json).filter(|bytes| bytes.len() == size).map(Constant::Bytes),
         Kind::Enum(symbols) => {
             let name = json.as_str()?;
             let place = symbols.symbols.iter().position(|symbol| symbol == name)?;
-            Some(Constant::Symbol {
-                index: u32::try_from(place).ok()?,
-                name: name.into(),
-            })
+            Some(Constant::Symbol { index: u32::try_from(place).ok()?, name: name.into() })
         }
         Kind::Array(items) => {
-            let items = json
-                .as_array()?
-                .iter()
-                .map(|item| constant(names, items, item));
+            let items = json.as_array()?.iter().map(|item| constant(names, items, item));
             items.collect::<Option<_>>().map(Constant::List)
         }
         Kind::Map(values) => {
@@ -42,23 +34,15 @@ pub(super) fn constant<'s>(
             let entry = |(key, value): (&String, &Value)| {
                 Some((key.as_str().into(), constant(names, values, value)?))
             };
-            entries
-                .map(entry)
-                .collect::<Option<_>>()
-                .map(Constant::Fields)
+            entries.map(entry).collect::<Option<_>>().map(Constant::Fields)
         }
-        Kind::Union(branches) => branches
-            .iter()
-            .find_map(|branch| constant(names, branch, json)),
+        Kind::Union(branches) => branches.iter().find_map(|branch| constant(names, branch, json)),
         Kind::Record(record) => fields(names, record, json),
         Kind::Name => None,
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a float's default is written as a double"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "a float's default is written as a double")]
 fn of_number(number: Number, json: &Value) -> Option<Constant> {
     match number {
         Number::Int => i32::try_from(json.as_i64()?).ok().map(Constant::Int),
@@ -70,10 +54,7 @@ fn of_number(number: Number, json: &Value) -> Option<Constant> {
 
 /// Avro writes bytes in JSON as the characters of the same numbers.
 fn bytes(json: &Value) -> Option<Box<[u8]>> {
-    json.as_str()?
-        .chars()
-        .map(|letter| u8::try_from(u32::from(letter)).ok())
-        .collect()
+    json.as_str()?.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect()
 }
 
 fn fields<'s>(names: &Names<'s>, record: &'s RecordSchema, json: &Value) -> Option<Constant> {
@@ -81,10 +62,7 @@ fn fields<'s>(names: &Names<'s>, record: &'s RecordSchema, json: &Value) -> Opti
     let mut fields = Vec::new();
     for field in &record.fields {
         let json = object.get(&field.name).or(field.default.as_ref())?;
-        fields.push((
-            field.name.as_str().into(),
-            constant(names, &field.schema, json)?,
-        ));
+        fields.push((field.name.as_str().into(), constant(names, &field.schema, json)?));
     }
     Some(Constant::Fields(fields))
 }

@@ -158,10 +158,7 @@ pub enum ReadFault {
 impl ReadError {
     /// An asked-for contract that the domain does not have.
     pub(crate) fn no_contract(which: usize) -> Self {
-        ReadFault::Refused {
-            message: format!("there is no contract number {which}"),
-        }
-        .into()
+        ReadFault::Refused { message: format!("there is no contract number {which}") }.into()
     }
 
     /// The fault.
@@ -198,10 +195,7 @@ impl ReadError {
 impl From<ReadFault> for ReadError {
     #[cold]
     fn from(fault: ReadFault) -> Self {
-        Self(Box::new(Inner {
-            path: Vec::new(),
-            fault,
-        }))
+        Self(Box::new(Inner { path: Vec::new(), fault }))
     }
 }
 
@@ -218,10 +212,7 @@ impl std::error::Error for ReadError {}
 
 impl de::Error for ReadError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        ReadFault::Refused {
-            message: message.to_string(),
-        }
-        .into()
+        ReadFault::Refused { message: message.to_string() }.into()
     }
 
     // Serde's own words quote the value, and a payload must not get into a message.

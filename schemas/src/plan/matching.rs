@@ -16,9 +16,7 @@ pub(super) fn sources(
         let alias = || field.aliases.iter().find_map(|alias| named(alias));
         let source = named(&field.name).or_else(alias);
         if source.is_some() && sources.contains(&source) {
-            return Err(PlanError::Twice {
-                path: format!("{path}.{}", field.name),
-            });
+            return Err(PlanError::Twice { path: format!("{path}.{}", field.name) });
         }
         sources.push(source);
     }
@@ -35,10 +33,7 @@ pub(super) fn symbols(writer: &EnumSchema, reader: &EnumSchema) -> Option<Node> 
         let is = found.and_then(|at| Some((u32::try_from(at).ok()?, reader.symbols.get(at)?)));
         any |= is.is_some();
         symbols.push(match is {
-            Some((index, name)) => Symbol::Is {
-                index,
-                name: name.as_str().into(),
-            },
+            Some((index, name)) => Symbol::Is { index, name: name.as_str().into() },
             None => Symbol::Misfit(name.as_str().into()),
         });
     }

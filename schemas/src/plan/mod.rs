@@ -66,11 +66,7 @@ impl Plan {
     pub fn read<'de, T: Deserialize<'de>>(&self, body: &'de [u8]) -> Result<T, ReadError> {
         let mut cursor = Cursor::new(body);
         let node = self.arena.node(self.root);
-        let value = T::deserialize(Value {
-            arena: &self.arena,
-            node,
-            body: &mut cursor,
-        })?;
+        let value = T::deserialize(Value { arena: &self.arena, node, body: &mut cursor })?;
         match cursor.remaining() {
             0 => Ok(value),
             count => Err(ReadFault::Trailing { count }.into()),

@@ -72,19 +72,13 @@ impl Record {
     /// it is: it is static, and no other of its length is there.
     #[inline]
     pub(super) fn has(&self, fields: &'static [&'static str]) -> bool {
-        let known = self
-            .found
-            .get()
-            .is_some_and(|address| *address == fields.as_ptr().addr());
+        let known = self.found.get().is_some_and(|address| *address == fields.as_ptr().addr());
         fields.len() == self.names.len() && (known || self.compare(fields))
     }
 
     #[cold]
     fn compare(&self, fields: &'static [&'static str]) -> bool {
-        let same = fields
-            .iter()
-            .zip(&self.names)
-            .all(|(field, name)| *field == &**name);
+        let same = fields.iter().zip(&self.names).all(|(field, name)| *field == &**name);
         if same {
             self.found.get_or_init(|| fields.as_ptr().addr());
         }
@@ -139,11 +133,7 @@ impl Arena {
         let found = match body.place(branches.len())? {
             Ok(place) => branches.get(place),
             Err(found) => {
-                return Err(ReadFault::Branch {
-                    found,
-                    branches: branches.len(),
-                }
-                .into());
+                return Err(ReadFault::Branch { found, branches: branches.len() }.into());
             }
         };
         match found {
@@ -224,8 +214,5 @@ impl Arena {
 
 #[cold]
 pub(super) fn misfit(what: &str) -> ReadError {
-    ReadFault::Misfit {
-        what: what.to_owned(),
-    }
-    .into()
+    ReadFault::Misfit { what: what.to_owned() }.into()
 }

@@ -10,10 +10,7 @@ use super::types::{Kind, kind};
 impl<'s> Compiler<'s> {
     /// The nodes to pass over a value of the writer.
     pub(super) fn skipped(&mut self, path: &str, schema: &'s Schema) -> Result<NodeId, PlanError> {
-        let schema = self
-            .writer
-            .resolve(schema)
-            .map_err(|name| unknown(path, name))?;
+        let schema = self.writer.resolve(schema).map_err(|name| unknown(path, name))?;
         let node = match kind(schema) {
             Kind::Null | Kind::Name => Node::Null,
             Kind::Boolean => Node::Boolean,
@@ -49,24 +46,11 @@ impl<'s> Compiler<'s> {
         let steps = self.nested(path, |this| {
             let step = |field: &'s RecordField| {
                 let node = this.skipped(&format!("{path}.{}", field.name), &field.schema)?;
-                Ok(Step::Skip {
-                    node,
-                    name: field.name.as_str().into(),
-                })
+                Ok(Step::Skip { node, name: field.name.as_str().into() })
             };
-            record
-                .fields
-                .iter()
-                .map(step)
-                .collect::<Result<_, PlanError>>()
+            record.fields.iter().map(step).collect::<Result<_, PlanError>>()
         })?;
-        self.arena.set(
-            id,
-            Node::Record(Record {
-                steps,
-                ..Record::default()
-            }),
-        );
+        self.arena.set(id, Node::Record(Record { steps, ..Record::default() }));
         Ok(id)
     }
 }

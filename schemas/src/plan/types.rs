@@ -117,9 +117,7 @@ pub(super) fn describe(schema: &Schema) -> String {
         Kind::Enum(symbols) => return format!("enum {}", symbols.name.name()),
         Kind::Record(record) => return format!("record {}", record.name.name()),
         Kind::Name => {
-            return schema
-                .name()
-                .map_or_else(String::new, |name| name.name().to_owned());
+            return schema.name().map_or_else(String::new, |name| name.name().to_owned());
         }
     };
     plain.to_owned()
@@ -146,10 +144,7 @@ impl<'s> Names<'s> {
             Kind::Array(inner) | Kind::Map(inner) => self.collect(inner),
             Kind::Union(branches) => branches.iter().for_each(|branch| self.collect(branch)),
             Kind::Record(record) => {
-                record
-                    .fields
-                    .iter()
-                    .for_each(|field| self.collect(&field.schema));
+                record.fields.iter().for_each(|field| self.collect(&field.schema));
             }
             Kind::Null
             | Kind::Boolean

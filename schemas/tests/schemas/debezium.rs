@@ -22,12 +22,7 @@ fn text(text: &str) -> Avro {
 }
 
 fn fields(fields: Vec<(&str, Avro)>) -> Avro {
-    Avro::Record(
-        fields
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-    )
+    Avro::Record(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 fn row(id: &str, payload: &[u8]) -> Avro {
@@ -119,11 +114,7 @@ fn expected(payload: &[u8]) -> OutboxEnvelope<'_> {
         },
         op: "c",
         ts_ms: Some(1_795_231_236_200),
-        transaction: Some(Block {
-            id: "771:99388376",
-            total_order: 1,
-            data_collection_order: 2,
-        }),
+        transaction: Some(Block { id: "771:99388376", total_order: 1, data_collection_order: 2 }),
     }
 }
 
@@ -146,13 +137,8 @@ fn text_and_bytes_are_borrowed() {
 fn every_cut_is_told_and_names_its_field() {
     let (body, plan) = (create(b"payload"), plan());
     for length in 0..body.len() {
-        let error = plan
-            .read::<OutboxEnvelope<'_>>(&body[..length])
-            .unwrap_err();
-        assert!(
-            matches!(error.fault(), ReadFault::Truncated { .. }),
-            "{length}: {error}"
-        );
+        let error = plan.read::<OutboxEnvelope<'_>>(&body[..length]).unwrap_err();
+        assert!(matches!(error.fault(), ReadFault::Truncated { .. }), "{length}: {error}");
         assert!(!error.path().is_empty(), "{length}: {error}");
     }
     let cut = plan.read::<OutboxEnvelope<'_>>(&body[..12]).unwrap_err();
@@ -181,10 +167,7 @@ fn other_fields_are_read_by_the_writers_own_schema() {
     }
     let whole = Plan::between(&schema(POSTGRES), &schema(POSTGRES)).unwrap();
     let created_at = "2026-11-21T03:20:36.123456Z".to_owned();
-    let after = Some(Row {
-        created_at,
-        amount: Some(vec![0x30, 0x39]),
-    });
+    let after = Some(Row { created_at, amount: Some(vec![0x30, 0x39]) });
     assert_eq!(whole.read(&create(b"p")), Ok(Part { op: 'c', after }));
 }
 

@@ -57,9 +57,7 @@ fn check(at: &str, ours: &Value, theirs: &Value) {
 
 /// The records with a value: each line, with its bytes, but for tombstones.
 fn records(lines: &'static str) -> impl Iterator<Item = (Value, Vec<u8>)> {
-    let lines = lines
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter_map(|line| {
         let message = base64(line["value"].as_str()?);
         Some((line, message))
@@ -76,11 +74,7 @@ fn envelopes_are_read_as_another_decoder_read_them() {
             assert_eq!(framed.schema, SchemaId(id));
             let envelope: OutboxEnvelope<'_> = plan.read(framed.body).unwrap();
             let at = record["scenario"].as_str().unwrap();
-            check(
-                at,
-                &serde_json::to_value(&envelope).unwrap(),
-                &record["decoded_value"],
-            );
+            check(at, &serde_json::to_value(&envelope).unwrap(), &record["decoded_value"]);
             count += 1;
         }
         assert!(count > 5);

@@ -20,11 +20,7 @@ const LEAST: [u8; 10] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1
 fn check(kind: &str, body: &[u8], expected: &ReadFault) {
     let plan = between(&field(kind), &field(kind)).unwrap();
     let error = plan.read::<Value>(body).unwrap_err();
-    assert_eq!(
-        (error.fault(), error.path().as_str()),
-        (expected, "f"),
-        "{kind} {body:?}"
-    );
+    assert_eq!((error.fault(), error.path().as_str()), (expected, "f"), "{kind} {body:?}");
 }
 
 fn truncated(needed: u64, remaining: usize) -> ReadFault {
@@ -59,14 +55,7 @@ fn faulty_choices_and_lists_are_told() {
     let table: [(&str, &[u8], ReadFault); 7] = [
         (union, &[4], branch(2)),
         (union, &[1], branch(-1)),
-        (
-            symbols,
-            &[2],
-            ReadFault::Symbol {
-                found: 1,
-                symbols: 1,
-            },
-        ),
+        (symbols, &[2], ReadFault::Symbol { found: 1, symbols: 1 }),
         (nulls, &MOST, truncated(i64::MAX as u64, 0)),
         (ints, &LEAST, truncated(1, 0)),
         (ints, &[1, 1], ReadFault::NegativeLength),
@@ -87,14 +76,8 @@ fn items_without_content_are_bounded_when_read_and_when_skipped() {
     }
     body.push(0);
     for reader in [writer.as_str(), nothing] {
-        let error = between(&writer, reader)
-            .unwrap()
-            .read::<Value>(&body)
-            .unwrap_err();
-        assert!(matches!(
-            error.fault(),
-            ReadFault::Idle { .. } | ReadFault::Truncated { .. }
-        ));
+        let error = between(&writer, reader).unwrap().read::<Value>(&body).unwrap_err();
+        assert!(matches!(error.fault(), ReadFault::Idle { .. } | ReadFault::Truncated { .. }));
     }
 }
 
@@ -111,10 +94,7 @@ fn no_message_quotes_a_value() {
 }
 
 fn used() -> Vec<u8> {
-    let lot = |lot_id: &str| LotUse {
-        lot_id: lot_id.to_owned(),
-        points: 300,
-    };
+    let lot = |lot_id: &str| LotUse { lot_id: lot_id.to_owned(), points: 300 };
     let mut body = Vec::new();
     PointsUsed {
         ledger_id: "l1".to_owned(),
@@ -133,9 +113,7 @@ fn used() -> Vec<u8> {
 fn an_item_is_named_by_its_place() {
     let mut body = used();
     body.truncate(body.len() - 2);
-    let error = own(&PointsUsed::CONTRACT)
-        .read::<PointsUsed>(&body)
-        .unwrap_err();
+    let error = own(&PointsUsed::CONTRACT).read::<PointsUsed>(&body).unwrap_err();
     assert_eq!(error.path(), "lots[1].points");
 }
 

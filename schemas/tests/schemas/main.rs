@@ -1,10 +1,5 @@
 //! What the crate promises: what is written is read, what is old is read, what is hostile is told.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests fail by them"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by them")]
 
 mod debezium;
 mod evolution;

@@ -48,12 +48,7 @@ fn types_resolve() {
             &[2, b'u'],
             json!("u"),
         ),
-        (
-            r#"{"type":"long","logicalType":"timestamp-millis"}"#,
-            long,
-            &[2],
-            json!(1),
-        ),
+        (r#"{"type":"long","logicalType":"timestamp-millis"}"#, long, &[2], json!(1)),
     ];
     for (writer, reader, body, expected) in table {
         let plan = between(&field(writer), &field(reader)).unwrap();
@@ -75,23 +70,12 @@ fn bytes_resolve() {
     let (text, bytes) = (r#""string""#, r#""bytes""#);
     let fixed = |name: &str| format!(r#"{{"type":"fixed","name":"{name}","size":2}}"#);
     let (a, b) = (fixed("A"), fixed("B"));
-    let table: [(&str, &str, &[u8]); 3] = [
-        (text, bytes, b"\x04hi"),
-        (bytes, bytes, b"\x04hi"),
-        (&a, &b, b"hi"),
-    ];
+    let table: [(&str, &str, &[u8]); 3] =
+        [(text, bytes, b"\x04hi"), (bytes, bytes, b"\x04hi"), (&a, &b, b"hi")];
     for (writer, reader, body) in table {
         let plan = between(&field(writer), &field(reader)).unwrap();
-        assert_eq!(
-            plan.read(body),
-            Ok(Owned { f: b"hi".to_vec() }),
-            "{writer} as {reader}"
-        );
-        assert_eq!(
-            plan.read(body),
-            Ok(Borrowed { f: b"hi" }),
-            "{writer} as {reader}"
-        );
+        assert_eq!(plan.read(body), Ok(Owned { f: b"hi".to_vec() }), "{writer} as {reader}");
+        assert_eq!(plan.read(body), Ok(Borrowed { f: b"hi" }), "{writer} as {reader}");
     }
 }
 
@@ -99,11 +83,7 @@ fn bytes_resolve() {
 fn misfits_are_told_with_their_path() {
     let table = [
         (r#""long""#, r#""int""#, "R.f: cannot read long as int"),
-        (
-            r#""string""#,
-            r#""long""#,
-            "R.f: cannot read string as long",
-        ),
+        (r#""string""#, r#""long""#, "R.f: cannot read string as long"),
         (r#""null""#, r#""long""#, "R.f: cannot read null as long"),
         (
             r#"["null","string"]"#,
@@ -151,19 +131,9 @@ fn fields_are_found_by_name_and_alias_and_default() {
         list: Vec<i32>,
     }
     let plan = between(&writer, &reader).unwrap();
-    assert_eq!(
-        plan.read(&body),
-        Ok(Part {
-            new: "hi",
-            same: 5,
-            list: vec![1, 2]
-        })
-    );
+    assert_eq!(plan.read(&body), Ok(Part { new: "hi", same: 5, list: vec![1, 2] }));
     let whole: Value = plan.read(&body).unwrap();
-    assert_eq!(
-        whole,
-        json!({"same": 5, "new": "hi", "list": [1, 2], "note": null})
-    );
+    assert_eq!(whole, json!({"same": 5, "new": "hi", "list": [1, 2], "note": null}));
 }
 
 #[test]
@@ -171,19 +141,9 @@ fn what_is_missing_or_doubled_is_told() {
     let reader = record(r#"{"name":"a","type":"int"},{"name":"b","type":"int","aliases":["a"]}"#);
     let writer = |name: &str| record(&format!(r#"{{"name":"{name}","type":"int"}}"#));
     let error = between(&writer("a"), &reader).unwrap_err();
-    assert_eq!(
-        error,
-        PlanError::Twice {
-            path: "R.b".to_owned()
-        }
-    );
+    assert_eq!(error, PlanError::Twice { path: "R.b".to_owned() });
     let error = between(&writer("b"), &reader).unwrap_err();
-    assert_eq!(
-        error,
-        PlanError::Missing {
-            path: "R.a".to_owned()
-        }
-    );
+    assert_eq!(error, PlanError::Missing { path: "R.a".to_owned() });
 }
 
 #[test]
@@ -214,40 +174,21 @@ fn recursive_types_are_read_and_bounded() {
     struct List {
         next: Option<Box<List>>,
     }
-    let two = List {
-        next: Some(Box::new(List { next: None })),
-    };
+    let two = List { next: Some(Box::new(List { next: None })) };
     assert_eq!(plan.read(&[2, 0]), Ok(two));
     let error = plan.read::<List>(&[2; 100_000]).unwrap_err();
-    assert!(
-        error.to_string().ends_with("nested deeper than 32"),
-        "{error}"
-    );
-    let none = between(
-        &record(&format!(r#"{{"name":"l","type":{list}}}"#)),
-        &record(""),
-    )
-    .unwrap();
+    assert!(error.to_string().ends_with("nested deeper than 32"), "{error}");
+    let none = between(&record(&format!(r#"{{"name":"l","type":{list}}}"#)), &record("")).unwrap();
     let error = none.read::<Value>(&[2; 100_000]).unwrap_err();
-    assert!(
-        error.to_string().ends_with("nested deeper than 32"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("nested deeper than 32"), "{error}");
 }
 
 #[test]
 fn deep_types_are_refused() {
-    let deep = (0..40).fold(r#""int""#.to_owned(), |inner, _| {
-        format!(r#"{{"type":"array","items":{inner}}}"#)
-    });
-    assert!(matches!(
-        between(&field(&deep), &field(&deep)),
-        Err(PlanError::Deep { .. })
-    ));
-    assert!(matches!(
-        between(&field(&deep), &record("")),
-        Err(PlanError::Deep { .. })
-    ));
+    let deep = (0..40)
+        .fold(r#""int""#.to_owned(), |inner, _| format!(r#"{{"type":"array","items":{inner}}}"#));
+    assert!(matches!(between(&field(&deep), &field(&deep)), Err(PlanError::Deep { .. })));
+    assert!(matches!(between(&field(&deep), &record("")), Err(PlanError::Deep { .. })));
 }
 
 #[test]

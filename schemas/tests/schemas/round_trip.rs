@@ -20,62 +20,29 @@ fn texts() -> impl Strategy<Value = String> {
 
 fn points() -> impl Strategy<Value = PointsEvent> {
     let head = || (texts(), texts(), instants());
-    let earned = (
-        head(),
-        texts(),
-        any::<i64>(),
-        instants(),
-        texts(),
-        of(texts()),
-    )
-        .prop_map(
-            |(
-                (ledger_id, member_id, occurred_at),
+    let earned = (head(), texts(), any::<i64>(), instants(), texts(), of(texts())).prop_map(
+        |((ledger_id, member_id, occurred_at), lot_id, points, expires_at, reason, order_no)| {
+            PointsEvent::from(PointsEarned {
+                ledger_id,
+                member_id,
+                occurred_at,
                 lot_id,
                 points,
                 expires_at,
                 reason,
                 order_no,
-            )| {
-                PointsEvent::from(PointsEarned {
-                    ledger_id,
-                    member_id,
-                    occurred_at,
-                    lot_id,
-                    points,
-                    expires_at,
-                    reason,
-                    order_no,
-                })
-            },
-        );
+            })
+        },
+    );
     let lots = || vec((texts(), any::<i64>()), 0..5);
     let used = (head(), texts(), any::<i64>(), of(texts()), lots()).prop_map(
         |((ledger_id, member_id, occurred_at), use_id, points, order_no, lots)| {
-            let lots = lots
-                .into_iter()
-                .map(|(lot_id, points)| LotUse { lot_id, points })
-                .collect();
-            PointsUsed {
-                ledger_id,
-                member_id,
-                occurred_at,
-                use_id,
-                points,
-                order_no,
-                lots,
-            }
-            .into()
+            let lots = lots.into_iter().map(|(lot_id, points)| LotUse { lot_id, points }).collect();
+            PointsUsed { ledger_id, member_id, occurred_at, use_id, points, order_no, lots }.into()
         },
     );
     let cancelled = (head(), texts()).prop_map(|((ledger_id, member_id, occurred_at), lot_id)| {
-        EarnCancelled {
-            ledger_id,
-            member_id,
-            occurred_at,
-            lot_id,
-        }
-        .into()
+        EarnCancelled { ledger_id, member_id, occurred_at, lot_id }.into()
     });
     prop_oneof![earned, used, cancelled]
 }
@@ -84,35 +51,17 @@ fn deliveries() -> impl Strategy<Value = DeliveriesEvent> {
     let services = proptest::sample::select(OrderService::ALL);
     let created = (texts(), instants(), texts(), services, texts()).prop_map(
         |(delivery_id, occurred_at, order_no, service, region)| {
-            DeliveryCreated {
-                delivery_id,
-                occurred_at,
-                order_no,
-                service,
-                region,
-            }
-            .into()
+            DeliveryCreated { delivery_id, occurred_at, order_no, service, region }.into()
         },
     );
-    let picked = (texts(), instants()).prop_map(|(delivery_id, occurred_at)| {
-        PickedUp {
-            delivery_id,
-            occurred_at,
-        }
-        .into()
-    });
+    let picked = (texts(), instants())
+        .prop_map(|(delivery_id, occurred_at)| PickedUp { delivery_id, occurred_at }.into());
     prop_oneof![created, picked]
 }
 
 fn integrated() -> impl Strategy<Value = DeliveriesOutEvent> {
     let outcomes = proptest::sample::select(Outcome::ALL);
-    let times = (
-        of(instants()),
-        of(instants()),
-        of(instants()),
-        of(instants()),
-        of(instants()),
-    );
+    let times = (of(instants()), of(instants()), of(instants()), of(instants()), of(instants()));
     (texts(), of(texts()), outcomes, times).prop_map(|(id, rider_id, outcome, times)| {
         let (created_at, pickup_requested_at, dispatched_at, picked_up_at, ended_at) = times;
         DeliveriesOutEvent::from(IntegratedDelivery {
@@ -135,10 +84,7 @@ fn integrated() -> impl Strategy<Value = DeliveriesOutEvent> {
 #[track_caller]
 fn check<E: Events>(event: &E) {
     let contract = event.contract();
-    let which = E::CONTRACTS
-        .iter()
-        .position(|known| known == contract)
-        .unwrap();
+    let which = E::CONTRACTS.iter().position(|known| known == contract).unwrap();
     let mut body = Vec::new();
     event.write(&mut body);
     assert_eq!(E::read(which, &own(contract), &body).as_ref(), Ok(event));

@@ -22,11 +22,7 @@ fn known_instants() {
     ];
     for (millis, text) in table {
         assert_eq!(Timestamp::from_millis(millis).to_string(), text);
-        assert_eq!(
-            Timestamp::parse(text),
-            Ok(Timestamp::from_millis(millis)),
-            "{text}"
-        );
+        assert_eq!(Timestamp::parse(text), Ok(Timestamp::from_millis(millis)), "{text}");
     }
 }
 
@@ -41,11 +37,7 @@ fn other_forms_are_read() {
         ("1972-06-30T23:59:60Z", 78_796_800_000),
     ];
     for (text, millis) in table {
-        assert_eq!(
-            Timestamp::parse(text).map(Timestamp::as_millis),
-            Ok(millis),
-            "{text}"
-        );
+        assert_eq!(Timestamp::parse(text).map(Timestamp::as_millis), Ok(millis), "{text}");
     }
 }
 

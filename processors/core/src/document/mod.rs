@@ -25,10 +25,7 @@ pub struct Document<M: ReadModel> {
 // By hand, because derives would ask the same of `M`, which is never made.
 impl<M: ReadModel> Clone for Document<M> {
     fn clone(&self) -> Self {
-        Self {
-            state: self.state.clone(),
-            stamp: self.stamp.clone(),
-        }
+        Self { state: self.state.clone(), stamp: self.stamp.clone() }
     }
 }
 
@@ -40,10 +37,7 @@ impl<M: ReadModel> PartialEq for Document<M> {
 
 impl<M: ReadModel> Default for Document<M> {
     fn default() -> Self {
-        Self {
-            state: None,
-            stamp: Stamp::default(),
-        }
+        Self { state: None, stamp: Stamp::default() }
     }
 }
 
@@ -75,19 +69,11 @@ pub struct Taken {
 
 impl Taken {
     const fn as_outcome(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            why: None,
-            released: Vec::new(),
-            undecided: false,
-        }
+        Self { outcome, why: None, released: Vec::new(), undecided: false }
     }
 
     fn because(outcome: Outcome, why: &str) -> Self {
-        Self {
-            why: Some(why.to_owned()),
-            ..Self::as_outcome(outcome)
-        }
+        Self { why: Some(why.to_owned()), ..Self::as_outcome(outcome) }
     }
 }
 
@@ -106,8 +92,7 @@ impl<M: ReadModel> Document<M> {
         if self.waits(|waiting| waiting.from == *incoming.from) {
             return Taken::as_outcome(Outcome::Waiting);
         }
-        self.stamp
-            .forget_sent(&incoming.from.partition, incoming.sent_below);
+        self.stamp.forget_sent(&incoming.from.partition, incoming.sent_below);
         let verdict = self.stamp.judge(incoming.identity);
         match verdict {
             Verdict::Repeat => return Taken::as_outcome(Outcome::Duplicate),
@@ -119,10 +104,7 @@ impl<M: ReadModel> Document<M> {
         }
         if verdict != Verdict::Early {
             let undecided = verdict == Verdict::FoldUndecided;
-            return Taken {
-                undecided,
-                ..self.admit(&incoming)
-            };
+            return Taken { undecided, ..self.admit(&incoming) };
         }
         if self.waits(|waiting| waiting.identity == *incoming.identity) {
             return Taken::as_outcome(Outcome::Duplicate);
@@ -191,10 +173,7 @@ impl<M: ReadModel> Document<M> {
             wants,
             event: incoming.event.clone(),
         });
-        Taken {
-            why: Some(why),
-            ..Taken::as_outcome(Outcome::Waiting)
-        }
+        Taken { why: Some(why), ..Taken::as_outcome(Outcome::Waiting) }
     }
 
     fn fold(&mut self, identity: &Identity, from: &Position, event: &M::Event) {
@@ -207,14 +186,12 @@ impl<M: ReadModel> Document<M> {
         self.stamp.gone = state.is_none();
         self.state = state;
         let revision = self.stamp.revision;
-        self.stamp
-            .unsent
-            .extend((0..).zip(says).map(|(n, reaction)| Output {
-                revision,
-                n,
-                from: from.clone(),
-                reaction,
-            }));
+        self.stamp.unsent.extend((0..).zip(says).map(|(n, reaction)| Output {
+            revision,
+            n,
+            from: from.clone(),
+            reaction,
+        }));
     }
 
     /// Folds what has waited, in the order in which it came, until nothing more can be folded.

@@ -41,12 +41,7 @@ impl ReadModel for Trail {
     fn fold(state: Option<Vec<String>>, event: &PointsEvent) -> Folded<Vec<String>> {
         let mut trail = state.unwrap_or_default();
         trail.push(label(event).to_owned());
-        if label(event) == "end" {
-            Folded::gone()
-        } else {
-            Folded::next(trail)
-        }
-        .saying(event)
+        if label(event) == "end" { Folded::gone() } else { Folded::next(trail) }.saying(event)
     }
 }
 
@@ -78,17 +73,11 @@ struct Sent {
 }
 
 fn versioned(version: i64, label: &str) -> Sent {
-    Sent {
-        identity: Identity::version("t", "k", true, version),
-        label: label.to_owned(),
-    }
+    Sent { identity: Identity::version("t", "k", true, version), label: label.to_owned() }
 }
 
 fn known_by_event(lsn: i64) -> Sent {
-    let position = SourcePosition::Postgres {
-        commit: Some(lsn / 3),
-        lsn,
-    };
+    let position = SourcePosition::Postgres { commit: Some(lsn / 3), lsn };
     Sent {
         identity: Identity::event("t", Some(position), &format!("event-{lsn}")),
         label: lsn.to_string(),
@@ -97,10 +86,7 @@ fn known_by_event(lsn: i64) -> Sent {
 
 fn at(offset: usize) -> Position {
     let offset = Offset(i64::try_from(offset).unwrap());
-    Position {
-        partition: Partition::new("t", 0),
-        offset,
-    }
+    Position { partition: Partition::new("t", 0), offset }
 }
 
 fn deliver(document: &mut Document<Trail>, log: &[Sent], from: usize, to: usize) -> Vec<Outcome> {
@@ -109,12 +95,8 @@ fn deliver(document: &mut Document<Trail>, log: &[Sent], from: usize, to: usize)
         .map(|offset| {
             let sent = &log[offset];
             let (event, from) = (event(&sent.label), at(offset));
-            let incoming = Incoming {
-                identity: &sent.identity,
-                from: &from,
-                sent_below,
-                event: &event,
-            };
+            let incoming =
+                Incoming { identity: &sent.identity, from: &from, sent_below, event: &event };
             document.take(incoming).outcome
         })
         .collect()
@@ -131,28 +113,15 @@ fn check(log: &[Sent], outcomes: &[Outcome], trail: &[&str]) -> Document<Trail> 
 #[test]
 fn versions_fold_in_their_order_whatever_order_they_come_in() {
     use Outcome::{Applied, Duplicate, Waiting};
-    let log = [
-        versioned(1, "a"),
-        versioned(3, "c"),
-        versioned(3, "c"),
-        versioned(2, "b"),
-    ];
-    let document = check(
-        &log,
-        &[Applied, Waiting, Duplicate, Applied],
-        &["a", "b", "c"],
-    );
+    let log = [versioned(1, "a"), versioned(3, "c"), versioned(3, "c"), versioned(2, "b")];
+    let document = check(&log, &[Applied, Waiting, Duplicate, Applied], &["a", "b", "c"]);
     assert_eq!(document.stamp.waiting, []);
 }
 
 #[test]
 fn an_early_event_waits_and_those_behind_it_go_on() {
     use Outcome::{Applied, Waiting};
-    let log = [
-        versioned(1, "after:x"),
-        versioned(2, "y"),
-        versioned(3, "x"),
-    ];
+    let log = [versioned(1, "after:x"), versioned(2, "y"), versioned(3, "x")];
     check(&log, &[Waiting, Applied, Applied], &["y", "x", "after:x"]);
 }
 
@@ -162,21 +131,13 @@ fn a_refused_event_holds_its_key() {
     let log = [versioned(1, "a"), versioned(2, "poison"), versioned(3, "c")];
     let document = check(&log, &[Applied, Held, Held], &["a"]);
     assert!(document.stamp.held);
-    assert_eq!(
-        document.stamp.revision, 2,
-        "queueing behind it changes nothing more"
-    );
+    assert_eq!(document.stamp.revision, 2, "queueing behind it changes nothing more");
 }
 
 #[test]
 fn nothing_raises_a_document_that_ended() {
     use Outcome::{Applied, Duplicate, Stale};
-    let log = [
-        versioned(1, "a"),
-        versioned(2, "end"),
-        versioned(3, "late"),
-        versioned(1, "a"),
-    ];
+    let log = [versioned(1, "a"), versioned(2, "end"), versioned(3, "late"), versioned(1, "a")];
     let document = check(&log, &[Applied, Applied, Stale, Duplicate], &[]);
     assert!(document.stamp.gone);
 }
@@ -200,17 +161,8 @@ fn reactions_stay_until_their_record_is_surely_sent() {
     assert_eq!(document.stamp.unsent.len(), 1);
     assert_eq!(document.stamp.unsent[0].reaction, Reaction::of(&event("a")));
     deliver(&mut document, &log, 1, 2);
-    let owed: Vec<i64> = document
-        .stamp
-        .unsent
-        .iter()
-        .map(|output| output.revision)
-        .collect();
-    assert_eq!(
-        owed,
-        [2],
-        "the first was sent before the second batch began"
-    );
+    let owed: Vec<i64> = document.stamp.unsent.iter().map(|output| output.revision).collect();
+    assert_eq!(owed, [2], "the first was sent before the second batch began");
 }
 
 fn logs() -> impl Strategy<Value = Vec<Sent>> {

@@ -1,5 +1,7 @@
 //! The river on a world in memory: every promise with the fault that would break it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 mod world;
 
 use std::collections::BTreeMap;
@@ -51,19 +53,10 @@ fn delivery(first: i64, id: &str) -> Vec<Record> {
             occurred_at,
             rider_id: "r-1".to_owned(),
         }),
-        DeliveriesEvent::PickedUp(PickedUp {
-            delivery_id: delivery_id.clone(),
-            occurred_at,
-        }),
-        DeliveriesEvent::DeliveryCompleted(DeliveryCompleted {
-            delivery_id,
-            occurred_at,
-        }),
+        DeliveriesEvent::PickedUp(PickedUp { delivery_id: delivery_id.clone(), occurred_at }),
+        DeliveriesEvent::DeliveryCompleted(DeliveryCompleted { delivery_id, occurred_at }),
     ];
-    (first..)
-        .zip(&events)
-        .map(|(offset, event)| record(offset, id, None, event))
-        .collect()
+    (first..).zip(&events).map(|(offset, event)| record(offset, id, None, event)).collect()
 }
 
 /// Three members, forty earns each, one after the other.
@@ -85,10 +78,7 @@ async fn undisturbed() -> Points3 {
 fn check_counts(counts: Counts, applied: u64, duplicate: u64, other: u64) {
     assert!(counts.add_up(), "{counts:?}");
     let others = counts.stale + counts.waiting + counts.held + counts.skipped;
-    assert_eq!(
-        (counts.applied, counts.duplicate, others),
-        (applied, duplicate, other)
-    );
+    assert_eq!((counts.applied, counts.duplicate, others), (applied, duplicate, other));
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,22 +170,13 @@ async fn steps_in_any_order_end_in_one_integrated_event() {
         let ports = world.ports();
         let life = delivery(0, "d-1");
         let mut log: Vec<Record> = order.iter().map(|&step| life[step].clone()).collect();
-        (0..)
-            .zip(&mut log)
-            .for_each(|(n, record)| record.position.offset.0 = n);
+        (0..).zip(&mut log).for_each(|(n, record)| record.position.offset.0 = n);
         let mut worker = worker(&ports);
         for record in log {
             worker.river.flow(vec![record]).await.unwrap();
         }
-        assert_eq!(
-            world.said(),
-            ["deliveries/d-1/".to_owned() + &revision(&world) + "/0"]
-        );
-        assert_eq!(
-            world.states().into_values().collect::<Vec<_>>(),
-            [None],
-            "{order:?}"
-        );
+        assert_eq!(world.said(), ["deliveries/d-1/".to_owned() + &revision(&world) + "/0"]);
+        assert_eq!(world.states().into_values().collect::<Vec<_>>(), [None], "{order:?}");
         check_counts(worker.tally.counts(), 5, 0, 0);
     }
 }
@@ -210,32 +191,15 @@ async fn a_record_that_cannot_be_read_holds_its_key_and_no_other() {
     let ports = world.ports();
     let mut worker = worker(&ports);
     let poison = record_of(1, "m-1", Some(2), "poison", b"\x00\x00\x00\x00\x64\xff");
-    let log = vec![
-        earned(0, "m-1", 1),
-        poison,
-        earned(2, "m-1", 3),
-        earned(3, "m-2", 1),
-    ];
+    let log = vec![earned(0, "m-1", 1), poison, earned(2, "m-1", 3), earned(3, "m-2", 1)];
     worker.river.flow(log.clone()).await.unwrap();
     let m1 = Some(Key::from("m-1"));
     assert_eq!(world.held(), [(m1.clone(), 1), (m1, 2)]);
-    assert_eq!(
-        world.states()[&Key::from("m-2")]
-            .as_ref()
-            .unwrap()
-            .available,
-        1
-    );
+    assert_eq!(world.states()[&Key::from("m-2")].as_ref().unwrap().available, 1);
     check_counts(worker.tally.counts(), 2, 0, 2);
     let first_write = world.history().iter().position(|did| did == "write m-1");
-    let last_hold = world
-        .history()
-        .iter()
-        .rposition(|did| did.starts_with("hold"));
-    assert!(
-        last_hold < first_write,
-        "a key must never be held without its record"
-    );
+    let last_hold = world.history().iter().rposition(|did| did.starts_with("hold"));
+    assert!(last_hold < first_write, "a key must never be held without its record");
     // Read again after a crash, nothing is held twice and nothing is lost.
     worker_again(&world, log).await;
 }
@@ -256,11 +220,7 @@ async fn unframed_records_are_held_and_tombstones_skipped() {
     let (mut junk, mut tombstone) = (earned(0, "m-1", 1), earned(1, "m-1", 1));
     junk.value = Some(b"{\"not\": \"avro\"}".to_vec());
     tombstone.value = None;
-    worker
-        .river
-        .flow(vec![junk, tombstone, earned(2, "m-1", 1)])
-        .await
-        .unwrap();
+    worker.river.flow(vec![junk, tombstone, earned(2, "m-1", 1)]).await.unwrap();
     assert_eq!(world.held(), [(None, 0)]);
     let counts = worker.tally.counts();
     assert_eq!((counts.held, counts.skipped, counts.applied), (1, 1, 1));
@@ -276,9 +236,5 @@ async fn work_is_given_up_when_its_partition_is_taken_away() {
     worker.close.send_replace(true);
     let given_up = worker.river.flow(ledger()).await;
     assert!(matches!(given_up, Err(Fault::Abandoned)), "{given_up:?}");
-    assert_eq!(
-        worker.tally.counts(),
-        Counts::default(),
-        "nothing is settled, nothing counted"
-    );
+    assert_eq!(worker.tally.counts(), Counts::default(), "nothing is settled, nothing counted");
 }

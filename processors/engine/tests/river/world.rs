@@ -43,9 +43,7 @@ struct Inner<M: ReadModel> {
 
 impl<M: ReadModel> Clone for World<M> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
+        Self { inner: Arc::clone(&self.inner) }
     }
 }
 
@@ -59,9 +57,7 @@ impl<M: ReadModel> World<M> {
             troubles: VecDeque::new(),
             deaf_outlet: false,
         };
-        Self {
-            inner: Arc::new(Mutex::new(inner)),
-        }
+        Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<M>> {
@@ -78,11 +74,7 @@ impl<M: ReadModel> World<M> {
 
     pub fn states(&self) -> BTreeMap<Key, Option<M::State>> {
         let inner = self.lock();
-        inner
-            .documents
-            .iter()
-            .map(|(key, doc)| (key.clone(), doc.state.clone()))
-            .collect()
+        inner.documents.iter().map(|(key, doc)| (key.clone(), doc.state.clone())).collect()
     }
 
     pub fn document(&self, key: &str) -> Option<Document<M>> {
@@ -90,20 +82,12 @@ impl<M: ReadModel> World<M> {
     }
 
     pub fn said(&self) -> Vec<String> {
-        self.lock()
-            .said
-            .iter()
-            .map(|said| said.id.clone())
-            .collect()
+        self.lock().said.iter().map(|said| said.id.clone()).collect()
     }
 
     pub fn held(&self) -> Vec<(Option<Key>, i64)> {
         let inner = self.lock();
-        inner
-            .held
-            .iter()
-            .map(|held| (held.key.clone(), held.position().offset.0))
-            .collect()
+        inner.held.iter().map(|held| (held.key.clone(), held.position().offset.0)).collect()
     }
 
     pub fn history(&self) -> Vec<String> {
@@ -135,21 +119,14 @@ pub fn worker<M: ReadModel>(ports: &Ports<M>) -> Worker<'_, M> {
     let tally = Tally::new(M::NAME, ports.metrics.clone());
     let patience = Patience::new(closing, ports.metrics.clone(), M::NAME);
     let river = River::new(ports, &Limits::default(), tally.clone(), patience);
-    Worker {
-        river,
-        tally,
-        close,
-    }
+    Worker { river, tally, close }
 }
 
 #[async_trait]
 impl<M: ReadModel> Store<M> for World<M> {
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Document<M>>>, Fault> {
         let inner = self.lock();
-        Ok(keys
-            .iter()
-            .map(|key| inner.documents.get(key).cloned())
-            .collect())
+        Ok(keys.iter().map(|key| inner.documents.get(key).cloned()).collect())
     }
 
     async fn put(&self, writes: &[Write<'_, M>]) -> Result<Vec<Put>, Fault> {
@@ -160,25 +137,16 @@ impl<M: ReadModel> Store<M> for World<M> {
         }
         let mut puts = Vec::new();
         for write in writes {
-            let stored = inner
-                .documents
-                .get(write.key)
-                .map_or(0, |doc| doc.stamp.revision);
+            let stored = inner.documents.get(write.key).map_or(0, |doc| doc.stamp.revision);
             if stored == write.expected {
                 inner.history.push(format!("write {}", write.key));
-                inner
-                    .documents
-                    .insert(write.key.clone(), write.document.clone());
+                inner.documents.insert(write.key.clone(), write.document.clone());
                 puts.push(Put::Done);
             } else {
                 puts.push(Put::Unsure);
             }
         }
-        if trouble == Some(Trouble::LostAnswer) {
-            Err(down("store"))
-        } else {
-            Ok(puts)
-        }
+        if trouble == Some(Trouble::LostAnswer) { Err(down("store")) } else { Ok(puts) }
     }
 
     async fn scan(&self, visit: &mut (dyn FnMut(Key, Document<M>) + Send)) -> Result<(), Fault> {
@@ -194,14 +162,8 @@ impl<M: ReadModel> HeldStore for World<M> {
     async fn hold(&self, records: &[HeldRecord]) -> Result<(), Fault> {
         let mut inner = self.lock();
         for record in records {
-            if inner
-                .held
-                .iter()
-                .all(|held| held.position() != record.position())
-            {
-                inner
-                    .history
-                    .push(format!("hold {}", record.position().offset.0));
+            if inner.held.iter().all(|held| held.position() != record.position()) {
+                inner.history.push(format!("hold {}", record.position().offset.0));
                 inner.held.push(record.clone());
             }
         }
@@ -233,10 +195,7 @@ impl<M: ReadModel> Outlet for World<M> {
 }
 
 fn down(service: &'static str) -> Fault {
-    Fault::Silent {
-        service,
-        detail: "as the test wants".to_owned(),
-    }
+    Fault::Silent { service, detail: "as the test wants".to_owned() }
 }
 
 /// The time stands still.
@@ -266,9 +225,7 @@ impl SchemaBook for Book {
             _ => (DeliveriesEvent::CONTRACTS, DELIVERIES),
         };
         let contract = contracts.get((id.0 - first) as usize);
-        contract
-            .map(|c| parsed(c.text))
-            .ok_or(Fault::UnknownSchema { id: id.0 })
+        contract.map(|c| parsed(c.text)).ok_or(Fault::UnknownSchema { id: id.0 })
     }
 }
 
@@ -278,15 +235,9 @@ fn parsed(text: &str) -> Arc<WriterSchema> {
 
 /// A record as a relay would publish it.
 pub fn record<E: Events>(offset: i64, aggregate: &str, version: Option<i64>, event: &E) -> Record {
-    let first = if event.contract().name.starts_with("readmill.points") {
-        POINTS
-    } else {
-        DELIVERIES
-    };
-    let which = E::CONTRACTS
-        .iter()
-        .position(|c| c.name == event.contract().name)
-        .unwrap();
+    let first =
+        if event.contract().name.starts_with("readmill.points") { POINTS } else { DELIVERIES };
+    let which = E::CONTRACTS.iter().position(|c| c.name == event.contract().name).unwrap();
     let id = SchemaId(first + u32::try_from(which).unwrap());
     let mut payload = Vec::new();
     framing::write(id, |out| event.write(out), &mut payload);
@@ -321,10 +272,7 @@ pub fn record_of(
     let mut value = Vec::new();
     framing::write(SchemaId(0), |out| envelope.write(out), &mut value);
     Record {
-        position: Position {
-            partition: Partition::new("t", 0),
-            offset: Offset(offset),
-        },
+        position: Position { partition: Partition::new("t", 0), offset: Offset(offset) },
         timestamp_ms: 0,
         key: Some(aggregate.as_bytes().to_vec()),
         value: Some(value),

@@ -1,0 +1,63 @@
+# The two commands are `make demo` and `make test`; the rest is what they are made of.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+TOOLS := $(CURDIR)/.cache/tools
+DENY_VERSION := 0.20.2
+DEMO_EVENTS ?= 300000
+DEMO_SEED ?= 7
+DEMO_ARGS ?=
+
+.PHONY: help demo test verify fmt clippy deny unit docs size up down status clean
+
+help: ## What there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+demo: ## Change events become read models, on this machine alone: no service, no root
+	@tools/toolchain
+	$(CARGO) build --locked --release --bin readmill
+	target/release/readmill demo --events $(DEMO_EVENTS) --seed $(DEMO_SEED) $(DEMO_ARGS)
+
+test: ## Everything, on the real stack, from a bare machine
+	@tools/toolchain
+	tools/test
+
+verify: fmt clippy deny unit docs ## The quick gate before a commit
+	@echo "verify: clean"
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+deny: $(TOOLS)/bin/cargo-deny-$(DENY_VERSION)
+	$< --log-level error check bans licenses sources
+
+$(TOOLS)/bin/cargo-deny-$(DENY_VERSION):
+	$(CARGO) install --locked --quiet --root $(TOOLS) --version $(DENY_VERSION) cargo-deny
+	mv $(TOOLS)/bin/cargo-deny $@
+
+unit: ## Tests that need no service
+	$(CARGO) test --locked --workspace --exclude readmill-tests --quiet
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+
+size: ## How big the pieces are
+	@tools/size
+
+up: ## Start the real stack natively
+	compose/stack up
+
+down: ## Stop it and delete its data
+	compose/stack down
+
+status: ## How it is
+	compose/stack status
+
+clean: down ## Delete everything that was built
+	$(CARGO) clean
+	rm -rf .cache

@@ -1,0 +1,1 @@
+"""The real stack, started natively: what `compose/stack` is made of."""

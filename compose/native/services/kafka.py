@@ -1,0 +1,90 @@
+"""The broker: one KRaft node that is its own controller."""
+
+import base64
+import subprocess
+import uuid
+
+from .. import debian, fetch, places, wire
+from ..say import StackError, tail
+from ..service import Service, settings_plus
+
+
+def java_packages():
+    return [
+        ("openjdk-17-jre-headless", debian.java() is not None),
+        ("maven", fetch.complete() or debian.program("mvn") is not None),
+    ]
+
+
+class Kafka(Service):
+    name = "kafka"
+    ports = ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT")
+
+    def packages(self):
+        return java_packages()
+
+    def fetch(self):
+        self.jars = fetch.kafka_jars()
+
+    def prepare(self, ports):
+        broker, controller = ports["KAFKA_PORT"], ports["KAFKA_CONTROLLER_PORT"]
+        listeners = f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}"
+        self.properties = self.folder / "server.properties"
+        self.properties.write_text(
+            settings_plus(
+                "broker.properties",
+                {
+                    "listeners": listeners,
+                    "advertised.listeners": listeners,
+                    "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
+                    "log.dirs": self.data,
+                },
+            )
+        )
+        if not (self.data / "meta.properties").exists():
+            self.format()
+
+    def format(self):
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        with open(self.log, "ab") as log:
+            done = subprocess.run(
+                [
+                    *self.java("256m"),
+                    "-XX:TieredStopAtLevel=1",
+                    "kafka.tools.StorageTool",
+                    "format",
+                    "--standalone",
+                    "-t",
+                    cluster,
+                    "-c",
+                    str(self.properties),
+                ],
+                stdout=log,
+                stderr=log,
+                timeout=120,
+            )
+        if done.returncode != 0:
+            raise StackError(
+                f"kafka's data folder could not be formatted:\n{tail(self.log)}", f"see {self.log}"
+            )
+
+    def java(self, heap):
+        return [
+            debian.java(),
+            f"-Xmx{heap}",
+            f"-Dlog4j2.configurationFile={places.COMPOSE}/native/log4j2.properties",
+            "-cp",
+            f"{self.jars}/*",
+        ]
+
+    def command(self, ports):
+        return [*self.java("512m"), "-Xms256m", "kafka.Kafka", self.properties]
+
+    def healthy(self, ports):
+        return wire.kafka_brokers(ports["KAFKA_PORT"]) == 1
+
+    def addresses(self, ports):
+        return {"KAFKA_BROKERS": f"127.0.0.1:{ports['KAFKA_PORT']}"}
+
+    def version(self):
+        return places.versions()["KAFKA_VERSION"]

@@ -1,0 +1,178 @@
+//! Reading one partition of an archive from a position on, in bounded batches.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use readmill_core::{Offset, Partition, ResumeAt};
+use readmill_engine::{Fault, Record};
+use tokio::sync::mpsc;
+
+use super::container::{Blocks, Unreadable};
+use super::error::{self, COPY_AGAIN};
+use super::layout::{self, FileEntry, PartitionEntry};
+use super::record::Cursor;
+
+const BATCH_RECORDS: usize = 1000;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// A partition to be read.
+#[derive(Debug)]
+pub struct Reading {
+    partition: Partition,
+    dir: PathBuf,
+    files: Vec<FileEntry>,
+    resume_at: ResumeAt,
+}
+
+/// How reading came to its end.
+#[derive(Debug)]
+pub struct Ended {
+    /// One past the last record that was sent, or where reading began.
+    pub next: ResumeAt,
+    /// Why the rest was not read.
+    pub fault: Option<Fault>,
+}
+
+/// Reading ends here.
+enum Stop {
+    Fault(Fault),
+    /// Nobody takes records any more.
+    Released,
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Reading {
+    /// Reads from `resume_at` on; whole files before it are skipped by their names.
+    pub fn new(
+        archive: &Path,
+        partition: &Partition,
+        entry: &PartitionEntry,
+        resume_at: ResumeAt,
+    ) -> Self {
+        let ahead = |file: &&FileEntry| file.next_offset > resume_at.value();
+        Self {
+            partition: partition.clone(),
+            dir: layout::partition_dir(archive, partition),
+            files: entry.files.iter().filter(ahead).cloned().collect(),
+            resume_at,
+        }
+    }
+
+    /// Sends every record, blocking the thread while nobody takes them.
+    pub fn run(self, to: &mpsc::Sender<Vec<Record>>) -> Ended {
+        let mut outflow = Outflow { to, batch: Vec::new(), bytes: 0, next: self.resume_at };
+        let stopped = self.files.iter().try_for_each(|file| self.file(file, &mut outflow));
+        // What was read before a damaged place is sound, and is folded all the same.
+        let sent = outflow.send();
+        let fault = match stopped.and(sent) {
+            Err(Stop::Fault(fault)) => Some(fault),
+            Ok(()) | Err(Stop::Released) => None,
+        };
+        Ended { next: outflow.next, fault }
+    }
+
+    fn file(&self, entry: &FileEntry, outflow: &mut Outflow<'_>) -> Result<(), Stop> {
+        let path = self.dir.join(layout::file_name(Offset(entry.first_offset)));
+        let told = |cause: Unreadable| Stop::Fault(explain(&path, entry, cause));
+        let file = File::open(&path).map_err(|error| error::io(&path, &error))?;
+        let input = BufReader::with_capacity(256 << 10, file);
+        let mut blocks = Blocks::open(input).map_err(told)?;
+        let mut tracker = Tracker { next: entry.first_offset, records: 0 };
+        while let Some((count, body)) = blocks.next_block().map_err(told)? {
+            let records = self.block(&body, count, &mut tracker).map_err(|why| told(why.into()))?;
+            for record in records {
+                outflow.push(record)?;
+            }
+        }
+        if (tracker.records, tracker.next) != (entry.records, entry.next_offset) {
+            return Err(told(Unreadable::CutOff));
+        }
+        Ok(())
+    }
+
+    /// All records of a block that are ahead; a block is taken as a whole or not at all.
+    fn block(
+        &self,
+        body: &[u8],
+        count: u64,
+        tracker: &mut Tracker,
+    ) -> Result<Vec<Record>, &'static str> {
+        let mut cursor = Cursor(body);
+        let mut records = Vec::new();
+        for _ in 0..count {
+            let record = cursor.record(&self.partition)?;
+            tracker.pass(record.position.offset)?;
+            if !self.resume_at.covers(record.position.offset) {
+                records.push(record);
+            }
+        }
+        if cursor.0.is_empty() { Ok(records) } else { Err("a block has bytes left over") }
+    }
+}
+
+/// Follows a file's offsets.
+struct Tracker {
+    next: i64,
+    records: u64,
+}
+
+impl Tracker {
+    fn pass(&mut self, offset: Offset) -> Result<(), &'static str> {
+        if offset.0 < self.next || offset.0 == i64::MAX {
+            return Err("offsets are out of order");
+        }
+        self.next = offset.0 + 1;
+        self.records += 1;
+        Ok(())
+    }
+}
+
+fn explain(path: &Path, entry: &FileEntry, cause: Unreadable) -> Fault {
+    match cause {
+        Unreadable::Broken(why) => error::damaged(path, why, COPY_AGAIN),
+        Unreadable::Io(error) => error::io(path, &error),
+        Unreadable::CutOff => {
+            let found = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+            let detail = format!(
+                "it is not complete: {found} of {} bytes are there; the records before were read",
+                entry.bytes
+            );
+            error::damaged(path, detail, COPY_AGAIN)
+        }
+    }
+}
+
+/// Gathers records into batches.
+struct Outflow<'a> {
+    to: &'a mpsc::Sender<Vec<Record>>,
+    batch: Vec<Record>,
+    bytes: usize,
+    next: ResumeAt,
+}
+
+impl Outflow<'_> {
+    fn push(&mut self, record: Record) -> Result<(), Stop> {
+        self.bytes += record.bytes();
+        self.batch.push(record);
+        let full = self.batch.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES;
+        if full { self.send() } else { Ok(()) }
+    }
+
+    fn send(&mut self) -> Result<(), Stop> {
+        let Some(last) = self.batch.last() else {
+            return Ok(());
+        };
+        let next = ResumeAt::stored(last.position.offset.0 + 1);
+        self.bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        self.to.blocking_send(batch).map_err(|_| Stop::Released)?;
+        self.next = next;
+        Ok(())
+    }
+}

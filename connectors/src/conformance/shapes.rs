@@ -1,0 +1,180 @@
+//! What a document and a key may look like.
+
+use readmill_core::{
+    EventTag, Identity, Marks, Offset, Output, Partition, Position, Reaction, SourcePosition,
+    Stamp, Waiting, Wants,
+};
+use readmill_engine::Store;
+use readmill_schemas::Timestamp;
+use readmill_schemas::points::{LotUse, PointsUsed};
+
+use super::pebbles::{Kind, Part, Pebble, Pebbles, tombstone};
+use super::{Checked, Doc, must_put, stands};
+
+const TEXTS: [&str; 17] = [
+    "",
+    " ",
+    "null",
+    "true",
+    "123",
+    "-0.5",
+    "1e400",
+    "\"quoted\"",
+    "{\"a\":1}",
+    "[]",
+    "{",
+    "\\n",
+    "line\nbreak",
+    "nul\0",
+    "Zürich",
+    "배달 완료",
+    "🚚",
+];
+
+pub async fn every_value_survives<S: Store<Pebbles>>(store: &S) -> Checked {
+    for (at, text) in TEXTS.into_iter().enumerate() {
+        let mut state = Pebble::number(0);
+        state.title = text.to_owned();
+        state.note = Some(text.to_owned());
+        state.kind = Kind::Set { into: text.to_owned() };
+        state.tags = vec![text.to_owned(), String::new()];
+        state.parts = vec![Part { name: text.to_owned(), since: Some(Timestamp::EPOCH) }];
+        // Some stores reserve dots and dollars in names; a NUL in a name is beyond most.
+        if !text.contains('\0') {
+            state.totals = [(text.to_owned(), 1), (".a.$b".to_owned(), 2)].into();
+        }
+        put_and_see(store, &format!("text {at}"), state).await?;
+    }
+    for (at, number) in [i64::MIN, -1, 0, 1 << 53, (1 << 53) + 1, i64::MAX].into_iter().enumerate()
+    {
+        let mut state = Pebble::number(number);
+        state.limit = Some(number);
+        state.kind = Kind::Cut(number);
+        put_and_see(store, &format!("number {at}"), state).await?;
+    }
+    let shares = [0.0, 0.1 + 0.2, -1.0 / 3.0, 1e300, 5e-324, f64::MAX, 122.416_294_033_786_58];
+    for (at, share) in shares.into_iter().enumerate() {
+        put_and_see(store, &format!("share {at}"), Pebble { share, ..Pebble::number(0) }).await?;
+    }
+    let until = Some(Timestamp::from_millis(-62_135_596_800_000));
+    put_and_see(store, "instant", Pebble { until, done: true, ..Pebble::number(0) }).await
+}
+
+async fn put_and_see<S: Store<Pebbles>>(store: &S, key: &str, state: Pebble) -> Checked {
+    let document = state.at_revision(1);
+    must_put(store, key, 0, &document).await?;
+    stands(store, key, Some(&document)).await.map_err(|problem| format!("{key}: {problem}"))
+}
+
+pub async fn the_whole_stamp_survives<S: Store<Pebbles>>(store: &S) -> Checked {
+    for (key, gone) in [("stamp", false), ("stamp of the dead", true)] {
+        let state = (!gone).then(|| Pebble::number(1));
+        let document = Doc { state, stamp: full_stamp(gone) };
+        must_put(store, key, 0, &document).await?;
+        stands(store, key, Some(&document)).await?;
+    }
+    Ok(())
+}
+
+pub async fn a_document_without_a_state_survives<S: Store<Pebbles>>(store: &S) -> Checked {
+    let mut document = Doc { state: None, stamp: full_stamp(false) };
+    must_put(store, "waits", 0, &document).await?;
+    stands(store, "waits", Some(&document)).await?;
+    document.state = Some(Pebble::number(1));
+    document.stamp.revision += 1;
+    must_put(store, "waits", document.stamp.revision - 1, &document).await?;
+    stands(store, "waits", Some(&document)).await
+}
+
+fn full_stamp(gone: bool) -> Stamp<<Pebbles as readmill_core::ReadModel>::Event> {
+    let from = Position { partition: Partition::new("a.topic", 7), offset: Offset(i64::MAX) };
+    let binlog = SourcePosition::Binlog { server: 1, file: 2, pos: 3, row: 4 };
+    let postgres = SourcePosition::Postgres { commit: None, lsn: i64::MIN };
+    let recent = [(Some(postgres), EventTag::of("a")), (None, EventTag::of("b"))].into();
+    let lot = LotUse { lot_id: "lot".to_owned(), points: 3 };
+    let event = PointsUsed {
+        ledger_id: "ledger".to_owned(),
+        member_id: "member".to_owned(),
+        occurred_at: Timestamp::from_millis(1_700_000_000_456),
+        use_id: "use".to_owned(),
+        points: i64::MAX,
+        order_no: None,
+        lots: vec![lot],
+    };
+    let waiting = |identity, wants| Waiting {
+        identity,
+        from: from.clone(),
+        wants,
+        event: event.clone().into(),
+    };
+    Stamp {
+        revision: 41,
+        gone,
+        held: true,
+        marks: vec![
+            ("e:a.topic".to_owned(), Marks::Events { forgotten: Some(binlog), recent }),
+            ("o:a.topic/7".to_owned(), Marks::Log(Offset(5))),
+            ("v:$x".to_owned(), Marks::Version(9)),
+        ],
+        waiting: vec![
+            waiting(Identity::version("t", "a", true, 12), Wants::EarlierVersions),
+            waiting(Identity::event("t", Some(binlog), "e"), Wants::Event("its lot".to_owned())),
+        ],
+        unsent: vec![Output {
+            revision: 40,
+            n: 1,
+            from: from.clone(),
+            reaction: Reaction { contract: "a.B".to_owned(), body: (0..=255).collect() },
+        }],
+    }
+}
+
+pub async fn strange_keys_are_keys<S: Store<Pebbles>>(store: &S) -> Checked {
+    let long = "k".repeat(512);
+    let strange = [
+        "",
+        " ",
+        "a b",
+        "{a}",
+        "}{",
+        "{}",
+        "}",
+        "a{b}c{d}",
+        "\"quoted\"",
+        "it's",
+        "a.b",
+        "$set",
+        "$",
+        "a/b",
+        "a:b:c",
+        "*",
+        "a?[x]",
+        "\\",
+        "tab\there",
+        "nul\0here",
+        "Zürich",
+        "배달-1",
+        "🚚",
+        &long,
+    ];
+    for (number, key) in (0..).zip(strange) {
+        must_put(store, key, 0, &Pebble::number(number).at_revision(1)).await?;
+    }
+    for (number, key) in (0..).zip(strange) {
+        stands(store, key, Some(&Pebble::number(number).at_revision(1))).await?;
+        must_put(store, key, 1, &tombstone(2)).await?;
+        stands(store, key, Some(&tombstone(2))).await?;
+    }
+    Ok(())
+}
+
+pub async fn big_documents_fit<S: Store<Pebbles>>(store: &S) -> Checked {
+    let mut state = Pebble::number(1);
+    state.title = "x".repeat(1 << 20);
+    state.totals = (0..2_000).map(|number| (format!("total {number}"), number)).collect();
+    let document = state.at_revision(1);
+    must_put(store, "big", 0, &document).await?;
+    stands(store, "big", Some(&document)).await?;
+    must_put(store, "big", 1, &tombstone(2)).await?;
+    stands(store, "big", Some(&tombstone(2))).await
+}

@@ -1,0 +1,14 @@
+//! The outside world behind the ports: one room for each service, store and format.
+
+mod address;
+pub mod archive;
+pub mod conformance;
+pub mod embedded;
+mod held;
+pub mod kafka;
+mod life;
+pub mod mongo;
+pub mod outbox;
+pub mod redis;
+pub mod registry;
+pub mod tls;

@@ -1,0 +1,31 @@
+//! How long a tombstone stands, in the stores that let them expire.
+
+use readmill_core::Stamp;
+
+/// The life of a tombstone unless configured: 30 days.
+pub const DEFAULT_HOURS: u32 = 720;
+
+/// Whether a document is a tombstone that may go when its time has come. One that still holds its
+/// key, or has events waiting in it, may not: they would be lost with it.
+pub const fn may_expire<E>(stamp: &Stamp<E>) -> bool {
+    stamp.gone && !stamp.held && stamp.waiting.is_empty()
+}
+
+/// The life in milliseconds; none is for ever.
+pub fn millis(hours: u32) -> Option<i64> {
+    (hours > 0).then(|| i64::from(hours) * 3_600_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_quiet_tombstone_may_expire() {
+        let stamp = |gone, held| Stamp::<()> { gone, held, ..Stamp::default() };
+        assert!(may_expire(&stamp(true, false)));
+        assert!(!may_expire(&stamp(true, true)));
+        assert!(!may_expire(&stamp(false, false)));
+        assert_eq!((millis(0), millis(2)), (None, Some(7_200_000)));
+    }
+}

@@ -1,0 +1,95 @@
+//! The connection to MongoDB, and the question whether it can keep its promises.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bson::doc;
+use mongodb::options::{ClientOptions, IndexOptions};
+use mongodb::{Client, Database, IndexModel};
+use readmill_engine::Fault;
+use tokio::time::timeout;
+
+use super::config::MongoConfig;
+use super::faults::{REPLICA_SET, of_driver, refused, silent};
+use super::row;
+use super::store::MongoStore;
+use crate::{address, life};
+
+/// A connected MongoDB. It is cheap to clone.
+#[derive(Clone)]
+pub struct Mongo(Arc<Shared>);
+
+struct Shared {
+    db: Database,
+    place: String,
+    config: MongoConfig,
+}
+
+impl Mongo {
+    /// Connects, and refuses at once what could not keep a majority's promise.
+    pub async fn connect(config: &MongoConfig) -> Result<Self, Fault> {
+        let place = address::told(&config.uri);
+        let mut options =
+            ClientOptions::parse(&config.uri).await.map_err(|error| of_driver(&place, &error))?;
+        let select_limit = Duration::from_millis(config.select_limit_ms);
+        options.server_selection_timeout = Some(select_limit);
+        options.connect_timeout.get_or_insert(select_limit);
+        options.app_name.get_or_insert_with(|| "readmill".to_owned());
+        let client = Client::with_options(options).map_err(|error| of_driver(&place, &error))?;
+        let db = client.database(&config.database);
+        let mongo = Self(Arc::new(Shared { db, place, config: config.clone() }));
+        let hello = mongo.ask(mongo.db().run_command(doc! {"hello": 1})).await?;
+        if !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid") {
+            let detail = format!("{} is not a replica set", mongo.place());
+            return Err(refused(detail, REPLICA_SET));
+        }
+        Ok(mongo)
+    }
+
+    /// The documents of one generation of a read model, and the index that removes tombstones.
+    pub async fn documents(&self, model: &str, generation: u32) -> Result<MongoStore, Fault> {
+        let store = MongoStore::new(self.clone(), format!("{model}.g{generation}"))?;
+        if self.tombstone_life_ms().is_some() {
+            let when_due = IndexOptions::builder().expire_after(Duration::ZERO).build();
+            let index = IndexModel::builder().keys(doc! {row::EXPIRES_AT: 1}).options(when_due);
+            let collection = self.db().collection::<bson::Document>(store.collection());
+            self.ask(collection.create_index(index.build())).await?;
+        }
+        Ok(store)
+    }
+
+    pub(super) fn db(&self) -> &Database {
+        &self.0.db
+    }
+
+    pub(super) fn place(&self) -> &str {
+        &self.0.place
+    }
+
+    pub(super) fn config(&self) -> &MongoConfig {
+        &self.0.config
+    }
+
+    pub(super) fn tombstone_life_ms(&self) -> Option<i64> {
+        life::millis(self.0.config.tombstone_life_hours)
+    }
+
+    /// Waits for an answer, but not for ever: the driver itself has no limit for a silent socket.
+    pub(super) async fn ask<T>(
+        &self,
+        question: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
+    ) -> Result<T, Fault> {
+        let limit_ms = u64::from(self.0.config.command_limit_ms) + self.0.config.select_limit_ms;
+        match timeout(Duration::from_millis(limit_ms), question.into_future()).await {
+            Ok(answer) => answer.map_err(|error| of_driver(self.place(), &error)),
+            Err(_) => Err(silent(format!("{}: no answer in {limit_ms} ms", self.place()))),
+        }
+    }
+}
+
+impl fmt::Debug for Mongo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mongo").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}

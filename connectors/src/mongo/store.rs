@@ -1,0 +1,146 @@
+//! The documents of one generation of a read model in MongoDB.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use async_trait::async_trait;
+use bson::{DateTime, RawDocumentBuf, doc};
+use futures::{StreamExt, TryStreamExt, stream};
+use mongodb::Collection;
+use mongodb::options::{CollectionOptions, ReadConcern, ReadPreference, SelectionCriteria};
+use readmill_core::{Document, Key, ReadModel};
+use readmill_engine::{Fault, Put, Store, Write};
+
+use super::connect::Mongo;
+use super::plan::{self, Command};
+use super::{reply, row};
+
+/// How many documents are asked for at once.
+const LOAD_CHUNK_KEYS: usize = 1_000;
+
+/// How many documents of a scan come in one answer.
+const SCAN_BATCH_DOCUMENTS: u32 = 1_000;
+
+/// One collection of documents.
+#[derive(Debug, Clone)]
+pub struct MongoStore {
+    mongo: Mongo,
+    collection: String,
+}
+
+impl MongoStore {
+    pub(super) fn new(mongo: Mongo, collection: String) -> Result<Self, Fault> {
+        row::name(&collection)?;
+        Ok(Self { mongo, collection })
+    }
+
+    /// The collection's name.
+    pub fn collection(&self) -> &str {
+        &self.collection
+    }
+
+    /// What a majority has, asked of the primary: nothing that could be rolled back is folded on.
+    fn rows(&self) -> Collection<RawDocumentBuf> {
+        let options = CollectionOptions::builder()
+            .read_concern(ReadConcern::majority())
+            .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
+            .build();
+        self.mongo.db().collection_with_options(&self.collection, options)
+    }
+
+    async fn load_chunk<M: ReadModel>(
+        &self,
+        keys: Vec<String>,
+    ) -> Result<Vec<(Key, Document<M>)>, Fault> {
+        let batch = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        let limit = std::time::Duration::from_millis(self.mongo.config().command_limit_ms.into());
+        let rows = self.rows();
+        let find = rows.find(doc! {"_id": {"$in": keys}}).batch_size(batch).max_time(limit);
+        let mut cursor = self.mongo.ask(find).await?;
+        let mut found = Vec::new();
+        while self.mongo.ask(cursor.advance()).await? {
+            found.push(row::into_document(cursor.current())?);
+        }
+        Ok(found)
+    }
+
+    async fn run(&self, command: Command) -> Result<(Vec<usize>, Vec<Put>), Fault> {
+        let Command { kind, body, writes } = command;
+        let reply = self.mongo.ask(self.mongo.db().run_raw_command(body)).await?;
+        let verdicts = reply::verdicts(self.mongo.place(), kind, writes.len(), &reply)?;
+        Ok((writes, verdicts))
+    }
+}
+
+fn copy<M: ReadModel>(document: &Document<M>) -> Document<M> {
+    Document { state: document.state.clone(), stamp: document.stamp.clone() }
+}
+
+#[async_trait]
+impl<M: ReadModel> Store<M> for MongoStore {
+    async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Document<M>>>, Fault> {
+        let mut places: HashMap<&str, usize> = HashMap::with_capacity(keys.len());
+        let mut asked = Vec::with_capacity(keys.len());
+        for (place, key) in keys.iter().enumerate() {
+            if let Entry::Vacant(first) = places.entry(key.as_str()) {
+                first.insert(place);
+                asked.push(key.0.clone());
+            }
+        }
+        let loads: Vec<_> = asked
+            .chunks(LOAD_CHUNK_KEYS)
+            .map(|chunk| self.load_chunk::<M>(chunk.to_vec()))
+            .collect();
+        let parallel = self.mongo.config().parallel_commands.max(1);
+        let chunks: Vec<_> = stream::iter(loads).buffered(parallel).try_collect().await?;
+
+        let mut answers: Vec<Option<Document<M>>> = keys.iter().map(|_| None).collect();
+        for (key, document) in chunks.into_iter().flatten() {
+            if let Some(answer) = places.get(key.as_str()).and_then(|at| answers.get_mut(*at)) {
+                *answer = Some(document);
+            }
+        }
+        for (place, key) in keys.iter().enumerate() {
+            let first = places.get(key.as_str()).copied().unwrap_or(place);
+            if first != place {
+                let repeated = answers.get(first).and_then(Option::as_ref).map(copy);
+                if let Some(answer) = answers.get_mut(place) {
+                    *answer = repeated;
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn put(&self, writes: &[Write<'_, M>]) -> Result<Vec<Put>, Fault> {
+        let config = self.mongo.config();
+        let life_ms = self.mongo.tombstone_life_ms();
+        let expire_at = life_ms.map(|life_ms| {
+            DateTime::from_millis(DateTime::now().timestamp_millis().saturating_add(life_ms))
+        });
+        let limit_ms = config.command_limit_ms;
+        let commands = plan::commands(&self.collection, limit_ms, writes, expire_at)?;
+        let running = commands.into_iter().map(|command| self.run(command));
+        let parallel = config.parallel_commands.max(1);
+        let answers: Vec<_> =
+            stream::iter(running).buffer_unordered(parallel).try_collect().await?;
+        let mut verdicts = vec![Put::Unsure; writes.len()];
+        for (number, verdict) in answers.into_iter().flat_map(|(n, v)| n.into_iter().zip(v)) {
+            if let Some(place) = verdicts.get_mut(number) {
+                *place = verdict;
+            }
+        }
+        Ok(verdicts)
+    }
+
+    async fn scan(&self, visit: &mut (dyn FnMut(Key, Document<M>) + Send)) -> Result<(), Fault> {
+        let rows = self.rows();
+        let find = rows.find(doc! {}).batch_size(SCAN_BATCH_DOCUMENTS);
+        let mut cursor = self.mongo.ask(find).await?;
+        while self.mongo.ask(cursor.advance()).await? {
+            let (key, document) = row::into_document(cursor.current())?;
+            visit(key, document);
+        }
+        Ok(())
+    }
+}

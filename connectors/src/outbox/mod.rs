@@ -1,0 +1,9 @@
+//! Outbox tables in PostgreSQL, written as services would write them: for tests and load.
+
+mod config;
+mod faults;
+mod lane;
+mod writer;
+
+pub use config::OutboxConfig;
+pub use writer::{OutboxRow, OutboxWriter, Written};

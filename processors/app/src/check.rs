@@ -1,0 +1,177 @@
+//! `check` and `models`: what would run, in plain words, or every mistake.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use readmill_connectors::kafka::KafkaConfig;
+use readmill_connectors::mongo::MongoConfig;
+use readmill_connectors::redis::RedisConfig;
+use readmill_connectors::registry::RegistryConfig;
+
+use crate::cli::{CheckArgs, ModelsArgs};
+use crate::config::{Config, EXAMPLE, Mirror, Model, Reactions, Source, Store};
+use crate::exit::Exit;
+use crate::out;
+
+/// `check`: reads the configuration and what it refers to, and nothing else.
+///
+/// # Errors
+/// Every mistake of the configuration.
+pub fn check(args: &CheckArgs) -> Result<Exit> {
+    match &args.config {
+        Some(path) => {
+            let config = Config::load(path)?;
+            out::line(format!("{} is valid. This would run:\n", path.display()));
+            out::line(explain(&config).trim_end());
+        }
+        None => out::line(EXAMPLE.trim_end()),
+    }
+    Ok(Exit::Done)
+}
+
+/// `models`: the list of read models.
+pub fn models(args: &ModelsArgs) -> Exit {
+    if args.json {
+        let rows: Vec<_> = readmill_models::ALL
+            .iter()
+            .map(|row| {
+                serde_json::json!({
+                    "name": row.name,
+                    "about": row.about,
+                    "mirror": row.mirror,
+                    "fold_version": row.fold_version,
+                })
+            })
+            .collect();
+        out::line(serde_json::Value::from(rows).to_string());
+        return Exit::Done;
+    }
+    for row in readmill_models::ALL {
+        let mirror = row.mirror.map(|name| format!(" (view: {name})")).unwrap_or_default();
+        out::line(format!("{:<12}{}{mirror}", row.name, row.about));
+    }
+    Exit::Done
+}
+
+/// What would run.
+pub fn explain(config: &Config) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, what: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", format!("{name:<13}{what}").trim_end());
+    };
+    row("source", source(&config.source));
+    let instance = &config.instance;
+    row("serves", format!("http://{} for this machine alone", instance.http_listen));
+    row("state", format!("{}", instance.state_dir.display()));
+    let seconds = instance.stall_limit.as_secs_f64();
+    row("unhealthy", format!("when a loop makes no progress for {seconds} s"));
+    for name in &config.unused {
+        row("note", format!("[{name}] is not used by anything"));
+    }
+    for model in &config.models {
+        row("", String::new());
+        row(model.row.name, model.row.about.to_owned());
+        for (name, what) in lines(config, model) {
+            row(&format!("  {name}"), what);
+        }
+    }
+    text
+}
+
+fn lines(config: &Config, model: &Model) -> Vec<(&'static str, String)> {
+    let limits = &model.limits;
+    vec![
+        ("topics", model.topics.join(", ")),
+        ("reads", reads(config, model)),
+        ("documents", documents(model)),
+        ("view", view(model)),
+        ("reactions", reactions(&model.reactions)),
+        (
+            "limits",
+            format!(
+                "batches of about {} records; for each partition {} shards, {} documents in memory",
+                limits.batch_records,
+                limits.shards_per_partition,
+                limits.cached_documents_per_partition
+            ),
+        ),
+    ]
+}
+
+fn source(source: &Source) -> String {
+    match source {
+        Source::Kafka { kafka, registry } => {
+            format!("{}, schemas from {}", brokers(kafka), registries(registry))
+        }
+        Source::Archive { dir } => format!("the archive in {}", dir.display()),
+    }
+}
+
+fn reads(config: &Config, model: &Model) -> String {
+    match &config.source {
+        Source::Kafka { kafka, .. } => {
+            let (prefix, name) = (&kafka.group_prefix, model.row.name);
+            format!("as consumer group {prefix}.{name}.g{}", model.generation)
+        }
+        Source::Archive { .. } => {
+            let state_dir = config.instance.state_dir.display();
+            format!("each file to its end; its place is kept in {state_dir}")
+        }
+    }
+}
+
+fn documents(model: &Model) -> String {
+    let generation = format!("generation {}", model.generation);
+    match &model.store {
+        Store::Mongo(mongo) => format!("{}, {generation}", mongodb(mongo)),
+        Store::Redis(redis) => format!("{}, {generation}", redis_at(redis)),
+        Store::Embedded(store) => format!("directory {}, {generation}", store.directory.display()),
+    }
+}
+
+fn view(model: &Model) -> String {
+    let name = model.row.mirror.unwrap_or_default();
+    match &model.mirror {
+        None => "none".to_owned(),
+        Some(Mirror::Redis(redis)) => format!("{name} in {}", redis_at(redis)),
+        Some(Mirror::Embedded(store)) => {
+            format!("{name} in directory {}", store.directory.display())
+        }
+    }
+}
+
+fn reactions(reactions: &Reactions) -> String {
+    match reactions {
+        Reactions::None => "none".to_owned(),
+        Reactions::Topic { topic, kafka, registry } => {
+            let (brokers, registries) = (brokers(kafka), registries(registry));
+            format!("topic {topic} of {brokers}, schemas registered at {registries}")
+        }
+        Reactions::Embedded(store) => format!("kept in directory {}", store.directory.display()),
+    }
+}
+
+fn brokers(kafka: &KafkaConfig) -> String {
+    format!("Kafka at {}", kafka.brokers)
+}
+
+fn registries(registry: &RegistryConfig) -> String {
+    registry.urls.iter().map(|url| told(url)).collect::<Vec<_>>().join(", ")
+}
+
+fn mongodb(mongo: &MongoConfig) -> String {
+    format!("MongoDB at {}, database {}", told(&mongo.uri), mongo.database)
+}
+
+fn redis_at(redis: &RedisConfig) -> String {
+    format!("Redis at {}, keys {}…", told(&redis.uri), redis.prefix)
+}
+
+/// An address without its user, password and options.
+fn told(uri: &str) -> String {
+    let (scheme, rest) = uri.split_once("://").unwrap_or(("", uri));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let place = rest.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{}", place.trim_end_matches('/'))
+}

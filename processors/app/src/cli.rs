@@ -1,0 +1,225 @@
+//! The command line.
+
+#[cfg(test)]
+mod tests;
+mod workload;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use readmill_models::{ALL, Row};
+
+use crate::config::{Here, fill_text, question};
+use crate::exit::{CODES, Exit, Failure};
+
+pub use workload::WorkloadArgs;
+
+/// Turns the change events of outbox tables into read models.
+#[derive(Debug, Parser)]
+#[command(name = "readmill", version, after_help = CODES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How logs are written to stderr; RUST_LOG says how much.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show it on this machine alone: generate changes, fold them, serve the documents.
+    Demo(DemoArgs),
+    /// Run the read models of a configuration until stopped.
+    Run(RunArgs),
+    /// Explain a configuration, or name its mistakes; touches nothing else.
+    Check(CheckArgs),
+    /// List the read models that there are.
+    Models(ModelsArgs),
+    /// Print one document.
+    Get(GetArgs),
+    /// Generate the changes of a made-up shop.
+    Produce(ProduceArgs),
+}
+
+/// `demo`
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// The changes to generate.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
+    /// End when everything is folded, instead of serving until stopped.
+    #[arg(long)]
+    pub exit: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Keep the archive and the documents here; an interrupted demo goes on from it. Without it
+    /// they are in a temporary directory.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Where to serve; only loopback. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9464", value_parser = loopback)]
+    pub listen: SocketAddr,
+}
+
+/// `run`
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// `check`
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", required_unless_present = "example")]
+    pub config: Option<PathBuf>,
+    /// Print an example of a configuration, with every setting explained.
+    #[arg(long, conflicts_with = "config")]
+    pub example: bool,
+}
+
+/// `models`
+#[derive(Debug, Clone, Args)]
+pub struct ModelsArgs {
+    /// Print a JSON list instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `get`
+#[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("place").required(true).args(["config", "dir"])))]
+pub struct GetArgs {
+    /// The read model.
+    #[arg(value_parser = model)]
+    pub model: Row,
+    /// The document's key.
+    pub key: String,
+    /// The configuration that says where documents are.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The directory of a demo.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Print one JSON object with the model, the key and the revision around the state.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `produce`
+#[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("target").required(true).args(["archive", "kafka", "postgres"])))]
+pub struct ProduceArgs {
+    /// Write records into an archive in this directory.
+    #[arg(long, value_name = "DIR")]
+    pub archive: Option<PathBuf>,
+    /// Write records to the topics of the configuration's Kafka.
+    #[arg(long, requires = "config")]
+    pub kafka: bool,
+    /// The configuration, for --kafka.
+    #[arg(short, long, value_name = "FILE", requires = "kafka")]
+    pub config: Option<PathBuf>,
+    /// Write rows into the outbox tables of this PostgreSQL, for Debezium to read. A password need
+    /// not be on the command line: '${env:NAME}' and '${file:PATH}' are filled in.
+    #[arg(long, value_name = "URL", requires = "registry", value_parser = secret)]
+    pub postgres: Option<Secret>,
+    /// The registry where the rows' payloads have their schemas, for --postgres.
+    #[arg(long, value_name = "URL", requires = "postgres", value_parser = secret)]
+    pub registry: Option<Secret>,
+    /// The changes to generate.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
+    /// At most so many events a second; without it as fast as they are taken.
+    #[arg(long, value_name = "EVENTS_PER_SECOND")]
+    pub rate: Option<NonZeroU64>,
+}
+
+/// Where `produce` writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// An archive in a directory.
+    Archive(PathBuf),
+    /// The Kafka of a configuration file.
+    Kafka(PathBuf),
+    /// The outbox tables of a database.
+    Postgres {
+        /// The connection string.
+        url: Secret,
+        /// The registry of the payloads' schemas.
+        registry: Secret,
+    },
+}
+
+impl ProduceArgs {
+    /// Where to write to.
+    ///
+    /// # Errors
+    /// When none was named, which the command line excludes.
+    pub fn target(&self) -> Result<Target, Failure> {
+        let archive = self.archive.clone().map(Target::Archive);
+        let kafka = self.config.clone().filter(|_| self.kafka).map(Target::Kafka);
+        let rows = self.postgres.clone().zip(self.registry.clone());
+        let rows = rows.map(|(url, registry)| Target::Postgres { url, registry });
+        archive.or(kafka).or(rows).ok_or_else(|| {
+            let hint = "give --archive DIR, --kafka -c FILE, or --postgres URL --registry URL";
+            Failure::new(Exit::Usage, "there is nowhere to write to", hint)
+        })
+    }
+}
+
+/// An address that may hold a password: it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one who connects.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+fn secret(text: &str) -> Result<Secret, String> {
+    fill_text(text, &Here).map(Secret)
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| "must be an IP address and a port, such as 127.0.0.1:9464".to_owned())?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err("must be on loopback: there are no tokens yet that would protect the documents".to_owned())
+}
+
+fn model(name: &str) -> Result<Row, String> {
+    let names: Vec<&str> = ALL.iter().map(|row| row.name).collect();
+    ALL.iter()
+        .find(|row| row.name == name)
+        .copied()
+        .ok_or_else(|| format!("there is no such read model; {}", question(name, &names)))
+}

@@ -1,0 +1,61 @@
+//! What the command line takes and what it refuses.
+
+use clap::CommandFactory as _;
+
+use super::*;
+
+fn parse(line: &str) -> Result<Command, String> {
+    let words = line.split(' ').filter(|word| !word.is_empty());
+    let cli = Cli::try_parse_from(std::iter::once("readmill").chain(words));
+    cli.map(|cli| cli.command).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_commands_are_sound() {
+    Cli::command().debug_assert();
+    assert!(Cli::command().render_help().to_string().contains("5  there is no such document"));
+}
+
+#[test]
+fn usage_is_checked() {
+    let table = [
+        ("demo --events 9 --seed 3 --exit --json --keys 5 --skew 0", ""),
+        ("demo --listen 0.0.0.0:1", "must be on loopback"),
+        ("demo --listen here", "must be an IP address and a port"),
+        ("run", "--config <FILE>"),
+        ("check", "--config <FILE>"),
+        ("check --example", ""),
+        ("get point m-1 --dir d", "did you mean \"points\"?"),
+        ("get points m-1 --dir d -c f", "cannot be used with"),
+        ("get points m-1", "required"),
+        ("produce --events 1", "required"),
+        ("produce --archive a --kafka -c f", "cannot be used with"),
+        ("produce --kafka", "--config <FILE>"),
+        ("produce --postgres u", "--registry <URL>"),
+        ("produce --archive a --rate 0", "--rate"),
+        ("produce --archive a --rate 10", ""),
+    ];
+    for (line, wanted) in table {
+        match parse(line) {
+            Ok(_) => assert_eq!(wanted, "", "{line}"),
+            Err(told) => assert!(!wanted.is_empty() && told.contains(wanted), "{line}: {told}"),
+        }
+    }
+}
+
+#[test]
+fn targets_are_what_was_named_and_passwords_are_not_printed() {
+    let line = "produce --postgres postgres://me:s3cret@host --registry http://r";
+    let Ok(Command::Produce(args)) = parse(line) else { panic!("{line}") };
+    let Ok(Target::Postgres { url, .. }) = args.target() else { panic!("{args:?}") };
+    assert_eq!(url.reveal(), "postgres://me:s3cret@host");
+    assert!(!format!("{args:?}").contains("s3cret"));
+}
+
+#[test]
+fn wishes_that_make_no_sense_are_refused() {
+    let Ok(Command::Demo(args)) = parse("demo --keys 0") else { panic!("does not parse") };
+    let failure = args.workload.knobs().unwrap_err();
+    assert_eq!(failure.to_string(), "--keys is 0, and must be 1 to 10000000");
+    assert_eq!(failure.exit, Exit::Usage);
+}

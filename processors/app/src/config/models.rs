@@ -1,0 +1,207 @@
+//! The stanzas of the read models: what each is folded from and where it goes.
+
+use std::collections::BTreeSet;
+
+use readmill_core::ReadModel;
+use readmill_engine::Limits;
+use readmill_models::{ALL, Row, Visit, visit};
+use toml_edit::Table;
+
+use super::nearest::question;
+use super::rooms::{ModelStanza, SourceKind, StoreKind};
+use super::services::{Service, Services, topic_like};
+use super::stanza::{Reading, Stanza};
+use super::{Mirror, Model, Reactions, Store};
+
+/// Reads every `[models.<name>]`; those without mistakes are answered.
+pub fn read(
+    reading: &mut Reading<'_>,
+    root: &Table,
+    services: &Services,
+    source: Option<SourceKind>,
+) -> Vec<Model> {
+    let names: Vec<&str> = ALL.iter().map(|row| row.name).collect();
+    if !root.contains_key("models") {
+        let what =
+            format!("there are none: name one, such as [models.{}]", names.join("], [models."));
+        reading.note(None, "models".to_owned(), what);
+        return Vec::new();
+    }
+    let Some(stanza) = reading.stanza(root, "", "models") else { return Vec::new() };
+    let Some(table) = root.get("models").and_then(|item| item.clone().into_table().ok()) else {
+        return Vec::new();
+    };
+    if table.is_empty() {
+        reading.blame_stanza(&stanza, format!("names none; known: {}", names.join(", ")));
+    }
+    let mut models = Vec::new();
+    for (name, _) in &table {
+        let Some(mut stanza) = reading.stanza(&table, "models.", name) else { continue };
+        let row = ALL.iter().find(|row| row.name == name);
+        if row.is_none() {
+            let what = format!("there is no read model \"{name}\"; {}", question(name, &names));
+            reading.blame_stanza(&stanza, what);
+        }
+        let raw = reading.read::<ModelStanza>(&mut stanza);
+        if let (Some(row), Some(raw)) = (row, raw) {
+            let mut checking = Checking { reading, services, source, stanza: &stanza, row: *row };
+            models.extend(checking.model(raw));
+        }
+    }
+    models
+}
+
+/// One stanza that is being checked.
+struct Checking<'r, 'a> {
+    reading: &'r mut Reading<'a>,
+    services: &'r Services,
+    source: Option<SourceKind>,
+    stanza: &'r Stanza,
+    row: Row,
+}
+
+impl Checking<'_, '_> {
+    fn model(&mut self, raw: ModelStanza) -> Option<Model> {
+        self.topics(&raw);
+        let limits = Limits {
+            batch_records: raw.batch_records,
+            shards_per_partition: raw.shards_per_partition,
+            cached_documents_per_partition: raw.cached_documents_per_partition,
+        };
+        if raw.generation == 0 {
+            self.blame("generation", "generations are counted from 1");
+        }
+        let store = self.store(raw.store);
+        let mirror = self.mirror(raw.mirror);
+        let reactions = self.reactions(&raw);
+        let (row, topics, generation) = (self.row, raw.topics, raw.generation);
+        let reactions = reactions?;
+        Some(Model { row, topics, store: store?, mirror, generation, reactions, limits })
+    }
+
+    fn topics(&mut self, raw: &ModelStanza) {
+        if raw.topics.is_empty() {
+            self.blame("topics", "is empty: the model would be folded from nothing");
+        }
+        let mut seen = BTreeSet::new();
+        for topic in &raw.topics {
+            if !topic_like(topic) {
+                self.blame("topics", format!("\"{topic}\" cannot be the name of a topic"));
+            }
+            if !seen.insert(topic) {
+                self.blame("topics", format!("\"{topic}\" is named twice"));
+            }
+        }
+    }
+
+    fn store(&mut self, kind: Option<StoreKind>) -> Option<Store> {
+        let Some(kind) = kind else {
+            self.blame("store", "is missing: \"mongo\", \"redis\" or \"embedded\"");
+            return None;
+        };
+        let services = self.services;
+        match kind {
+            StoreKind::Mongo => self.given("store", kind, &services.mongo).map(Store::Mongo),
+            StoreKind::Redis => self.given("store", kind, &services.redis).map(Store::Redis),
+            StoreKind::Embedded => {
+                self.given("store", kind, &services.embedded).map(Store::Embedded)
+            }
+        }
+    }
+
+    fn mirror(&mut self, kind: Option<StoreKind>) -> Option<Mirror> {
+        let kind = kind?;
+        if self.row.mirror.is_none() {
+            self.blame("mirror", format!("{} has no view to mirror", self.row.name));
+            return None;
+        }
+        let services = self.services;
+        match kind {
+            StoreKind::Mongo => {
+                self.blame("mirror", "views are kept in \"redis\" or \"embedded\"");
+                None
+            }
+            StoreKind::Redis => self.given("mirror", kind, &services.redis).map(Mirror::Redis),
+            StoreKind::Embedded => {
+                self.given("mirror", kind, &services.embedded).map(Mirror::Embedded)
+            }
+        }
+    }
+
+    fn reactions(&mut self, raw: &ModelStanza) -> Option<Reactions> {
+        let says = visit(self.row.name, Says).unwrap_or_default();
+        match (&raw.reactions_topic, says) {
+            (None, false) => Some(Reactions::None),
+            (Some(_), false) => {
+                self.blame("reactions_topic", format!("{} says nothing", self.row.name));
+                None
+            }
+            (Some(topic), true) => self.told(topic, &raw.topics),
+            (None, true) if self.source == Some(SourceKind::Archive) => self.kept(),
+            (None, true) => {
+                let what = format!("is missing: {} tells others what it did", self.row.name);
+                self.blame("reactions_topic", what);
+                None
+            }
+        }
+    }
+
+    fn told(&mut self, topic: &str, topics: &[String]) -> Option<Reactions> {
+        if !topic_like(topic) {
+            let what = format!("\"{topic}\" cannot be the name of a topic");
+            self.blame("reactions_topic", what);
+        } else if topics.iter().any(|other| other == topic) {
+            self.blame("reactions_topic", "the model would read what it says itself");
+        }
+        // A source of kind kafka has complained about missing stanzas already.
+        if self.source == Some(SourceKind::Archive) {
+            let services = self.services;
+            let missing = [
+                ("kafka", services.kafka.is_missing()),
+                ("registry", services.registry.is_missing()),
+            ];
+            for (name, _) in missing.into_iter().filter(|(_, missing)| *missing) {
+                self.blame("reactions_topic", format!("a topic needs a [{name}] stanza"));
+            }
+        }
+        let (kafka, registry) = (self.services.kafka.get()?, self.services.registry.get()?);
+        Some(Reactions::Topic { topic: topic.to_owned(), kafka, registry })
+    }
+
+    fn kept(&mut self) -> Option<Reactions> {
+        if self.services.embedded.is_missing() {
+            let what = "is missing: name a topic, or add [embedded] to keep reactions there";
+            self.blame("reactions_topic", what);
+        }
+        self.services.embedded.get().map(Reactions::Embedded)
+    }
+
+    /// The stanza that a setting refers to.
+    fn given<T>(
+        &mut self,
+        key: &str,
+        kind: StoreKind,
+        service: &Service<T>,
+    ) -> Option<std::sync::Arc<T>> {
+        if service.is_missing() {
+            let name = kind.stanza();
+            self.blame(key, format!("\"{name}\" needs a [{name}] stanza, and there is none"));
+        }
+        service.get()
+    }
+
+    fn blame(&mut self, key: &str, what: impl Into<String>) {
+        self.reading.blame(self.stanza, key, what);
+    }
+}
+
+/// Whether a model says anything.
+struct Says;
+
+impl Visit for Says {
+    type Out = bool;
+
+    fn visit<M: ReadModel>(self) -> bool {
+        !M::SAYS.is_empty()
+    }
+}

@@ -1,0 +1,112 @@
+//! The stanzas that belong to the binary itself, as they are written.
+//!
+//! The rooms of services and stores are in `readmill_connectors`, one `config` each.
+
+use std::path::PathBuf;
+
+use readmill_engine::Limits;
+use serde::Deserialize;
+
+/// `[instance]`: this process.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InstanceStanza {
+    /// Where metrics, health and documents are served. Only loopback: there are no tokens yet.
+    pub http_listen: String,
+    /// What this process keeps for itself on disk: where it stands in archives.
+    pub state_dir: PathBuf,
+    /// A loop that makes no progress for so long makes the process unhealthy.
+    pub stall_limit_ms: u64,
+}
+
+impl Default for InstanceStanza {
+    fn default() -> Self {
+        Self {
+            http_listen: "127.0.0.1:9464".to_owned(),
+            state_dir: PathBuf::from("readmill-state"),
+            stall_limit_ms: 60_000,
+        }
+    }
+}
+
+/// `[source]`: where records come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SourceStanza {
+    /// `kafka`, or `archive`: a directory of Avro object container files.
+    pub kind: Option<SourceKind>,
+    /// The directory of the archive.
+    pub archive_dir: Option<PathBuf>,
+}
+
+/// The kinds of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// Topics of Kafka.
+    Kafka,
+    /// An archive on disk.
+    Archive,
+}
+
+/// `[models.<name>]`: a read model, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelStanza {
+    /// The topics that it is folded from.
+    pub topics: Vec<String>,
+    /// Where its documents are kept: `mongo`, `redis` or `embedded`.
+    pub store: Option<StoreKind>,
+    /// Where its small view for readers in a hurry is kept: `redis` or `embedded`. Without it
+    /// there is none.
+    pub mirror: Option<StoreKind>,
+    /// The generation; a changed fold or changed topics need a new one.
+    pub generation: u32,
+    /// The topic that its reactions are sent to.
+    pub reactions_topic: Option<String>,
+    /// At most about so many records go through the river together.
+    pub batch_records: usize,
+    /// Keys of one partition are folded and written in so many groups side by side.
+    pub shards_per_partition: usize,
+    /// So many documents of a partition are kept in memory.
+    pub cached_documents_per_partition: usize,
+}
+
+impl Default for ModelStanza {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            topics: Vec::new(),
+            store: None,
+            mirror: None,
+            generation: 1,
+            reactions_topic: None,
+            batch_records: limits.batch_records,
+            shards_per_partition: limits.shards_per_partition,
+            cached_documents_per_partition: limits.cached_documents_per_partition,
+        }
+    }
+}
+
+/// The kinds of stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// `[mongo]`
+    Mongo,
+    /// `[redis]`
+    Redis,
+    /// `[embedded]`
+    Embedded,
+}
+
+impl StoreKind {
+    /// The name of its stanza.
+    pub const fn stanza(self) -> &'static str {
+        match self {
+            Self::Mongo => "mongo",
+            Self::Redis => "redis",
+            Self::Embedded => "embedded",
+        }
+    }
+}

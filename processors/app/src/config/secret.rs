@@ -1,0 +1,121 @@
+//! Values from elsewhere: `${env:NAME}` and `${file:PATH}` inside strings.
+
+use std::path::Path;
+
+use toml_edit::{Table, Value};
+
+/// Where values come from; tests bring their own.
+pub trait Elsewhere {
+    /// An environment variable.
+    fn variable(&self, name: &str) -> Option<String>;
+    /// The text of a file.
+    fn file(&self, path: &Path) -> std::io::Result<String>;
+}
+
+/// The environment and the files of this machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Here;
+
+impl Elsewhere for Here {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &Path) -> std::io::Result<String> {
+        std::fs::read_to_string(path)
+    }
+}
+
+/// Fills in every reference of a table's strings; answers with the settings that could not be
+/// filled in, and why.
+pub fn fill_in(table: &mut Table, elsewhere: &dyn Elsewhere) -> Vec<(String, String)> {
+    let mut failed = Vec::new();
+    for (key, item) in table.iter_mut() {
+        if let Some(value) = item.as_value_mut()
+            && let Err(why) = fill_value(value, elsewhere)
+        {
+            failed.push((key.get().to_owned(), why));
+        }
+    }
+    failed
+}
+
+fn fill_value(value: &mut Value, elsewhere: &dyn Elsewhere) -> Result<(), String> {
+    if let Some(list) = value.as_array_mut() {
+        return list.iter_mut().try_for_each(|value| fill_value(value, elsewhere));
+    }
+    if let Some(text) = value.as_str().filter(|text| text.contains("${")) {
+        let filled = fill_text(text, elsewhere)?;
+        *value = Value::from(filled);
+    }
+    Ok(())
+}
+
+/// Fills in every reference of a text.
+///
+/// # Errors
+/// The first reference that cannot be filled in, and why.
+pub fn fill_text(text: &str, elsewhere: &dyn Elsewhere) -> Result<String, String> {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((plain, reference)) = rest.split_once("${") {
+        let Some((reference, after)) = reference.split_once('}') else {
+            return Err("a `${` is not closed by `}`".to_owned());
+        };
+        filled.push_str(plain);
+        filled.push_str(&fetch(reference, elsewhere)?);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn fetch(reference: &str, elsewhere: &dyn Elsewhere) -> Result<String, String> {
+    match reference.split_once(':') {
+        Some(("env", name)) => elsewhere
+            .variable(name)
+            .ok_or_else(|| format!("the environment variable {name} is not set")),
+        Some(("file", path)) => match elsewhere.file(Path::new(path)) {
+            // A secret's file ends with a newline that is not part of it.
+            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+            Err(error) => Err(format!("{path} cannot be read: {}", error.kind())),
+        },
+        _ => Err("only ${env:NAME} and ${file:PATH} can be filled in".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nowhere;
+
+    impl Elsewhere for Nowhere {
+        fn variable(&self, name: &str) -> Option<String> {
+            (name == "PW").then(|| "s3cret".to_owned())
+        }
+
+        fn file(&self, path: &Path) -> std::io::Result<String> {
+            if path == Path::new("/run/pw") {
+                return Ok("s3cret\n".to_owned());
+            }
+            Err(std::io::ErrorKind::NotFound.into())
+        }
+    }
+
+    #[test]
+    fn references_are_filled_in_or_named() {
+        let table = [
+            ("plain $ {x}", Ok("plain $ {x}")),
+            ("me:${env:PW}@host/${file:/run/pw}", Ok("me:s3cret@host/s3cret")),
+            ("${env:NO}", Err("the environment variable NO is not set")),
+            ("${file:/no}", Err("/no cannot be read: entity not found")),
+            ("${vault:x}", Err("only ${env:NAME} and ${file:PATH} can be filled in")),
+            ("${env:PW", Err("a `${` is not closed by `}`")),
+        ];
+        for (text, wanted) in table {
+            let filled = fill_text(text, &Nowhere);
+            assert_eq!(filled.as_deref().map_err(String::as_str), wanted, "{text}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Configurations and the mistakes that they have.
+
+use std::path::Path;
+
+use super::*;
+
+/// Knows one variable and no file.
+struct Scratch;
+
+impl Elsewhere for Scratch {
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "URI").then(|| "mongodb://me:s3cret@host/?replicaSet=rs0".to_owned())
+    }
+
+    fn file(&self, _: &Path) -> std::io::Result<String> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+fn parse(text: &str) -> Result<Config, Vec<String>> {
+    Config::parse("f.toml", text, &Scratch).map_err(|mistakes| mistakes.lines().collect())
+}
+
+/// The text has exactly these mistakes.
+#[track_caller]
+fn check(text: &str, wanted: &[&str]) {
+    let found = parse(text).err().unwrap_or_default();
+    assert_eq!(found, wanted, "\n{text}");
+}
+
+#[test]
+fn the_example_has_no_mistakes() {
+    let config = parse(EXAMPLE).unwrap();
+    assert_eq!(config.models.len(), 2);
+    assert!(config.unused.is_empty());
+    let Source::Kafka { kafka, registry } = &config.source else { panic!("{:?}", config.source) };
+    assert_eq!(**kafka, KafkaConfig::default());
+    assert_eq!(**registry, RegistryConfig::at("http://127.0.0.1:8081"));
+    let Store::Redis(redis) = &config.models[1].store else { panic!("{:?}", config.models) };
+    assert_eq!(**redis, RedisConfig::at("redis://127.0.0.1:6379/0"));
+}
+
+#[test]
+fn the_example_with_its_comments_opened_has_no_unknown_settings() {
+    let opened: String = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with('[') || is_setting(rest) => format!("{rest}\n"),
+            Some(_) | None => format!("{line}\n"),
+        })
+        .collect();
+    let told = parse(&opened).unwrap_err();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].ends_with("source.archive_dir: is only for kind = \"archive\""), "{told:?}");
+    assert!(told[1].ends_with("the environment variable REGISTRY_PASSWORD is not set"), "{told:?}");
+}
+
+fn is_setting(line: &str) -> bool {
+    line.split_once(" = ").is_some_and(|(key, _)| key.chars().all(|c| c == '_' || c.is_lowercase()))
+}
+
+#[test]
+fn every_mistake_is_named_with_its_line() {
+    let text = r#"
+[instance]
+http_listen = "0.0.0.0:9464"
+stall_limit_ms = 0
+[source]
+kind = "kafak"
+[kafka]
+brokrs = "127.0.0.1:9092"
+drain_limit_ms = "s3cret"
+brokers = "nowhere"
+[mango]
+uri = "x"
+[embedded]
+cache_mib = -1
+[models.point]
+topics = ["a"]
+[models.points]
+topics = ["a", "b c", "a"]
+store = "mongo"
+mirror = "mongo"
+generation = 0
+[models.deliveries]
+topics = []
+colour = 1
+"#;
+    check(
+        text,
+        &[
+            "f.toml:3: instance.http_listen: 0.0.0.0 is not a loopback address: documents would \
+             be open to the network, and there are no tokens yet; use 127.0.0.1:9464",
+            "f.toml:4: instance.stall_limit_ms: a limit of 0 would stop everything; at least 1",
+            "f.toml:6: source.kind: \"kafak\" is not known; did you mean \"kafka\"?",
+            "f.toml:8: kafka.brokrs: there is no such setting; did you mean \"brokers\"?",
+            "f.toml:9: kafka.drain_limit_ms: a string stands here, where a whole number from 0 is \
+             expected",
+            "f.toml:10: kafka.brokers: must be host:port, or several of them after commas",
+            "f.toml:11: mango: there is no such stanza; did you mean \"mongo\"?",
+            "f.toml:13: embedded: `directory` is missing",
+            "f.toml:14: embedded.cache_mib: integer `-1` is out of range, where a whole number \
+             from 0 is expected",
+            "f.toml:15: models.point: there is no read model \"point\"; did you mean \"points\"?",
+            "f.toml:18: models.points.topics: \"b c\" cannot be the name of a topic",
+            "f.toml:18: models.points.topics: \"a\" is named twice",
+            "f.toml:19: models.points.store: \"mongo\" needs a [mongo] stanza, and there is none",
+            "f.toml:20: models.points.mirror: views are kept in \"redis\" or \"embedded\"",
+            "f.toml:21: models.points.generation: generations are counted from 1",
+            "f.toml:22: models.deliveries.store: is missing: \"mongo\", \"redis\" or \"embedded\"",
+            "f.toml:22: models.deliveries.reactions_topic: is missing: deliveries tells others \
+             what it did",
+            "f.toml:23: models.deliveries.topics: is empty: the model would be folded from nothing",
+            "f.toml:24: models.deliveries.colour: there is no such setting; known: topics, store, \
+             mirror, generation, reactions_topic, batch_records, shards_per_partition, \
+             cached_documents_per_partition",
+        ],
+    );
+}
+
+#[test]
+fn what_belongs_together_is_checked_together() {
+    let points = "[models.points]\ntopics = [\"a\"]\nstore = \"embedded\"\n";
+    let kafka = format!("[source]\nkind = \"kafka\"\n[embedded]\ndirectory = \"d\"\n{points}");
+    check(
+        &kafka,
+        &[
+            "f.toml:2: source.kind: a source of kind \"kafka\" needs a [kafka] stanza",
+            "f.toml:2: source.kind: a source of kind \"kafka\" needs a [registry] stanza",
+        ],
+    );
+    let archive = format!("[source]\nkind = \"archive\"\nembedded = 1\n{points}");
+    check(
+        &archive,
+        &[
+            "f.toml:1: source.archive_dir: is missing: the directory of the archive",
+            "f.toml:3: source.embedded: there is no such setting; known: kind, archive_dir",
+            "f.toml:6: models.points.store: \"embedded\" needs a [embedded] stanza, and there is \
+             none",
+        ],
+    );
+    check(
+        "embedded = 3",
+        &[
+            "f.toml:1: embedded: must be a table: write it under [embedded]",
+            "f.toml: source: is missing: say kind = \"kafka\", or kind = \"archive\" and \
+         archive_dir",
+            "f.toml: models: there are none: name one, such as [models.points], \
+         [models.deliveries]",
+        ],
+    );
+}
+
+#[test]
+fn an_archive_needs_no_services() {
+    let text = r#"
+source = { kind = "archive", archive_dir = "a" }
+[embedded]
+directory = "d"
+[redis]
+uri = "redis://h"
+[models.deliveries]
+topics = ["a"]
+store = "embedded"
+"#;
+    let config = parse(text).unwrap();
+    assert!(matches!(config.models[0].reactions, Reactions::Embedded(_)));
+    assert_eq!(config.unused, ["redis"]);
+}
+
+#[test]
+fn values_from_elsewhere_are_filled_in_and_never_told() {
+    let text = r#"source = { kind = "archive", archive_dir = "a" }
+[mongo]
+uri = "${env:URI}"
+[models.points]
+topics = ["a"]
+store = "mongo"
+"#;
+    let config = parse(text).unwrap();
+    let Store::Mongo(mongo) = &config.models[0].store else { panic!("{config:?}") };
+    assert!(mongo.uri.contains("s3cret"));
+    assert!(!format!("{config:?}").contains("s3cret"));
+    assert!(!crate::check::explain(&config).contains("s3cret"));
+    assert!(
+        crate::check::explain(&config).contains("MongoDB at mongodb://host, database readmill")
+    );
+    check(
+        &text.replace("env:URI", "env:NO"),
+        &["f.toml:3: mongo.uri: the environment variable NO is not set"],
+    );
+    check(
+        &text.replace("env:URI", "file:/no"),
+        &["f.toml:3: mongo.uri: /no cannot be read: entity not found"],
+    );
+    check(
+        &text.replace("${env:URI}", "postgres://me:s3cret@h"),
+        &["f.toml:3: mongo.uri: must begin with mongodb:// or mongodb+srv://"],
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_place_and_without_its_text() {
+    let told = parse("[mongo]\nuri = \"mongodb://me:s3cret@h\n").unwrap_err();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("f.toml:2:"), "{told:?}");
+    assert!(told[0].contains("this is not TOML") && !told[0].contains("s3cret"), "{told:?}");
+    let told = parse("[source\nkind = 1").unwrap_err();
+    assert!(told[0].starts_with("f.toml:1:8: this is not TOML"), "{told:?}");
+    let told = parse("[kafka]\n[kafka]\n").unwrap_err();
+    assert!(told[0].starts_with("f.toml:2:"), "{told:?}");
+}
+
+#[test]
+fn a_missing_file_is_a_mistake() {
+    let told = Config::load(Path::new("/nowhere/readmill.toml")).unwrap_err().to_string();
+    assert!(told.starts_with("/nowhere/readmill.toml: the configuration cannot be read"), "{told}");
+}

@@ -1,0 +1,79 @@
+//! `get`: one document, from where a configuration or a demo keeps it.
+
+use std::path::Path;
+
+use anyhow::Result;
+use futures::future::BoxFuture;
+use readmill_core::{Key, ReadModel};
+use readmill_engine::Fault;
+use readmill_models::Visit;
+use serde_json::json;
+
+use crate::cli::GetArgs;
+use crate::config::{self, Config};
+use crate::demo;
+use crate::exit::{Exit, Failure};
+use crate::http::Standing;
+use crate::out;
+use crate::services::Services;
+
+/// Obeys the command.
+///
+/// # Errors
+/// When the store does not answer or refuses.
+pub async fn get(args: GetArgs) -> Result<Exit> {
+    let name = args.model.name;
+    let model = match (&args.config, &args.dir) {
+        (Some(file), _) => configured(file, name)?,
+        (None, Some(dir)) => demo::model(dir, args.model),
+        (None, None) => return Ok(Exit::Usage),
+    };
+    let key = Key(args.key.clone());
+    let Some(look) = readmill_models::visit(name, Look { model, key }) else {
+        return Ok(Exit::Usage);
+    };
+    match look.await? {
+        Standing::Live { revision, state } => {
+            let whole = json!({
+                "model": name, "key": args.key, "revision": revision, "state": state,
+            });
+            let shown = if args.json { &whole } else { &whole["state"] };
+            out::line(if args.json { whole.to_string() } else { format!("{shown:#}") });
+            Ok(Exit::Done)
+        }
+        Standing::Gone { revision } => {
+            out::complain(format!("the document ended, at revision {revision}\n"));
+            Ok(Exit::NotFound)
+        }
+        Standing::Never => {
+            out::complain(format!("{name} has no document under that key\n"));
+            Ok(Exit::NotFound)
+        }
+    }
+}
+
+fn configured(file: &Path, name: &str) -> Result<config::Model> {
+    let config = Config::load(file)?;
+    let named = config.models.into_iter().find(|model| model.row.name == name);
+    named.ok_or_else(|| {
+        let told = format!("{} does not run the read model {name}", file.display());
+        Failure::new(Exit::Usage, told, format!("add a stanza [models.{name}]")).into()
+    })
+}
+
+struct Look {
+    model: config::Model,
+    key: Key,
+}
+
+impl Visit for Look {
+    type Out = BoxFuture<'static, Result<Standing, Fault>>;
+
+    fn visit<M: ReadModel>(self) -> Self::Out {
+        Box::pin(async move {
+            let store = Services::default().documents::<M>(&self.model).await?;
+            let found = store.load(&[self.key]).await?;
+            Standing::of::<M>(found.first().and_then(Option::as_ref))
+        })
+    }
+}

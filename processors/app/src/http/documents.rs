@@ -1,0 +1,92 @@
+//! The models and their documents.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use readmill_core::Key;
+use readmill_engine::Fault;
+use serde_json::{Value, json};
+
+use super::answer::{json as answer_json, problem};
+use super::{ModelState, Served, ServedModel, Standing};
+use crate::config::question;
+
+/// `/models`: the models with their counts.
+pub async fn models(State(served): State<Served>) -> Response {
+    let list: Vec<Value> = served.models.iter().map(|model| brief(model.as_ref())).collect();
+    answer_json(StatusCode::OK, &Value::from(list))
+}
+
+/// A model in short.
+pub fn brief(model: &dyn ServedModel) -> Value {
+    let (row, counts) = (model.row(), model.counts());
+    let (state, why) = match model.state() {
+        ModelState::Starting => ("starting", None),
+        ModelState::Running => ("running", None),
+        ModelState::Ended => ("ended", None),
+        ModelState::Failed(why) => ("failed", Some(why)),
+    };
+    json!({
+        "name": row.name,
+        "about": row.about,
+        "mirror": row.mirror,
+        "fold_version": row.fold_version,
+        "state": state,
+        "why": why,
+        "counts": counts,
+        "add_up": counts.add_up(),
+    })
+}
+
+/// `/models/{model}/{key}`: one document.
+pub async fn document(
+    State(served): State<Served>,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Response {
+    let Ok(Path((name, key))) = path else {
+        let detail = "the key is not percent-encoded UTF-8";
+        return problem(StatusCode::BAD_REQUEST, detail, json!({}));
+    };
+    let Some(model) = served.models.iter().find(|model| model.row().name == name) else {
+        let names: Vec<&str> = served.models.iter().map(|model| model.row().name).collect();
+        let detail = format!("there is no read model \"{name}\" here; {}", question(&name, &names));
+        return problem(StatusCode::NOT_FOUND, detail, json!({ "model": name }));
+    };
+    let key = Key(key);
+    match model.get(&key).await {
+        Ok(standing) => shown(model.row().name, &key, standing),
+        Err(fault) => failed(&fault),
+    }
+}
+
+fn shown(model: &str, key: &Key, standing: Standing) -> Response {
+    let named = json!({ "model": model, "key": key });
+    match standing {
+        Standing::Live { revision, state } => {
+            let body = json!({ "model": model, "key": key, "revision": revision, "state": state });
+            answer_json(StatusCode::OK, &body)
+        }
+        Standing::Gone { revision } => {
+            let members = json!({ "model": model, "key": key, "revision": revision, "gone": true });
+            problem(StatusCode::GONE, "the document has ended", members)
+        }
+        Standing::Never => problem(StatusCode::NOT_FOUND, "there is no such document", named),
+    }
+}
+
+fn failed(fault: &Fault) -> Response {
+    let status = match fault {
+        Fault::Silent { .. } | Fault::Refused { .. } | Fault::Abandoned => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Fault::UnknownSchema { .. } | Fault::UnusableSchema { .. } | Fault::Damaged { .. } => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    };
+    let mut response = problem(status, fault.to_string(), json!({}));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}

@@ -1,0 +1,161 @@
+//! What the process tells over HTTP: metrics, health, documents, and a page for people.
+
+mod answer;
+mod documents;
+mod exposition;
+mod health;
+mod routes;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Debug;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use async_trait::async_trait;
+use readmill_core::{Counts, Document, Key, ReadModel};
+use readmill_engine::{Fault, Metrics, Pulse};
+use readmill_models::Row;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::exit::{Exit, Failure};
+
+/// Answers that are under way when the server closes have so long to end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// A read model as it is served.
+#[async_trait]
+pub trait ServedModel: Debug + Send + Sync {
+    /// Its row in the list of models.
+    fn row(&self) -> Row;
+
+    /// What became of its records.
+    fn counts(&self) -> Counts;
+
+    /// What it is doing.
+    fn state(&self) -> ModelState;
+
+    /// What stands under a key.
+    async fn get(&self, key: &Key) -> Result<Standing, Fault>;
+}
+
+/// What a model is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelState {
+    /// It has no partitions yet.
+    Starting,
+    /// It has its partitions, or reads its archive.
+    Running,
+    /// Everything there is has been read.
+    Ended,
+    /// It stopped with a fault, in words.
+    Failed(String),
+}
+
+/// What stands under a key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Standing {
+    /// Nothing was ever folded there.
+    Never,
+    /// A document that ended.
+    Gone {
+        /// The revision of its end.
+        revision: i64,
+    },
+    /// A living document.
+    Live {
+        /// Its revision.
+        revision: i64,
+        /// Its state.
+        state: Value,
+    },
+}
+
+impl Standing {
+    /// What a stored document shows to readers.
+    ///
+    /// # Errors
+    /// `Damaged` when the state cannot be written as JSON.
+    pub fn of<M: ReadModel>(document: Option<&Document<M>>) -> Result<Self, Fault> {
+        let Some(document) = document else { return Ok(Self::Never) };
+        let revision = document.stamp.revision;
+        match &document.state {
+            Some(state) => match serde_json::to_value(state) {
+                Ok(state) => Ok(Self::Live { revision, state }),
+                Err(error) => Err(Fault::Damaged {
+                    what: format!("a document of {}", M::NAME),
+                    detail: error.to_string(),
+                    hint: "its state cannot be written as JSON: report it",
+                }),
+            },
+            None if document.stamp.gone => Ok(Self::Gone { revision }),
+            None => Ok(Self::Never),
+        }
+    }
+}
+
+/// Everything that is served.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// The metrics.
+    pub metrics: Metrics,
+    /// The pulse of all loops.
+    pub pulse: Pulse,
+    /// The models, in the order of the page.
+    pub models: Vec<Arc<dyn ServedModel>>,
+    /// How long a loop may make no progress.
+    pub stall_limit: Duration,
+    /// Turns true when the process begins to stop: it is not ready any more, but still answers.
+    pub stopping: watch::Receiver<bool>,
+    /// When the process began.
+    pub since: Instant,
+}
+
+/// Takes the address, so that it is known to be free before anything else begins.
+///
+/// # Errors
+/// When it is in use or not ours.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let (message, hint) = if error.kind() == std::io::ErrorKind::AddrInUse {
+            let hint = "stop that process, or choose another address: instance.http_listen in \
+                        the configuration, --listen of the demo";
+            (format!("{address} is in use by another process"), hint)
+        } else {
+            let hint = "choose an address of this machine and a port that this user may open";
+            (format!("{address} cannot be listened on: {error}"), hint)
+        };
+        Failure::new(Exit::Service, message, hint).into()
+    })
+}
+
+/// Serves until `closed` turns true or its sender is gone; answers under way may end.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    served: Served,
+    mut closed: watch::Receiver<bool>,
+) -> Result<()> {
+    let mut late = closed.clone();
+    let serving =
+        axum::serve(listener, routes::router(served)).with_graceful_shutdown(async move {
+            // A sender that is gone cannot ask for the end any more, so it has come.
+            let _ = closed.wait_for(|closed| *closed).await;
+        });
+    // A connection that sends nothing would keep a graceful end waiting for ever.
+    let too_late = async move {
+        let _ = late.wait_for(|closed| *closed).await;
+        tokio::time::sleep(CLOSE_LIMIT).await;
+    };
+    tokio::select! {
+        ended = serving => ended.context("the HTTP server failed"),
+        () = too_late => Ok(()),
+    }
+}

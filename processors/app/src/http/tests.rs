@@ -1,0 +1,199 @@
+//! The server as a client sees it, over a real loopback socket.
+
+use std::collections::BTreeMap;
+
+use readmill_core::{Outcome, Partition};
+use readmill_engine::Meter;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::*;
+
+/// A model with documents that a test has put there.
+#[derive(Debug)]
+struct Shelf {
+    state: ModelState,
+    counts: Counts,
+    documents: BTreeMap<&'static str, Standing>,
+}
+
+#[async_trait]
+impl ServedModel for Shelf {
+    fn row(&self) -> Row {
+        readmill_models::ALL[0]
+    }
+
+    fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn state(&self) -> ModelState {
+        self.state.clone()
+    }
+
+    async fn get(&self, key: &Key) -> Result<Standing, Fault> {
+        if key.as_str() == "down" {
+            let detail = "connection refused".to_owned();
+            return Err(Fault::Silent { service: "MongoDB", detail });
+        }
+        Ok(self.documents.get(key.as_str()).cloned().unwrap_or(Standing::Never))
+    }
+}
+
+/// A server of one model, and what a test may do to it.
+struct World {
+    address: SocketAddr,
+    pulse: Pulse,
+    stop: watch::Sender<bool>,
+    close: watch::Sender<bool>,
+    serving: tokio::task::JoinHandle<Result<()>>,
+}
+
+async fn world(state: ModelState) -> World {
+    let metrics = Metrics::new().unwrap();
+    metrics.add(Meter::Written, &["points"], 3);
+    metrics.observe(Meter::Freshness, &["points"], 0.2);
+    let mut counts = Counts::default();
+    counts.count(Outcome::Applied);
+    counts.count(Outcome::Skipped);
+    let live = Standing::Live { revision: 2, state: json!({ "available": 5 }) };
+    let documents =
+        [("m-1", live.clone()), ("a/b ü", live), ("d-1", Standing::Gone { revision: 9 })];
+    let shelf = Shelf { state, counts, documents: documents.into() };
+    let (stop, stopping) = watch::channel(false);
+    let (close, closed) = watch::channel(false);
+    let pulse = Pulse::default();
+    let served = Served {
+        metrics,
+        pulse: pulse.clone(),
+        models: vec![Arc::new(shelf)],
+        stall_limit: Duration::ZERO,
+        stopping,
+        since: Instant::now(),
+    };
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(serve(listener, served, closed));
+    World { address, pulse, stop, close, serving }
+}
+
+impl World {
+    /// The status and the body of a GET.
+    async fn get(&self, path: &str) -> (u16, String) {
+        self.get_as("localhost", path).await
+    }
+
+    async fn get_as(&self, host: &str, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
+    }
+
+    #[track_caller]
+    fn json(&self, body: &str) -> Value {
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
+    }
+}
+
+#[tokio::test]
+async fn documents_are_served_and_problems_are_named() {
+    let world = world(ModelState::Running).await;
+    let table = [
+        ("/models/points/m-1", 200, "\"state\":{\"available\":5}"),
+        ("/models/points/m-1", 200, "\"revision\":2"),
+        ("/models/points/a%2Fb%20%C3%BC", 200, "\"key\":\"a/b ü\""),
+        ("/models/points/d-1", 410, "\"gone\":true"),
+        ("/models/points/no", 404, "there is no such document"),
+        ("/models/point/m-1", 404, "did you mean \\\"points\\\"?"),
+        ("/models/points/%FF", 400, "percent-encoded UTF-8"),
+        ("/models/points/down", 503, "MongoDB does not answer"),
+        ("/nothing", 404, "/models/{model}/{key}"),
+    ];
+    for (path, status, part) in table {
+        let (found, body) = world.get(path).await;
+        assert_eq!(found, status, "{path}: {body}");
+        assert!(body.contains(part), "{path}: {body}");
+        world.json(&body);
+    }
+}
+
+#[tokio::test]
+async fn health_sees_stuck_loops_and_failed_models() {
+    let running = world(ModelState::Running).await;
+    assert_eq!(running.get("/healthz").await.0, 200);
+    running.pulse.busy("points", &Partition::new("t", 0));
+    let (status, body) = running.get("/healthz").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("has made no progress"), "{body}");
+    let failed = world(ModelState::Failed("the disk is full".to_owned())).await;
+    let (status, body) = failed.get("/healthz").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("points stopped: the disk is full"), "{body}");
+}
+
+#[tokio::test]
+async fn readiness_comes_with_partitions_and_goes_with_the_stop() {
+    let starting = world(ModelState::Starting).await;
+    assert_eq!(starting.get("/readyz").await.0, 503);
+    let ended = world(ModelState::Ended).await;
+    assert_eq!(ended.get("/readyz").await.0, 200);
+    ended.stop.send(true).unwrap();
+    let (status, body) = ended.get("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("the process is stopping"), "{body}");
+    assert_eq!(ended.get("/healthz").await.0, 200);
+}
+
+#[tokio::test]
+async fn the_page_and_its_numbers_are_there() {
+    let world = world(ModelState::Running).await;
+    let (status, page) = world.get("/").await;
+    assert_eq!(status, 200);
+    assert!(page.starts_with("<!doctype html>") && !page.contains("http://"), "{page}");
+    let (_, body) = world.get("/status.json").await;
+    let status = world.json(&body);
+    let model = &status["models"][0];
+    assert_eq!(model["counts"]["applied"], 1);
+    assert_eq!(model["add_up"], true);
+    assert_eq!(model["written"], 3);
+    assert!(model["freshness"]["p99_seconds"].as_f64().unwrap() > 0.1);
+    assert_eq!(status["stations"].as_array().unwrap().len(), 8);
+    assert_eq!(status["stations"][7]["total"], 2);
+    let (_, metrics) = world.get("/metrics").await;
+    assert!(metrics.contains("readmill_written_total{model=\"points\"} 3"), "{metrics}");
+    let (_, models) = world.get("/models").await;
+    assert_eq!(world.json(&models)[0]["counts"]["consumed"], 2);
+}
+
+#[tokio::test]
+async fn a_foreign_name_is_not_answered() {
+    let world = world(ModelState::Running).await;
+    assert_eq!(world.get_as("evil.example", "/models/points/m-1").await.0, 421);
+    assert_eq!(world.get_as("127.0.0.1:9464", "/models/points/m-1").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_its_remedy() {
+    let world = world(ModelState::Running).await;
+    let error = bind(world.address).await.unwrap_err();
+    assert_eq!(crate::exit::code(&error), Exit::Service);
+    let told = crate::exit::told(&error);
+    assert!(told.contains(&format!("{} is in use", world.address)), "{told}");
+    assert!(told.contains("hint: stop that process, or choose another address"), "{told}");
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_a_silent_connection() {
+    let world = world(ModelState::Running).await;
+    let _silent = TcpStream::connect(world.address).await.unwrap();
+    assert_eq!(world.get("/healthz").await.0, 200);
+    world.close.send(true).unwrap();
+    let limit = CLOSE_LIMIT * 5;
+    tokio::time::timeout(limit, world.serving).await.unwrap().unwrap().unwrap();
+}

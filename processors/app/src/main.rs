@@ -1,0 +1,69 @@
+//! The binary `readmill`: reads the command line, and turns what comes of it into an exit code.
+
+mod check;
+mod cli;
+mod config;
+mod demo;
+mod exit;
+mod get;
+mod http;
+mod logs;
+mod out;
+mod produce;
+mod run;
+mod served;
+mod services;
+mod wiring;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+use tracing_subscriber::filter::LevelFilter;
+
+use cli::{Cli, Command};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logs::start(cli.log_format, verbosity(&cli.command));
+    match obey(cli.command) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            out::complain(exit::told(&error));
+            exit::code(&error).into()
+        }
+    }
+}
+
+/// How much is logged unless `RUST_LOG` says otherwise.
+const fn verbosity(command: &Command) -> LevelFilter {
+    match command {
+        Command::Run(_) => LevelFilter::INFO,
+        Command::Demo(_)
+        | Command::Check(_)
+        | Command::Models(_)
+        | Command::Get(_)
+        | Command::Produce(_) => LevelFilter::WARN,
+    }
+}
+
+fn obey(command: Command) -> Result<Exit> {
+    match command {
+        Command::Check(args) => check::check(&args),
+        Command::Models(args) => Ok(check::models(&args)),
+        Command::Demo(args) => on_runtime(demo::demo(args)),
+        Command::Run(args) => on_runtime(run::run(args)),
+        Command::Get(args) => on_runtime(get::get(args)),
+        Command::Produce(args) => on_runtime(produce::produce(args)),
+    }
+}
+
+/// Runs what waits for the world, on a runtime of its own.
+fn on_runtime<F: Future<Output = Result<Exit>>>(work: F) -> Result<Exit> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?
+        .block_on(work)
+}

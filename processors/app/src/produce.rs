@@ -1,0 +1,271 @@
+//! `produce`: the changes of a made-up shop, as an archive, on topics, or as rows of outbox tables.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use readmill_connectors::archive::{ArchiveWriter, Roll};
+use readmill_connectors::kafka::{KafkaConfig, Producer, producer::Outgoing};
+use readmill_connectors::outbox::{OutboxConfig, OutboxRow, OutboxWriter};
+use readmill_connectors::registry::{RegistryBook, RegistryConfig};
+use readmill_core::Partition;
+use readmill_engine::Fault;
+use readmill_schemas::SchemaId;
+use readmill_workload::{
+    Emission, Knobs, Payloads, Relay, Source, SourceRow, Table, written_schemas,
+};
+use tokio::time::Instant;
+
+use crate::cli::{ProduceArgs, Target};
+use crate::config::{self, Config};
+use crate::exit::{Exit, Failure};
+use crate::out;
+
+/// How many partitions a topic gets that does not exist yet, and every topic of an archive.
+const PARTITIONS: u16 = 8;
+/// How many records are on their way to the brokers at a time.
+const SENT_TOGETHER: usize = 2_000;
+/// One JSON string that every connection to a schema registry understands.
+type Ids = BTreeMap<String, SchemaId>;
+
+/// Obeys the command.
+///
+/// # Errors
+/// When the target does not answer or refuses.
+pub async fn produce(args: ProduceArgs) -> Result<Exit> {
+    let knobs = args.workload.knobs()?;
+    let bar = progress(knobs.events, "produced");
+    let pace = Pace::new(args.rate.map(std::num::NonZeroU64::get));
+    let made = match args.target()? {
+        Target::Archive(dir) => {
+            let bar = bar.clone();
+            tokio::task::spawn_blocking(move || archive(&dir, &knobs, &bar)).await??
+        }
+        Target::Kafka(file) => kafka(&Config::load(&file)?, &knobs, pace, &bar).await?,
+        Target::Postgres { url, registry } => {
+            let registry = book(&RegistryConfig::at(registry.reveal())).await?;
+            postgres(url.reveal(), &registry, &knobs, pace, &bar).await?
+        }
+    };
+    bar.finish_and_clear();
+    out::line(made);
+    Ok(Exit::Done)
+}
+
+/// A progress bar with rate and remaining time; it is silent when nobody watches.
+pub fn progress(length: u64, what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    let shape = "{bar:30} {human_pos} of {human_len} {msg}  {per_sec}  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(shape) {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
+}
+
+/// Writes an archive, and says what is in it.
+///
+/// # Errors
+/// When the directory cannot be written, or holds an archive already.
+pub fn archive(dir: &Path, knobs: &Knobs, bar: &ProgressBar) -> Result<String> {
+    let mut writer = ArchiveWriter::create(dir, Roll::default())?;
+    let mut ids = Ids::new();
+    for (schema, id) in written_schemas().into_iter().zip(1..) {
+        writer.schema(SchemaId(id), &schema.text)?;
+        ids.insert(schema.name, SchemaId(id));
+    }
+    for table in Table::ALL {
+        for partition in 0..PARTITIONS {
+            writer.partition(&Partition::new(table.topic(), partition.into()))?;
+        }
+    }
+    for emission in relay(knobs, &ids)? {
+        let partition = Partition::new(emission.table.topic(), emission.partition);
+        let Emission { timestamp_ms, key, value, .. } = &emission;
+        writer.append(&partition, *timestamp_ms, Some(key), Some(value))?;
+        bar.inc(1);
+    }
+    let records = writer.finish()?.records();
+    Ok(format!("{records} records in {}", dir.display()))
+}
+
+fn relay(knobs: &Knobs, ids: &Ids) -> Result<Relay<Source>> {
+    let rows = Source::new(knobs.clone()).context("the workload cannot be generated")?;
+    Ok(Relay::new(rows, knobs, PARTITIONS.into(), &|name| ids.get(name).copied())?)
+}
+
+async fn kafka(config: &Config, knobs: &Knobs, pace: Pace, bar: &ProgressBar) -> Result<String> {
+    let config::Source::Kafka { kafka, registry } = &config.source else {
+        let hint = "set source.kind = \"kafka\", or write an archive with --archive";
+        return Err(Failure::new(Exit::Usage, "the configuration reads no Kafka", hint).into());
+    };
+    let ids = register(&book(registry).await?).await?;
+    let topics = topics(config);
+    let producer = ready(kafka, &topics).await?;
+    let mut pace = pace;
+    let (mut sent, mut batch) = (0_u64, Vec::new());
+    for emission in relay(knobs, &ids)? {
+        let topic = topics.get(&emission.table).cloned().unwrap_or_default();
+        let Emission { key, value, .. } = emission;
+        // The key decides the partition, so that a topic may have any number of them.
+        batch.push(Outgoing { topic, partition: None, key, value, headers: Vec::new() });
+        if batch.len() == SENT_TOGETHER {
+            sent += send(&producer, &mut batch, &mut pace, bar).await?;
+        }
+    }
+    sent += send(&producer, &mut batch, &mut pace, bar).await?;
+    Ok(format!("{sent} records to {} topics", topics.len()))
+}
+
+async fn send(
+    producer: &Producer,
+    batch: &mut Vec<Outgoing>,
+    pace: &mut Pace,
+    bar: &ProgressBar,
+) -> Result<u64, Fault> {
+    let many = batch.len() as u64;
+    producer.send(std::mem::take(batch)).await?;
+    bar.inc(many);
+    pace.wait(many).await;
+    Ok(many)
+}
+
+/// The topic of each table: the configured one that ends in the table's name.
+fn topics(config: &Config) -> BTreeMap<Table, String> {
+    let configured: Vec<&String> = config.models.iter().flat_map(|m| &m.topics).collect();
+    let topic = |table: Table| {
+        let named = configured.iter().find(|topic| topic.ends_with(&format!(".{}", table.name())));
+        named.map_or_else(|| table.topic().to_owned(), ToString::to_string)
+    };
+    Table::ALL.into_iter().map(|table| (table, topic(table))).collect()
+}
+
+async fn ready(kafka: &KafkaConfig, topics: &BTreeMap<Table, String>) -> Result<Producer, Fault> {
+    let producer = Producer::new(kafka)?;
+    let names: Vec<&str> = topics.values().map(String::as_str).collect();
+    producer.ensure_topics(&names, PARTITIONS.into()).await?;
+    Ok(producer)
+}
+
+async fn postgres(
+    url: &str,
+    registry: &RegistryBook,
+    knobs: &Knobs,
+    pace: Pace,
+    bar: &ProgressBar,
+) -> Result<String> {
+    let ids = register(registry).await?;
+    let payloads = Payloads::new(&|name| ids.get(name).copied())?;
+    let mut outbox = OutboxConfig::at(url);
+    outbox.rollbacks_per_mille = ROLLBACKS_PER_MILLE;
+    let writer = OutboxWriter::connect(outbox).await?;
+    let rows = Source::new(knobs.clone()).context("the workload cannot be generated")?;
+    let transactions = Transactions { rows: rows.peekable(), payloads };
+    let mut progress = |committed| bar.set_position(committed);
+    let written = match pace.per_second {
+        None => writer.write(transactions, &mut progress).await?,
+        Some(_) => paced(&writer, transactions, pace, &mut progress).await?,
+    };
+    Ok(format!(
+        "{} rows in {} transactions, and {} rolled back besides",
+        written.rows, written.transactions, written.rolled_back
+    ))
+}
+
+/// Some transactions are first rolled back, so that nobody relies on what was never committed.
+const ROLLBACKS_PER_MILLE: u32 = 20;
+/// At a limited rate, so many transactions are handed over at a time.
+const PACED_TRANSACTIONS: usize = 20;
+
+async fn paced(
+    writer: &OutboxWriter,
+    transactions: Transactions,
+    mut pace: Pace,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<readmill_connectors::outbox::Written, Fault> {
+    let mut transactions = transactions.peekable();
+    let mut sum = readmill_connectors::outbox::Written::default();
+    while transactions.peek().is_some() {
+        let some: Vec<Vec<OutboxRow>> = transactions.by_ref().take(PACED_TRANSACTIONS).collect();
+        let written = writer.write(some, &mut |_| {}).await?;
+        sum.rows += written.rows;
+        sum.transactions += written.transactions;
+        sum.rolled_back += written.rolled_back;
+        progress(sum.rows);
+        pace.wait(written.rows).await;
+    }
+    Ok(sum)
+}
+
+async fn book(registry: &RegistryConfig) -> Result<RegistryBook, Fault> {
+    let book = RegistryBook::new(registry)?;
+    book.check().await?;
+    Ok(book)
+}
+
+async fn register(registry: &RegistryBook) -> Result<Ids, Fault> {
+    let mut ids = Ids::new();
+    for schema in written_schemas() {
+        ids.insert(schema.name, registry.register(&schema.subject, &schema.text).await?);
+    }
+    Ok(ids)
+}
+
+/// The workload's rows, a transaction at a time.
+struct Transactions {
+    rows: std::iter::Peekable<Source>,
+    payloads: Payloads,
+}
+
+impl Iterator for Transactions {
+    type Item = Vec<OutboxRow>;
+
+    fn next(&mut self) -> Option<Vec<OutboxRow>> {
+        let first = self.rows.next()?;
+        let tx = first.tx;
+        let mut rows = vec![self.outbox_row(&first)];
+        while let Some(row) = self.rows.next_if(|row| row.tx == tx) {
+            rows.push(self.outbox_row(&row));
+        }
+        Some(rows)
+    }
+}
+
+impl Transactions {
+    fn outbox_row(&self, row: &SourceRow) -> OutboxRow {
+        OutboxRow {
+            table: row.table.name().to_owned(),
+            id: row.event_id.clone(),
+            aggregate_type: row.table.aggregate_type().to_owned(),
+            aggregate_id: row.aggregate_id.clone(),
+            version: row.version,
+            event_type: row.event_type().to_owned(),
+            payload: self.payloads.payload(row),
+            created_ms: row.committed_ms,
+        }
+    }
+}
+
+/// Holds a stream to a rate.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    per_second: Option<u64>,
+    began: Instant,
+    done: u64,
+}
+
+impl Pace {
+    fn new(per_second: Option<u64>) -> Self {
+        Self { per_second, began: Instant::now(), done: 0 }
+    }
+
+    async fn wait(&mut self, many: u64) {
+        self.done += many;
+        if let Some(rate) = self.per_second {
+            let due = Duration::from_secs_f64(self.done as f64 / rate as f64);
+            tokio::time::sleep_until(self.began + due).await;
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `run`: the models of a configuration, served and folded until the process is told to stop.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use readmill_core::Counts;
+use readmill_engine::{Fault, Metrics, Pulse};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::cli::RunArgs;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::http::{self, Served, ServedModel};
+use crate::services::Services;
+use crate::wiring::{Process, Running};
+
+/// Obeys the command.
+///
+/// # Errors
+/// A configuration with mistakes, a service that refuses, or a fault that needs a person.
+pub async fn run(args: RunArgs) -> Result<Exit> {
+    let config = Arc::new(Config::load(&args.config)?);
+    let mut mill = Mill::start(config).await?;
+    let result = tokio::select! {
+        told = told_to_stop() => told,
+        ended = mill.ended() => ended.map(drop).map_err(Into::into),
+    };
+    mill.stop().await.map_err(anyhow::Error::from).and(result)?;
+    Ok(Exit::Done)
+}
+
+/// A process with its models started and served.
+#[derive(Debug)]
+pub struct Mill {
+    process: Process,
+    stop: watch::Sender<bool>,
+    works: JoinSet<Result<Counts, Fault>>,
+    close: watch::Sender<bool>,
+    server: tokio::task::JoinHandle<Result<()>>,
+    served: Vec<Arc<dyn ServedModel>>,
+    counts: Counts,
+}
+
+impl Mill {
+    /// Binds the address, starts the models, and serves them.
+    ///
+    /// # Errors
+    /// An address in use, or what a service refuses.
+    pub async fn start(config: Arc<Config>) -> Result<Self> {
+        let listener = http::bind(config.instance.http_listen).await?;
+        let (stop, stopping) = watch::channel(false);
+        let process = Process {
+            config: Arc::clone(&config),
+            services: Arc::new(Services::default()),
+            metrics: Metrics::new().context("the metrics cannot be registered")?,
+            pulse: Pulse::default(),
+            stop: stopping.clone(),
+        };
+        let running = process.start().await?;
+        let models: Vec<Arc<dyn ServedModel>> =
+            running.iter().map(|running| Arc::clone(&running.served)).collect();
+        let served = Served {
+            metrics: process.metrics.clone(),
+            pulse: process.pulse.clone(),
+            models: models.clone(),
+            stall_limit: config.instance.stall_limit,
+            stopping,
+            since: Instant::now(),
+        };
+        let mut works = JoinSet::new();
+        for Running { work, .. } in running {
+            works.spawn(async move { work.await.unwrap_or_else(|_| Err(defect())) });
+        }
+        let (close, closed) = watch::channel(false);
+        let server = tokio::spawn(http::serve(listener, served, closed));
+        tracing::info!(listen = %config.instance.http_listen, "serving");
+        let counts = Counts::default();
+        Ok(Self { process, stop, works, close, server, served: models, counts })
+    }
+
+    /// Waits until every model has read its log to the end, which a Kafka topic never has.
+    ///
+    /// # Errors
+    /// The first fault that needs a person.
+    pub async fn ended(&mut self) -> Result<Counts, Fault> {
+        while let Some(ended) = self.works.join_next().await {
+            self.counts.add(ended.unwrap_or_else(|_| Err(defect()))?);
+        }
+        Ok(self.counts)
+    }
+
+    /// Settles what is in hand, gives partitions back, and stops serving last of all.
+    ///
+    /// # Errors
+    /// What went wrong with the last batches.
+    pub async fn stop(mut self) -> Result<Counts, Fault> {
+        tracing::info!("stopping: settling what is in hand");
+        self.stop.send_replace(true);
+        let counts = self.ended().await;
+        self.close.send_replace(true);
+        if let Ok(Err(error)) = self.server.await {
+            tracing::warn!(%error, "the server ended with an error");
+        }
+        counts
+    }
+
+    /// The models, as they are served.
+    pub fn served(&self) -> Vec<Arc<dyn ServedModel>> {
+        self.served.clone()
+    }
+
+    /// What the models share.
+    pub const fn process(&self) -> &Process {
+        &self.process
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+///
+/// # Errors
+/// When signals cannot be listened to.
+pub async fn told_to_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("no SIGTERM handler")?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("no SIGINT handler"),
+    }
+}
+
+fn defect() -> Fault {
+    Fault::Damaged {
+        what: "the task of a model".to_owned(),
+        detail: "it ended abnormally".to_owned(),
+        hint: "this is a defect of readmill: keep the log, restart, and report it",
+    }
+}

@@ -1,0 +1,113 @@
+//! The services that a configuration names: each opened once, when the first model needs it.
+
+use std::sync::Arc;
+
+use readmill_connectors::embedded::{Embedded, EmbeddedConfig};
+use readmill_connectors::kafka::{KafkaConfig, Producer};
+use readmill_connectors::mongo::{Mongo, MongoConfig};
+use readmill_connectors::redis::{Redis, RedisConfig};
+use readmill_connectors::registry::{RegistryBook, RegistryConfig};
+use readmill_core::ReadModel;
+use readmill_engine::{Fault, HeldStore, Mirror, Store};
+use tokio::sync::OnceCell;
+
+use crate::config;
+
+/// What is open.
+#[derive(Debug, Default)]
+pub struct Services {
+    mongo: OnceCell<Mongo>,
+    redis: OnceCell<Redis>,
+    embedded: OnceCell<Embedded>,
+    registry: OnceCell<Arc<RegistryBook>>,
+    producer: OnceCell<Producer>,
+}
+
+impl Services {
+    /// The documents of one generation of a model.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses.
+    pub async fn documents<M: ReadModel>(
+        &self,
+        model: &config::Model,
+    ) -> Result<Arc<dyn Store<M>>, Fault> {
+        let generation = model.generation;
+        Ok(match &model.store {
+            config::Store::Mongo(room) => {
+                Arc::new(self.mongo(room).await?.documents(M::NAME, generation).await?)
+            }
+            config::Store::Redis(room) => {
+                Arc::new(self.redis(room).await?.documents(M::NAME, generation).await?)
+            }
+            config::Store::Embedded(room) => {
+                Arc::new(self.embedded(room).await?.documents(M::NAME, generation)?)
+            }
+        })
+    }
+
+    /// Where a model's held records are: beside its documents.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses.
+    pub async fn held(&self, store: &config::Store) -> Result<Arc<dyn HeldStore>, Fault> {
+        Ok(match store {
+            config::Store::Mongo(room) => Arc::new(self.mongo(room).await?),
+            config::Store::Redis(room) => Arc::new(self.redis(room).await?),
+            config::Store::Embedded(room) => Arc::new(self.embedded(room).await?),
+        })
+    }
+
+    /// The mirror of that name.
+    ///
+    /// # Errors
+    /// When its place does not answer or refuses.
+    pub async fn mirror(
+        &self,
+        mirror: &config::Mirror,
+        name: &str,
+    ) -> Result<Arc<dyn Mirror>, Fault> {
+        Ok(match mirror {
+            config::Mirror::Redis(room) => Arc::new(self.redis(room).await?.mirror(name)),
+            config::Mirror::Embedded(room) => Arc::new(self.embedded(room).await?.mirror(name)?),
+        })
+    }
+
+    /// The embedded store.
+    ///
+    /// # Errors
+    /// When its directory cannot be used, or another process uses it.
+    pub async fn embedded(&self, room: &EmbeddedConfig) -> Result<Embedded, Fault> {
+        let open = async || Embedded::open(room);
+        self.embedded.get_or_try_init(open).await.cloned()
+    }
+
+    /// The registry; that it is one has been checked.
+    ///
+    /// # Errors
+    /// When nobody answers, or not as a registry would.
+    pub async fn registry(&self, room: &RegistryConfig) -> Result<Arc<RegistryBook>, Fault> {
+        let open = async || {
+            let book = RegistryBook::new(room)?;
+            book.check().await?;
+            Ok(Arc::new(book))
+        };
+        self.registry.get_or_try_init(open).await.cloned()
+    }
+
+    /// The producer for reactions.
+    ///
+    /// # Errors
+    /// When its configuration is refused.
+    pub async fn producer(&self, room: &KafkaConfig) -> Result<Producer, Fault> {
+        self.producer.get_or_try_init(async || Producer::new(room)).await.cloned()
+    }
+
+    async fn mongo(&self, room: &MongoConfig) -> Result<Mongo, Fault> {
+        self.mongo.get_or_try_init(|| Mongo::connect(room)).await.cloned()
+    }
+
+    async fn redis(&self, room: &RedisConfig) -> Result<Redis, Fault> {
+        self.redis.get_or_try_init(|| Redis::connect(room)).await.cloned()
+    }
+}

@@ -1,0 +1,26 @@
+//! A deterministic source: members, points and deliveries from a seed, and the relay behind them.
+//!
+//! [`Source`] plays the services and yields the outbox rows that they commit. [`Relay`] plays
+//! Debezium: it turns rows into records, with the faults that real relays make. [`oracle`] folds
+//! the rows without any of it, and says what must come out at the end.
+#![deny(missing_docs)]
+
+mod backlog;
+mod deliveries;
+mod journal;
+mod knobs;
+mod member;
+mod points;
+mod relay;
+mod rng;
+mod row;
+mod source;
+mod wire;
+
+pub mod oracle;
+
+pub use knobs::{KnobError, Knobs};
+pub use relay::{Emission, Relay, Twist};
+pub use row::{SourceEvent, SourceRow, Subject, Table};
+pub use source::Source;
+pub use wire::{MissingSchema, Payloads, WrittenSchema, written_schemas};

@@ -1,0 +1,199 @@
+//! What must come out: the rows folded one by one, in the order of their commits, without a log.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use readmill_core::digest::Digest;
+use readmill_core::{Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel};
+
+use crate::row::{SourceRow, Subject};
+
+/// The documents that a read model must have at the end.
+pub struct Expected<M: ReadModel> {
+    /// The living documents.
+    pub states: BTreeMap<Key, M::State>,
+    /// How many documents ended and left a tombstone.
+    pub gone: u64,
+    /// How many keys are held behind a row that cannot be read.
+    pub held: u64,
+    /// How many events wait for ever; none, unless rows are poisoned.
+    pub waiting: u64,
+}
+
+impl<M: ReadModel> fmt::Debug for Expected<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expected")
+            .field("states", &self.states.len())
+            .field("gone", &self.gone)
+            .field("held", &self.held)
+            .field("waiting", &self.waiting)
+            .finish()
+    }
+}
+
+impl<M: ReadModel> Expected<M> {
+    /// The digest of the living documents, as every store must answer it.
+    ///
+    /// # Errors
+    /// When a state cannot be written as JSON.
+    pub fn digest(&self) -> Result<Digest, serde_json::Error> {
+        let mut digest = Digest::default();
+        for (key, state) in &self.states {
+            digest.add(key, state)?;
+        }
+        Ok(digest)
+    }
+}
+
+/// Folds rows in their order, every document in memory: for tests and for small runs.
+pub fn fold<M: ReadModel<Event: Subject>>(
+    rows: impl IntoIterator<Item = SourceRow>,
+) -> Expected<M> {
+    let mut documents: BTreeMap<Key, Document<M>> = BTreeMap::new();
+    for (row, offset) in rows.into_iter().zip(0..) {
+        let Some(event) = M::Event::of(&row.event) else {
+            continue;
+        };
+        let partition = Partition::new(row.table.topic(), 0);
+        let from = Position { partition, offset: Offset(offset) };
+        for key in M::keys(event).into_vec() {
+            let identity = identity(&row, &key);
+            let document = documents.entry(key).or_default();
+            if row.poisoned {
+                document.hold_for("the payload cannot be read");
+            } else {
+                let sent_below = from.offset;
+                document.take(Incoming { identity: &identity, from: &from, sent_below, event });
+            }
+        }
+    }
+    expected(documents)
+}
+
+fn identity(row: &SourceRow, key: &Key) -> Identity {
+    let (topic, aggregate) = (row.table.topic(), row.aggregate_id.as_str());
+    match row.version {
+        Some(version) => Identity::version(topic, aggregate, key.as_str() == aggregate, version),
+        None => Identity::event(topic, Some(row.position()), &row.event_id),
+    }
+}
+
+fn expected<M: ReadModel>(documents: BTreeMap<Key, Document<M>>) -> Expected<M> {
+    let mut expected = Expected { states: BTreeMap::new(), gone: 0, held: 0, waiting: 0 };
+    for (key, document) in documents {
+        expected.gone += u64::from(document.stamp.gone);
+        expected.held += u64::from(document.stamp.held);
+        expected.waiting += document.stamp.waiting.len() as u64;
+        if let Some(state) = document.state {
+            expected.states.insert(key, state);
+        }
+    }
+    expected
+}
+
+#[cfg(test)]
+mod tests {
+    use readmill_core::envelope::{self, Reading};
+    use readmill_models::{Deliveries, Points};
+    use readmill_schemas::{Events, Plan, SchemaId, WriterSchema, framing};
+
+    use super::*;
+    use crate::knobs::Knobs;
+    use crate::relay::Relay;
+    use crate::source::Source;
+    use crate::wire::written_schemas;
+
+    fn expect<M: ReadModel<Event: Subject>>(knobs: &Knobs) -> Expected<M> {
+        fold(Source::new(knobs.clone()).unwrap())
+    }
+
+    fn knobs() -> Knobs {
+        Knobs { events: 10_000, members: 200, early_per_mille: 30, ..Knobs::default() }
+    }
+
+    #[test]
+    fn the_simulation_is_valid_business_nothing_is_refused_and_nothing_waits_for_ever() {
+        let points = expect::<Points>(&knobs());
+        assert_eq!((points.held, points.waiting, points.gone), (0, 0, 0), "{points:?}");
+        assert!(points.states.values().all(|member| member.available >= 0));
+        let lots = |member: &readmill_models::points::Member| {
+            member.lots.values().map(|lot| lot.left).sum::<i64>()
+        };
+        assert!(points.states.values().all(|member| lots(member) == member.available));
+        let deliveries = expect::<Deliveries>(&knobs());
+        assert_eq!((deliveries.held, deliveries.waiting), (0, 0), "{deliveries:?}");
+        assert!(deliveries.gone > 500 && deliveries.states.len() > 10, "{deliveries:?}");
+    }
+
+    #[test]
+    fn the_digest_follows_the_seed_and_not_the_faults_of_the_relay() {
+        let digest = |knobs: Knobs| expect::<Points>(&knobs).digest().unwrap();
+        assert_eq!(digest(knobs()), digest(knobs()));
+        assert_eq!(digest(knobs()), digest(Knobs { duplicates_per_mille: 99, ..knobs() }));
+        assert_ne!(digest(knobs()), digest(Knobs { seed: 2, ..knobs() }));
+    }
+
+    #[test]
+    fn a_poisoned_row_holds_its_key() {
+        let points = expect::<Points>(&Knobs { poison_per_mille: 2, ..knobs() });
+        assert!(points.held > 0, "{points:?}");
+    }
+
+    fn id(name: &str) -> Option<SchemaId> {
+        let at = written_schemas().iter().position(|schema| schema.name == name)?;
+        u32::try_from(at).ok().map(SchemaId)
+    }
+
+    fn plan(name: &str, contract: &readmill_schemas::Contract) -> (SchemaId, Plan) {
+        let all = written_schemas();
+        let written = all.iter().find(|schema| schema.name == name).unwrap();
+        let writer = WriterSchema::parse(&written.text).unwrap();
+        (id(name).unwrap(), Plan::compile(&writer, contract).unwrap())
+    }
+
+    /// Stations 2 to 6 over what the relay published, one record after the other.
+    fn fold_published<M: ReadModel<Event: Subject>>(knobs: &Knobs) -> Expected<M> {
+        let envelopes: BTreeMap<SchemaId, Plan> = crate::row::Table::ALL
+            .iter()
+            .map(|table| format!("{}.Envelope", table.topic()))
+            .map(|name| plan(&name, &readmill_schemas::debezium::OutboxEnvelope::CONTRACT))
+            .collect();
+        let events: BTreeMap<SchemaId, (usize, Plan)> = (0..)
+            .zip(M::Event::CONTRACTS)
+            .map(|(which, contract)| (which, plan(contract.name, contract)))
+            .map(|(which, (id, plan))| (id, (which, plan)))
+            .collect();
+        let mut documents: BTreeMap<Key, Document<M>> = BTreeMap::new();
+        let rows = Source::new(knobs.clone()).unwrap();
+        for (emission, at) in Relay::new(rows, knobs, 3, &id).unwrap().zip(0..) {
+            let framed = framing::read(&emission.value).unwrap();
+            let read = envelope::read(envelopes[&framed.schema].read(framed.body).unwrap());
+            let Reading::Row(change) = read else { panic!("not a row") };
+            let payload = framing::read(change.payload).unwrap();
+            let Some((which, plan)) = events.get(&payload.schema) else { continue };
+            let event = M::Event::read(*which, plan, payload.body).unwrap();
+            let partition = Partition::new(emission.table.topic(), emission.partition);
+            let from = Position { partition, offset: Offset(at) };
+            for key in M::keys(&event).into_vec() {
+                let identity = change.identity(&from, &key);
+                let sent_below = from.offset;
+                let incoming =
+                    Incoming { identity: &identity, from: &from, sent_below, event: &event };
+                documents.entry(key).or_default().take(incoming);
+            }
+        }
+        expected(documents)
+    }
+
+    #[test]
+    fn repeats_and_swaps_of_the_relay_never_change_the_documents() {
+        let wild = Knobs { duplicates_per_mille: 200, swaps_per_mille: 100, ..knobs() };
+        let (folded, wanted) = (fold_published::<Points>(&wild), expect::<Points>(&wild));
+        assert_eq!((folded.waiting, folded.held), (0, 0), "{folded:?}");
+        assert_eq!(folded.states, wanted.states);
+        let folded = fold_published::<Deliveries>(&wild);
+        let wanted = expect::<Deliveries>(&wild);
+        assert_eq!((folded.waiting, folded.held, folded.gone), (0, 0, wanted.gone), "{folded:?}");
+        assert_eq!(folded.states, wanted.states);
+    }
+}

@@ -1,0 +1,193 @@
+//! The bytes of a record as Debezium's PostgreSQL connector and an Avro converter write them.
+
+use std::fmt;
+
+use readmill_schemas::deliveries::DeliveriesEvent;
+use readmill_schemas::points::PointsEvent;
+use readmill_schemas::{Contract, Events, SchemaId, Timestamp, encode, framing};
+use thiserror::Error;
+
+use crate::row::{SourceRow, Table};
+
+/// The shape of Debezium's envelope; `TOPIC` stands for the topic.
+const ENVELOPE: &str = include_str!("envelope.avsc");
+/// Between the commit and the connector, in the simulated time.
+const RELAY_DELAY_MS: i64 = 15;
+
+/// A schema that the relay or a service writes with, to be registered before anything is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenSchema {
+    /// The registry's subject for it.
+    pub subject: String,
+    /// The record's full name, by which ids are asked for.
+    pub name: String,
+    /// The schema's text.
+    pub text: String,
+}
+
+/// A schema that nobody knows the id of.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("no id is known for the schema {name} (register what `written_schemas` lists)")]
+pub struct MissingSchema {
+    /// The record's full name.
+    pub name: String,
+}
+
+/// Everything that is written with: per topic the key and the envelope under Kafka's usual
+/// subjects, and the events' contracts under their record names, since all tables share them.
+pub fn written_schemas() -> Vec<WrittenSchema> {
+    let mut all = Vec::new();
+    for table in Table::ALL {
+        let topic = table.topic();
+        let key = format!(
+            concat!(
+                r#"{{"type":"record","name":"Key","namespace":"{topic}","fields":["#,
+                r#"{{"name":"aggregate_id","type":"string"}}],"connect.name":"{topic}.Key"}}"#
+            ),
+            topic = topic
+        );
+        let envelope = ENVELOPE.replace("TOPIC", topic);
+        all.push(written(format!("{topic}-key"), format!("{topic}.Key"), key));
+        all.push(written(format!("{topic}-value"), format!("{topic}.Envelope"), envelope));
+    }
+    for contract in contracts() {
+        let name = contract.name.to_owned();
+        all.push(written(name.clone(), name, contract.text.to_owned()));
+    }
+    all
+}
+
+const fn written(subject: String, name: String, text: String) -> WrittenSchema {
+    WrittenSchema { subject, name, text }
+}
+
+fn contracts() -> impl Iterator<Item = &'static Contract> {
+    PointsEvent::CONTRACTS.iter().chain(DeliveriesEvent::CONTRACTS)
+}
+
+fn ask(ids: &dyn Fn(&str) -> Option<SchemaId>, name: &str) -> Result<SchemaId, MissingSchema> {
+    ids(name).ok_or_else(|| MissingSchema { name: name.to_owned() })
+}
+
+/// Writes the payloads of outbox rows: framed Avro.
+#[derive(Debug, Clone)]
+pub struct Payloads(Vec<(&'static str, SchemaId)>);
+
+impl Payloads {
+    /// Looks every contract up once.
+    ///
+    /// # Errors
+    /// A contract without an id.
+    pub fn new(ids: &dyn Fn(&str) -> Option<SchemaId>) -> Result<Self, MissingSchema> {
+        let known = contracts().map(|contract| Ok((contract.name, ask(ids, contract.name)?)));
+        known.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The payload of a row; a poisoned one breaks off after its first byte.
+    pub fn payload(&self, row: &SourceRow) -> Vec<u8> {
+        let name = row.event.contract().name;
+        let id = self.0.iter().find(|(known, _)| *known == name).map(|(_, id)| *id);
+        let mut out = Vec::with_capacity(192);
+        framing::write(id.unwrap_or(SchemaId(0)), |out| row.event.write(out), &mut out);
+        if row.poisoned {
+            out.truncate(6);
+        }
+        out
+    }
+}
+
+/// The ids of what the relay writes.
+#[derive(Debug)]
+pub struct Wire {
+    payloads: Payloads,
+    topics: Vec<(Table, SchemaId, SchemaId)>,
+}
+
+impl Wire {
+    /// Looks every schema up once.
+    pub fn new(ids: &dyn Fn(&str) -> Option<SchemaId>) -> Result<Self, MissingSchema> {
+        let mut topics = Vec::new();
+        for table in Table::ALL {
+            let key = ask(ids, &format!("{}.Key", table.topic()))?;
+            let envelope = ask(ids, &format!("{}.Envelope", table.topic()))?;
+            topics.push((table, key, envelope));
+        }
+        Ok(Self { payloads: Payloads::new(ids)?, topics })
+    }
+
+    /// A row's key and value.
+    pub fn record(&self, row: &SourceRow) -> (Vec<u8>, Vec<u8>) {
+        let known = self.topics.iter().find(|(table, ..)| *table == row.table);
+        let (key_id, value_id) =
+            known.map_or((SchemaId(0), SchemaId(0)), |(_, key, value)| (*key, *value));
+        let mut key = Vec::with_capacity(24);
+        framing::write(key_id, |out| encode::text(&row.aggregate_id, out), &mut key);
+        let mut value = Vec::with_capacity(512);
+        framing::write(value_id, |out| self.envelope(row, out), &mut value);
+        (key, value)
+    }
+
+    fn envelope(&self, row: &SourceRow, out: &mut Vec<u8>) {
+        let relayed_ms = row.committed_ms + RELAY_DELAY_MS;
+        encode::long(0, out);
+        encode::long(1, out);
+        self.after(row, out);
+        source(row, out);
+        encode::long(0, out);
+        encode::text("c", out);
+        for unit in [1, 1_000, 1_000_000] {
+            optional_long(relayed_ms.saturating_mul(unit), out);
+        }
+    }
+
+    fn after(&self, row: &SourceRow, out: &mut Vec<u8>) {
+        encode::text(&row.event_id, out);
+        encode::text(row.table.aggregate_type(), out);
+        encode::text(&row.aggregate_id, out);
+        match row.version {
+            None => encode::long(0, out),
+            Some(version) => optional_long(version, out),
+        }
+        encode::text(row.event_type(), out);
+        encode::bytes(&self.payloads.payload(row), out);
+        encode::text(&Timestamp::from_millis(row.committed_ms).to_string(), out);
+    }
+}
+
+/// The source block, in the order of the schema's fields.
+fn source(row: &SourceRow, out: &mut Vec<u8>) {
+    encode::text("3.7.0.Final", out);
+    encode::text("postgresql", out);
+    encode::text("shop", out);
+    encode::long(row.committed_ms, out);
+    encode::long(0, out);
+    encode::text("false", out);
+    encode::text("shop", out);
+    encode::long(1, out);
+    encode::text(&Sequence(row).to_string(), out);
+    optional_long(row.committed_ms.saturating_mul(1_000), out);
+    optional_long(row.committed_ms.saturating_mul(1_000_000), out);
+    encode::text("public", out);
+    encode::text(row.table.name(), out);
+    optional_long(i64::try_from(row.tx).unwrap_or(i64::MAX), out);
+    optional_long(row.lsn, out);
+    // Neither xmin nor an origin, as long as nobody configures them.
+    out.extend_from_slice(&[0, 0, 0]);
+}
+
+fn optional_long(value: i64, out: &mut Vec<u8>) {
+    encode::long(1, out);
+    encode::long(value, out);
+}
+
+/// Debezium's `sequence`: the last commit's LSN and the row's, as JSON text.
+struct Sequence<'a>(&'a SourceRow);
+
+impl fmt::Display for Sequence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.last_commit_lsn {
+            None => write!(f, "[null,\"{}\"]", self.0.lsn),
+            Some(commit) => write!(f, "[\"{commit}\",\"{}\"]", self.0.lsn),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The demo: one seed makes one digest, however it was interrupted, and the counts add up.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use readmill_models::{Deliveries, Points};
+use readmill_workload::{Knobs, Source, oracle};
+use serde_json::Value;
+
+use crate::mill::{self, succeed};
+use crate::paths;
+
+const EVENTS: &str = "60000";
+
+fn arguments<'a>(dir: &'a str, events: &'a str) -> Vec<&'a str> {
+    vec!["demo", "--events", events, "--seed", "5", "--exit", "--json", "--dir", dir]
+}
+
+fn demo(dir: &Path, events: &str) -> Value {
+    let printed = succeed(&arguments(dir.to_str().unwrap(), events));
+    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
+}
+
+#[track_caller]
+fn number(result: &Value, field: &str) -> u64 {
+    result[field].as_u64().unwrap_or_else(|| panic!("no number {field} in {result}"))
+}
+
+#[track_caller]
+fn check_sum(result: &Value) {
+    let outcomes = ["applied", "duplicate", "stale", "waiting", "held", "skipped"];
+    let sum: u64 = outcomes.iter().map(|outcome| number(result, outcome)).sum();
+    assert_eq!(sum, number(result, "events"), "{result}");
+}
+
+#[test]
+fn two_demos_of_one_seed_print_one_digest_and_it_is_the_oracles() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [first, second] = dirs.each_ref().map(|dir| demo(dir.path(), EVENTS));
+    check_sum(&first);
+    assert_eq!(first["digest"], second["digest"]);
+    assert_eq!(first["documents"], second["documents"]);
+    let knobs = Knobs { seed: 5, events: EVENTS.parse().unwrap(), ..Knobs::default() };
+    let points = oracle::fold::<Points>(Source::new(knobs.clone()).unwrap());
+    let deliveries = oracle::fold::<Deliveries>(Source::new(knobs).unwrap());
+    let mut digest = points.digest().unwrap();
+    digest.merge(deliveries.digest().unwrap());
+    assert_eq!(first["digest"], digest.to_string());
+    let documents = points.states.len() + deliveries.states.len();
+    assert_eq!(number(&first, "documents"), documents as u64);
+    assert_eq!((number(&first, "waiting"), number(&first, "held")), (0, 0));
+    assert!(number(&first, "duplicate") > 100, "the relay repeats: {first}");
+}
+
+#[test]
+fn a_demo_that_was_killed_goes_on_and_prints_the_same_digest() {
+    let whole = tempfile::tempdir().unwrap();
+    let expected = demo(whole.path(), EVENTS);
+    let cut = tempfile::tempdir().unwrap();
+    let dir = cut.path().to_str().unwrap();
+    for pause_ms in [150, 400, 700, 1000] {
+        let mut child = Command::new(paths::readmill())
+            .args(arguments(dir, EVENTS))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let resumed = demo(cut.path(), EVENTS);
+    check_sum(&resumed);
+    assert_eq!(resumed["digest"], expected["digest"]);
+    assert_eq!(resumed["documents"], expected["documents"]);
+}
+
+#[test]
+fn the_demo_serves_documents_metrics_health_and_a_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = mill::free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let mut child = Command::new(paths::readmill())
+        .args(["demo", "--events", "2000", "--seed", "5", "--listen", &listen, "--dir"])
+        .arg(dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let ready = || mill::get(port, "/readyz").is_some_and(|(status, _)| status == 200);
+    mill::wait(Duration::from_secs(30), "the demo to be ready", ready);
+    let body = |path: &str| mill::get(port, path).unwrap();
+    let knobs = Knobs { seed: 5, events: 2000, ..Knobs::default() };
+    let expected = oracle::fold::<Points>(Source::new(knobs).unwrap());
+    let (key, member) = expected.states.first_key_value().unwrap();
+    let answered = || body(&format!("/models/points/{key}")).0 == 200;
+    mill::wait(Duration::from_secs(30), "the document", answered);
+    let document: Value = serde_json::from_str(&body(&format!("/models/points/{key}")).1).unwrap();
+    assert_eq!(document["state"]["available"], member.available);
+    assert_eq!(body("/models/points/nobody").0, 404);
+    assert_eq!(body("/models/nothing/x").0, 404);
+    assert_eq!(body("/healthz").0, 200);
+    assert!(body("/metrics").1.contains("readmill_consumed_total{model=\"points\"}"));
+    assert!(body("/").1.contains("<title>"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -1,0 +1,34 @@
+//! Where things are: the repository, the binary, the running stack's addresses.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// The repository.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The binary under test, built beside the test binary.
+pub fn readmill() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let binary = test.parent().unwrap().parent().unwrap().join("readmill");
+    assert!(binary.exists(), "{} is not built: run `make test`", binary.display());
+    binary
+}
+
+/// An address of the running stack, such as `MONGO_URI`.
+#[track_caller]
+pub fn stack(name: &str) -> String {
+    static ADDRESSES: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    let addresses = ADDRESSES.get_or_init(|| {
+        let run = std::env::var("READMILL_RUN").map_or(root().join("compose/.run"), PathBuf::from);
+        let file = run.join("stack.env");
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| {
+            panic!("the real stack is not up ({}: {error}): run `make up`", file.display())
+        });
+        let pair = |line: &str| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
+        text.lines().filter_map(pair).collect()
+    });
+    addresses.get(name).unwrap_or_else(|| panic!("the stack has no {name}")).clone()
+}

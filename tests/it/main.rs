@@ -2,8 +2,13 @@
 //! from database to documents, and faults.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a failure is read with")]
 
 mod demo;
+mod end_to_end;
+mod kills;
 mod mill;
 mod paths;
+mod real;
+mod stores;
 mod tidy;

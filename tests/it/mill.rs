@@ -97,11 +97,6 @@ impl Mill {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-
-    /// Whether the process has ended by itself.
-    pub fn ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
 }
 
 impl Drop for Mill {

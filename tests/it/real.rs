@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use readmill_connectors::kafka::{KafkaConfig, Producer};
 use readmill_connectors::mongo::{Mongo, MongoConfig};
 use readmill_connectors::redis::{Redis, RedisConfig};
-use readmill_core::digest::Digest;
 use readmill_core::ReadModel;
+use readmill_core::digest::Digest;
 use readmill_engine::Store;
 use tempfile::TempDir;
 
@@ -38,10 +39,7 @@ impl Corner {
     /// A corner for the test `name`.
     pub fn new(name: &str) -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        Self {
-            name: format!("{name}{}", since.as_millis()),
-            dir: tempfile::tempdir().unwrap(),
-        }
+        Self { name: format!("{name}{}", since.as_millis()), dir: tempfile::tempdir().unwrap() }
     }
 
     /// A directory of its own.
@@ -102,6 +100,16 @@ reactions_topic = "{name}.integrated"
         )
     }
 
+    /// Makes the topics of the models: an instance does not start without its topics, and a
+    /// connector makes each with its first record.
+    pub async fn make_topics(&self) {
+        let brokers = stack("KAFKA_BROKERS");
+        let producer = Producer::new(&KafkaConfig { brokers, ..KafkaConfig::default() }).unwrap();
+        let all = format!("{}, {}", self.topics("points"), self.topics("deliveries"));
+        let topics: Vec<&str> = all.split(", ").map(|topic| topic.trim_matches('"')).collect();
+        producer.ensure_topics(&topics, 8).await.unwrap();
+    }
+
     /// Writes the configuration for a one-off command.
     pub fn configuration_file(&self) -> PathBuf {
         let file = self.dir().join("readmill.toml");
@@ -147,9 +155,8 @@ pub async fn contents<M: ReadModel>(store: &impl Store<M>) -> Contents {
 /// Waits until the instances together have settled everything: nothing consumed for a while, and
 /// all partitions assigned.
 pub fn wait_until_quiet(mills: &[&Mill], at_least: f64, limit: Duration) {
-    let consumed = || -> f64 {
-        mills.iter().filter_map(|mill| mill.metric("readmill_consumed_total")).sum()
-    };
+    let consumed =
+        || -> f64 { mills.iter().filter_map(|mill| mill.metric("readmill_consumed_total")).sum() };
     wait(limit, &format!("{at_least} records to be consumed"), || consumed() >= at_least);
     let mut last = (consumed(), 0);
     wait(limit, "the instances to be quiet", || {

@@ -1,4 +1,4 @@
-//! The assigned partitions of one consumer: their feeds, what does not fit in them, what is settled.
+//! The assigned partitions of one consumer: their feeds, what does not fit, what is settled.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

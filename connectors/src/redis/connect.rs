@@ -59,9 +59,9 @@ impl Redis {
         Ok(RedisStore::new(self.clone(), naming))
     }
 
-    /// The mirror of this name; its keys begin with it.
+    /// The mirror of this name; its keys begin with the prefix and it.
     pub fn mirror(&self, name: &str) -> RedisMirror {
-        RedisMirror::new(self.clone(), name.to_owned())
+        RedisMirror::new(self.clone(), format!("{}{name}", self.config().prefix))
     }
 
     /// Redis is as durable as it is told to be. Where it may say how, it is asked.

@@ -160,7 +160,12 @@ pub fn show(name: &str, view: &View, life_ms: Option<i64>) -> Replacement {
     for (field, value) in view.fields.iter().flatten() {
         arguments.extend([(*field).to_owned(), value.clone()]);
     }
-    Replacement { key: format!("{name}:{}", view.key), arguments }
+    Replacement { key: view_key(name, &view.key), arguments }
+}
+
+/// The key of a view.
+pub fn view_key(name: &str, key: &Key) -> String {
+    format!("{name}:{key}")
 }
 
 fn unfit(model: &str, error: &serde_json::Error) -> Fault {

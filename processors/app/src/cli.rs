@@ -72,9 +72,10 @@ pub struct DemoArgs {
     /// they are in a temporary directory.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Where to serve; only loopback. Port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9464", value_parser = loopback)]
-    pub listen: SocketAddr,
+    /// Where to serve; only loopback. Port 0 takes a free one, and is the default with --exit;
+    /// else it is 127.0.0.1:9464.
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    pub listen: Option<SocketAddr>,
 }
 
 /// `run`

@@ -1,5 +1,6 @@
 //! `demo`: the whole river on this machine alone, from a generated archive to served documents.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use crate::out;
 use crate::produce::{archive, progress};
 use crate::run::{Mill, told_to_stop};
 
+const DEFAULT_PORT: u16 = 9464;
 const STALL_LIMIT: Duration = Duration::from_secs(60);
 /// How many documents of each model are shown.
 const SAMPLES: usize = 1;
@@ -39,7 +41,7 @@ pub async fn demo(args: DemoArgs) -> Result<Exit> {
     let place = Place::new(args.dir.as_deref())?;
     let records = generate(&place.dir, &knobs).await?;
     let mut config = configuration(&place.dir);
-    config.instance.http_listen = args.listen;
+    config.instance.http_listen = listen(&args);
     let mut mill = Mill::start(Arc::new(config)).await?;
     let began = Instant::now();
     let Some(counts) = fold(&mut mill, records).await? else {
@@ -51,12 +53,18 @@ pub async fn demo(args: DemoArgs) -> Result<Exit> {
     out::line(if args.json { report.json(&knobs).to_string() } else { report.text() });
     if !args.exit {
         if !args.json {
-            out::line(format!("\nserving on http://{}/ until stopped (Ctrl-C)", args.listen));
+            out::line(format!("\nserving on http://{}/ until stopped (Ctrl-C)", listen(&args)));
         }
         told_to_stop().await?;
     }
     mill.stop().await?;
     Ok(Exit::Done)
+}
+
+/// A demo that ends by itself takes any free port, so that several may run side by side.
+fn listen(args: &DemoArgs) -> SocketAddr {
+    let port = if args.exit { 0 } else { DEFAULT_PORT };
+    args.listen.unwrap_or_else(|| ([127, 0, 0, 1], port).into())
 }
 
 /// The directory of the demo; one of its own is removed afterwards.

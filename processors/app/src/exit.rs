@@ -128,12 +128,12 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     }
     cause.downcast_ref::<Fault>().and_then(|fault| match fault {
         Fault::Refused { hint, .. } | Fault::Damaged { hint, .. } => Some((*hint).to_owned()),
-        Fault::Silent { service, .. } => {
-            Some(format!("see that {service} is running, and that the configuration has its address"))
-        }
-        Fault::UnknownSchema { .. } => {
-            Some("see that [registry] names the registry that the records were written with".to_owned())
-        }
+        Fault::Silent { service, .. } => Some(format!(
+            "see that {service} is running, and that the configuration has its address"
+        )),
+        Fault::UnknownSchema { .. } => Some(
+            "see that [registry] names the registry that the records were written with".to_owned(),
+        ),
         Fault::UnusableSchema { .. } | Fault::Abandoned => None,
     })
 }

@@ -78,7 +78,7 @@ impl<'p, M: ReadModel> River<'p, M> {
         let batch = Batch { ports: self.ports, records: &records, sent_below };
         let shards = self.shards.iter_mut().zip(routed.shards);
         let folding = shards.map(|(shard, queues)| shard.fold_and_write(batch, queues));
-        let ends = try_join_all(folding).await?; //                                       6 fold, 7 write
+        let ends = try_join_all(folding).await?; //                          6 fold, 7 write
         self.time(FOLD_AND_WRITE, began);
         Ok(self.settle(&records, routed.ends, ends)) //                                   8 settle
     }

@@ -50,27 +50,25 @@ fn one(model: &dyn ServedModel, exposition: &Exposition<'_>) -> Value {
             json!({ "topic": topic, "partition": partition, "resume_at": resume_at })
         })
         .collect();
+    let metrics = json!({
+        "written": count(Meter::Written),
+        "loaded": count(Meter::Loaded),
+        "cache_hits": count(Meter::CacheHits),
+        "conflicts": count(Meter::Conflicts),
+        "retries": count(Meter::Retries),
+        "undecided": count(Meter::Undecided),
+        "said": count(Meter::Said),
+        "partitions": count(Meter::Partitions),
+        "positions": positions,
+        "freshness": {
+            "count": freshness.count(),
+            "p50_seconds": freshness.quantile(0.5),
+            "p99_seconds": freshness.quantile(0.99),
+        },
+    });
     let mut status = documents::brief(model);
-    if let (Some(status), Value::Object(more)) = (
-        status.as_object_mut(),
-        json!({
-            "written": count(Meter::Written),
-            "loaded": count(Meter::Loaded),
-            "cache_hits": count(Meter::CacheHits),
-            "conflicts": count(Meter::Conflicts),
-            "retries": count(Meter::Retries),
-            "undecided": count(Meter::Undecided),
-            "said": count(Meter::Said),
-            "partitions": count(Meter::Partitions),
-            "positions": positions,
-            "freshness": {
-                "count": freshness.count(),
-                "p50_seconds": freshness.quantile(0.5),
-                "p99_seconds": freshness.quantile(0.99),
-            },
-        }),
-    ) {
-        status.extend(more);
+    if let (Some(status), Value::Object(metrics)) = (status.as_object_mut(), metrics) {
+        status.extend(metrics);
     }
     status
 }

@@ -46,10 +46,7 @@ impl ReadModel for Trail {
 }
 
 fn label(event: &PointsEvent) -> &str {
-    match event {
-        PointsEvent::PointsEarned(earned) => &earned.lot_id,
-        _ => "other",
-    }
+    if let PointsEvent::PointsEarned(earned) = event { &earned.lot_id } else { "other" }
 }
 
 fn event(label: &str) -> PointsEvent {
@@ -176,7 +173,10 @@ proptest! {
     /// Crashing and starting again anywhere earlier leaves the same document, stamp and all but
     /// for what is still to be sent.
     #[test]
-    fn redelivery_changes_nothing(log in logs(), cuts in prop::collection::vec((0..90_usize, 0..30_usize), 0..8)) {
+    fn redelivery_changes_nothing(
+        log in logs(),
+        cuts in prop::collection::vec((0..90_usize, 0..30_usize), 0..8),
+    ) {
         let mut once = Document::<Trail>::default();
         deliver(&mut once, &log, 0, log.len());
         let mut again = Document::<Trail>::default();

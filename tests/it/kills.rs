@@ -1,0 +1,94 @@
+//! The first fault test: instances are killed at random moments under load and started again, two
+//! at a time rebalancing, and every document equals the undisturbed fold's.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use readmill_models::{Deliveries, Points};
+use readmill_workload::{Knobs, Source, oracle};
+
+use crate::mill::{Mill, succeed};
+use crate::real::{Contents, Corner, contents, wait_until_quiet};
+
+const EVENTS: u64 = 60_000;
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// How many kills; `READMILL_KILLS` asks for more.
+fn kills() -> u64 {
+    std::env::var("READMILL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(8)
+}
+
+/// Moments that differ from run to run; the seed is printed, so that a failure can be tried again.
+struct Moments(u64);
+
+impl Moments {
+    fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
+        let seed = std::env::var("READMILL_SEED").ok().and_then(|n| n.parse().ok());
+        let seed = seed.unwrap_or_else(|| u64::from(now) | 1);
+        println!("READMILL_SEED={seed}");
+        Self(seed)
+    }
+
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % below
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_instances_leave_the_documents_of_an_undisturbed_run() {
+    let corner = Corner::new("kills");
+    let file = corner.configuration_file();
+    let file = file.to_str().unwrap();
+    corner.make_topics().await;
+    let (events, workload) = (EVENTS.to_string(), ["--seed", "11", "--keys", "2000"]);
+    let produce = ["produce", "--kafka", "-c", file, "--events", &events];
+    let faults = ["--duplicates-per-mille", "30", "--swaps-per-mille", "20"];
+    let loading: Vec<String> =
+        [&produce[..], &workload, &faults].concat().into_iter().map(str::to_owned).collect();
+    // The log grows while instances come and go.
+    let loading = std::thread::spawn(move || {
+        succeed(&loading.iter().map(String::as_str).chain(["--rate", "6000"]).collect::<Vec<_>>())
+    });
+    disturb(&corner);
+    loading.join().unwrap();
+    let (one, two) = (corner.start(), corner.start());
+    one.wait_for("/readyz", LIMIT);
+    two.wait_for("/readyz", LIMIT);
+    wait_until_quiet(&[&one, &two], 0.0, LIMIT);
+    let knobs = Knobs { seed: 11, events: EVENTS, members: 2000, ..Knobs::default() };
+    check(&corner, &knobs).await;
+    assert_eq!((one.stop(), two.stop()), (Some(0), Some(0)));
+}
+
+/// Two instances, of which the older is killed and another started, again and again.
+fn disturb(corner: &Corner) {
+    let mut moments = Moments::new();
+    let (mut old, mut young) = (corner.start(), corner.start());
+    for kill in 0..kills() {
+        std::thread::sleep(Duration::from_millis(200 + moments.next(1500)));
+        let victim: Mill = std::mem::replace(&mut old, young);
+        victim.kill();
+        young = corner.start();
+        println!("kill {kill}");
+    }
+}
+
+async fn check(corner: &Corner, knobs: &Knobs) {
+    let points = oracle::fold::<Points>(Source::new(knobs.clone()).unwrap());
+    let deliveries = oracle::fold::<Deliveries>(Source::new(knobs.clone()).unwrap());
+    let store = corner.mongo().await.documents("points", 1).await.unwrap();
+    let found = contents::<Points>(&store).await;
+    same(found, points.states.len(), points.digest().unwrap());
+    let store = corner.redis().await.documents("deliveries", 1).await.unwrap();
+    let found = contents::<Deliveries>(&store).await;
+    same(found, deliveries.states.len(), deliveries.digest().unwrap());
+}
+
+#[track_caller]
+fn same(found: Contents, living: usize, digest: readmill_core::digest::Digest) {
+    assert_eq!((found.living, found.waiting), (living, 0));
+    assert_eq!(found.digest, digest, "a document differs from the undisturbed fold's");
+}

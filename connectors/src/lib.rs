@@ -1,6 +1,6 @@
 //! The outside world behind the ports: one room for each service, store and format.
 
-mod address;
+pub mod address;
 pub mod archive;
 pub mod conformance;
 pub mod embedded;

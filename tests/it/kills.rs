@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use readmill_models::{Deliveries, Points};
 use readmill_workload::{Knobs, Source, oracle};
 
-use crate::mill::{Mill, succeed};
-use crate::real::{Contents, Corner, contents, wait_until_quiet};
+use crate::mill::{Mill, succeed, wait};
+use crate::real::{Contents, Corner, consumed, contents, wait_until_quiet};
 
 const EVENTS: u64 = 60_000;
+const RATE: &str = "2000";
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// How many kills; `READMILL_KILLS` asks for more.
@@ -50,29 +51,32 @@ async fn killed_instances_leave_the_documents_of_an_undisturbed_run() {
         [&produce[..], &workload, &faults].concat().into_iter().map(str::to_owned).collect();
     // The log grows while instances come and go.
     let loading = std::thread::spawn(move || {
-        succeed(&loading.iter().map(String::as_str).chain(["--rate", "6000"]).collect::<Vec<_>>())
+        succeed(&loading.iter().map(String::as_str).chain(["--rate", RATE]).collect::<Vec<_>>())
     });
     disturb(&corner);
     loading.join().unwrap();
     let (one, two) = (corner.start(), corner.start());
     one.wait_for("/readyz", LIMIT);
     two.wait_for("/readyz", LIMIT);
-    wait_until_quiet(&[&one, &two], 0.0, LIMIT);
+    wait_until_quiet(&[&one, &two], LIMIT);
     let knobs = Knobs { seed: 11, events: EVENTS, members: 2000, ..Knobs::default() };
     check(&corner, &knobs).await;
     assert_eq!((one.stop(), two.stop()), (Some(0), Some(0)));
 }
 
-/// Two instances, of which the older is killed and another started, again and again.
+/// Two instances, of which the older is killed and another started, again and again: each time
+/// at a random moment after the two have got further, so that every kill meets work in hand.
 fn disturb(corner: &Corner) {
     let mut moments = Moments::new();
     let (mut old, mut young) = (corner.start(), corner.start());
     for kill in 0..kills() {
-        std::thread::sleep(Duration::from_millis(200 + moments.next(1500)));
+        let before = consumed(&[&old, &young]);
+        wait(LIMIT, "the instances to get further", || consumed(&[&old, &young]) > before);
+        std::thread::sleep(Duration::from_millis(moments.next(900)));
         let victim: Mill = std::mem::replace(&mut old, young);
+        println!("kill {kill}: {} records consumed by the two", consumed(&[&victim, &old]));
         victim.kill();
         young = corner.start();
-        println!("kill {kill}");
     }
 }
 

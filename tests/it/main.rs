@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a failure is read with")]
 
+mod bad_input;
 mod demo;
 mod end_to_end;
+mod fixtures;
+mod house;
 mod kills;
 mod mill;
 mod paths;

@@ -67,7 +67,7 @@ kind = "kafka"
 [kafka]
 brokers = "{brokers}"
 group_prefix = "{name}"
-session_timeout_ms = 6000
+session_timeout_ms = 1500
 
 [registry]
 urls = ["{registry}"]
@@ -152,17 +152,18 @@ pub async fn contents<M: ReadModel>(store: &impl Store<M>) -> Contents {
     contents
 }
 
-/// Waits until the instances together have settled everything: nothing consumed for a while, and
-/// all partitions assigned.
-pub fn wait_until_quiet(mills: &[&Mill], at_least: f64, limit: Duration) {
-    let consumed =
-        || -> f64 { mills.iter().filter_map(|mill| mill.metric("readmill_consumed_total")).sum() };
-    wait(limit, &format!("{at_least} records to be consumed"), || consumed() >= at_least);
-    let mut last = (consumed(), 0);
+/// How many records the instances have consumed together.
+pub fn consumed(mills: &[&Mill]) -> f64 {
+    mills.iter().filter_map(|mill| mill.metric("readmill_consumed_total")).sum()
+}
+
+/// Waits until the instances have settled everything that there is: nothing consumed for a while.
+pub fn wait_until_quiet(mills: &[&Mill], limit: Duration) {
+    let mut last = (consumed(mills), 0);
     wait(limit, "the instances to be quiet", || {
         std::thread::sleep(Duration::from_millis(200));
-        let now = consumed();
+        let now = consumed(mills);
         last = if now > last.0 { (now, 0) } else { (now, last.1 + 1) };
-        last.1 >= 10
+        last.1 >= 20
     });
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// `[store.embedded]`: documents, views, held records and reactions in one directory of this
+/// `[embedded]`: documents, views, held records and reactions in one directory of this
 /// machine. One process at a time may have it open; others ask that process over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{address, life};
 
-/// `[store.mongo]`: documents in a MongoDB replica set. Every write is acknowledged by a majority
+/// `[mongo]`: documents in a MongoDB replica set. Every write is acknowledged by a majority
 /// that has it in its journals.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

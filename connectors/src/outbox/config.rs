@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::address;
 
-/// `[produce.outbox]`: rows for the outbox tables of a PostgreSQL database.
+/// Rows for the outbox tables of a PostgreSQL database.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutboxConfig {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{address, life};
 
-/// `[store.redis]` and `[mirror.redis]`: one Redis primary, with or without replicas. A cluster is
+/// `[redis]` and `[mirror.redis]`: one Redis primary, with or without replicas. A cluster is
 /// not supported.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use readmill_connectors::address::told;
 use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
 use readmill_connectors::redis::RedisConfig;
@@ -166,12 +167,4 @@ fn mongodb(mongo: &MongoConfig) -> String {
 
 fn redis_at(redis: &RedisConfig) -> String {
     format!("Redis at {}, keys {}…", told(&redis.uri), redis.prefix)
-}
-
-/// An address without its user, password and options.
-fn told(uri: &str) -> String {
-    let (scheme, rest) = uri.split_once("://").unwrap_or(("", uri));
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-    let place = rest.split(['?', '#']).next().unwrap_or_default();
-    format!("{scheme}://{}", place.trim_end_matches('/'))
 }

@@ -65,12 +65,11 @@ impl Counts {
         *self.slot(outcome) += 1;
     }
 
-    /// Moves one record that waited to its end.
-    pub fn release(&mut self, outcome: Outcome) {
-        if self.waiting > 0 {
-            self.waiting -= 1;
-            *self.slot(outcome) += 1;
-        }
+    /// Moves records that waited to their end.
+    pub fn release(&mut self, outcome: Outcome, n: u64) {
+        let moved = n.min(self.waiting);
+        self.waiting -= moved;
+        *self.slot(outcome) += moved;
     }
 
     /// Adds the counts of another partition or run.

@@ -1,21 +1,22 @@
 //! The river: one batch of one partition through the eight stations, in this one function.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::future::try_join_all;
-use readmill_core::{Ledger, Outcome, Position, ReadModel, ResumeAt};
+use readmill_core::{Ledger, Outcome, ReadModel, ResumeAt};
 
 use crate::fault::Fault;
 use crate::metrics::Meter;
-use crate::patience::{Patience, patiently};
+use crate::patience::Patience;
 use crate::ports::{HeldRecord, Ports};
 use crate::reader::{self, Reader};
 use crate::record::Record;
 use crate::route::Routed;
 use crate::run::Limits;
-use crate::shard::{Batch, End, Shard};
-use crate::tally::Tally;
+use crate::shard::{self, Batch, End, Shard};
+use crate::tally::{Settled, Tally};
 
 /// The stations whose time is measured, under their names in metrics and spans. 2 to 5 are pure
 /// and of nanoseconds a record, so they are timed together.
@@ -42,7 +43,7 @@ impl<'p, M: ReadModel> River<'p, M> {
         Self {
             ports,
             tally,
-            reader: Reader::new(std::sync::Arc::clone(&ports.schemas), patience.clone()),
+            reader: Reader::new(Arc::clone(&ports.schemas), patience.clone()),
             shards: (0..shards).map(|_| Shard::new(cached, patience.clone())).collect(),
             patience,
             ledger: None,
@@ -88,7 +89,6 @@ impl<'p, M: ReadModel> River<'p, M> {
         let Some(first) = records.first() else {
             return records;
         };
-        self.tally.begin(&first.position);
         let ledger = self
             .ledger
             .get_or_insert_with(|| Ledger::starting_at(ResumeAt::stored(first.position.offset.0)));
@@ -102,9 +102,6 @@ impl<'p, M: ReadModel> River<'p, M> {
         records: &[Record],
         keyless: &[(usize, String)],
     ) -> Result<(), Fault> {
-        if keyless.is_empty() {
-            return Ok(());
-        }
         let held_at_ms = self.ports.clock.now_ms();
         let held: Vec<HeldRecord> = keyless
             .iter()
@@ -114,7 +111,7 @@ impl<'p, M: ReadModel> River<'p, M> {
                 Some(HeldRecord { model: M::NAME, key: None, reason, held_at_ms, record })
             })
             .collect();
-        patiently!(self.patience, self.ports.held.hold(&held))
+        shard::keep(&mut self.patience, self.ports, &held).await
     }
 
     /// Station 8: every record has its outcome; the ledger says how far that is contiguous.
@@ -124,30 +121,27 @@ impl<'p, M: ReadModel> River<'p, M> {
         aside: Vec<(usize, Outcome)>,
         ends: Vec<Vec<End>>,
     ) -> Option<ResumeAt> {
-        let mut outcomes = vec![Outcome::Skipped; records.len()];
-        let mut note = |at: usize, outcome: Outcome| {
-            if let Some(slot) = outcomes.get_mut(at) {
-                *slot = outcome.max(*slot);
-            }
-        };
-        aside.into_iter().for_each(|(at, outcome)| note(at, outcome));
-        let mut released: Vec<(Position, Outcome)> = Vec::new();
-        let now_ms = self.ports.clock.now_ms();
-        for End { record, taken, committed_ms } in ends.into_iter().flatten() {
-            note(record, taken.outcome);
-            released.extend(taken.released);
-            if taken.undecided {
-                self.ports.metrics.add(Meter::Undecided, &[M::NAME], 1);
-            }
-            if let Some(ms) = committed_ms.filter(|_| taken.outcome == Outcome::Applied) {
-                let seconds = (now_ms - ms).max(0) as f64 / 1000.0;
-                self.ports.metrics.observe(Meter::Freshness, &[M::NAME], seconds);
-            }
+        let (mut parts, mut released) = (aside, Vec::new());
+        for end in ends.into_iter().flatten() {
+            self.observe(&end);
+            parts.push((end.record, end.taken.outcome));
+            released.extend(end.taken.released);
         }
-        self.tally.count(&outcomes, &released);
+        self.tally.count(Settled::of(records, &parts, released));
         let ledger = self.ledger.as_mut()?;
         records.iter().for_each(|record| ledger.finish(record.position.offset));
         Some(ledger.resume_at())
+    }
+
+    /// What a part's end says to those who watch.
+    fn observe(&self, end: &End) {
+        if end.taken.undecided {
+            self.ports.metrics.add(Meter::Undecided, &[M::NAME], 1);
+        }
+        if let Some(ms) = end.committed_ms.filter(|_| end.taken.outcome == Outcome::Applied) {
+            let seconds = (self.ports.clock.now_ms() - ms).max(0) as f64 / 1000.0;
+            self.ports.metrics.observe(Meter::Freshness, &[M::NAME], seconds);
+        }
     }
 
     fn time(&self, station: &'static str, began: Instant) {

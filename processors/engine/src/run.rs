@@ -121,6 +121,8 @@ async fn work<M: ReadModel>(
         pulse.idle(model, &partition);
     }
     pulse.released(model, &partition);
+    let labels = [model, &partition.topic, &partition.index.to_string()];
+    ports.metrics.remove(Meter::ResumeAt, &labels);
     ports.metrics.shift(Meter::Partitions, &[model], -1);
     tracing::info!(model, %partition, "partition released");
     result

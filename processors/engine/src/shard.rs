@@ -133,10 +133,7 @@ impl<M: ReadModel> Shard<M> {
                 Some(HeldRecord { model: M::NAME, key, reason, held_at_ms: now_ms, record })
             })
             .collect();
-        if held.is_empty() {
-            return Ok(());
-        }
-        patiently!(self.patience, batch.ports.held.hold(&held))
+        keep(&mut self.patience, batch.ports, &held).await
     }
 
     /// Station 7, first half. Answers for each work whether its write is unsure.
@@ -216,6 +213,22 @@ impl<M: ReadModel> Shard<M> {
         }
         self.hot.put(work.key, work.document);
     }
+}
+
+/// Keeps held records, and says so: a person has to look at them.
+pub async fn keep<M: ReadModel>(
+    patience: &mut Patience,
+    ports: &Ports<M>,
+    held: &[HeldRecord],
+) -> Result<(), Fault> {
+    if held.is_empty() {
+        return Ok(());
+    }
+    for HeldRecord { reason, record, .. } in held {
+        let position = &record.position;
+        tracing::warn!(model = M::NAME, %position, reason, "held");
+    }
+    patiently!(patience, ports.held.hold(held))
 }
 
 /// Reactions owed to records of this partition; those of others are their own workers' to send.

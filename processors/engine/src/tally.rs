@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use readmill_core::{Counts, Offset, Outcome, Partition, Position};
+use readmill_core::{Counts, Outcome, Position};
 
 use crate::metrics::{Meter, Metrics};
+use crate::record::Record;
 
 /// What became of every record that this process took in for one model.
 #[derive(Debug, Clone)]
@@ -15,14 +16,58 @@ pub struct Tally {
     books: Arc<Mutex<Books>>,
 }
 
+/// How the records of a settled batch ended.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// The end of every record.
+    pub ends: Vec<Outcome>,
+    /// The records among them that wait, each with the number of documents that it waits in.
+    pub waiting: Vec<(Position, u32)>,
+    /// Events that had waited in a document, and have come to their end there.
+    pub released: Vec<(Position, Outcome)>,
+}
+
+impl Settled {
+    /// Gathers a batch from the ends of its records' parts: a record ends as its weightiest part.
+    pub fn of(
+        records: &[Record],
+        parts: &[(usize, Outcome)],
+        released: Vec<(Position, Outcome)>,
+    ) -> Self {
+        let mut ends = vec![Outcome::Skipped; records.len()];
+        let mut waits = vec![0; records.len()];
+        for &(at, outcome) in parts {
+            if let (Some(end), Some(waits)) = (ends.get_mut(at), waits.get_mut(at)) {
+                *end = outcome.max(*end);
+                *waits += u32::from(outcome == Outcome::Waiting);
+            }
+        }
+        let all = records.iter().zip(&ends).zip(waits);
+        let waiting = all.filter(|((_, end), _)| **end == Outcome::Waiting);
+        let waiting = waiting.map(|((record, _), waits)| (record.position.clone(), waits));
+        Self { waiting: waiting.collect(), ends, released }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Books {
     counts: Counts,
-    /// Where this process began to read each partition: a record that waited since an earlier
-    /// process was not consumed by this one.
-    began: BTreeMap<Partition, Offset>,
+    /// The waiting records that this process took in. Those of earlier processes are not here, so
+    /// that their release is not counted as if this one had consumed them.
+    waiting: BTreeMap<Position, Waits>,
     /// Whether any partition was ever assigned.
     assigned: bool,
+}
+
+/// A record that waits.
+#[derive(Debug, Default)]
+struct Waits {
+    /// How often this process took it in: again after a partition went and came back.
+    times: u64,
+    /// In how many documents it still waits.
+    documents: u32,
+    /// The weightiest end that it has come to in others.
+    end: Option<Outcome>,
 }
 
 impl Tally {
@@ -41,25 +86,14 @@ impl Tally {
         self.with(|books| books.assigned)
     }
 
-    /// Notes the first record of a partition that this process reads.
-    pub fn begin(&self, first: &Position) {
+    /// Counts a settled batch.
+    pub fn count(&self, settled: Settled) {
         self.with(|books| {
-            books.began.entry(first.partition.clone()).or_insert(first.offset);
+            let before = books.counts;
+            books.count(settled);
+            // Under the lock, so that no older number overwrites a newer one.
+            self.report(before, books.counts);
         });
-    }
-
-    /// Counts a settled batch: how its records ended, and which waiting ones it released.
-    pub fn count(&self, ends: &[Outcome], released: &[(Position, Outcome)]) {
-        let mut batch = Counts::default();
-        for &end in ends {
-            batch.count(end);
-        }
-        let (now, ours) = self.with(|books| {
-            books.counts.add(batch);
-            let ours = books.release(released);
-            (books.counts, ours)
-        });
-        self.report(batch, &ours, now);
     }
 
     /// The counts so far.
@@ -67,12 +101,12 @@ impl Tally {
         self.with(|books| books.counts)
     }
 
-    fn report(&self, batch: Counts, ours: &[Outcome], now: Counts) {
+    fn report(&self, before: Counts, now: Counts) {
         let metrics = &self.metrics;
-        metrics.add(Meter::Consumed, &[self.model], batch.consumed);
+        metrics.add(Meter::Consumed, &[self.model], now.consumed - before.consumed);
         for outcome in Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Waiting) {
-            let n = batch.get(outcome) + ours.iter().filter(|&&end| end == outcome).count() as u64;
-            metrics.add(Meter::Ended, &[self.model, outcome.name()], n);
+            let more = now.get(outcome) - before.get(outcome);
+            metrics.add(Meter::Ended, &[self.model, outcome.name()], more);
         }
         metrics.set(Meter::Waiting, &[self.model], now.waiting.cast_signed());
     }
@@ -83,16 +117,83 @@ impl Tally {
 }
 
 impl Books {
-    /// Moves released records from waiting to their end; answers for those that this process took.
-    fn release(&mut self, released: &[(Position, Outcome)]) -> Vec<Outcome> {
-        let ours: Vec<Outcome> = released
-            .iter()
-            .filter(|(from, _)| {
-                self.began.get(&from.partition).is_some_and(|first| *first <= from.offset)
-            })
-            .map(|&(_, outcome)| outcome)
-            .collect();
-        ours.iter().for_each(|&outcome| self.counts.release(outcome));
-        ours
+    fn count(&mut self, settled: Settled) {
+        settled.ends.into_iter().for_each(|end| self.counts.count(end));
+        for (position, documents) in settled.waiting {
+            let waits = self.waiting.entry(position).or_default();
+            waits.times += 1;
+            waits.documents = documents;
+        }
+        for (position, end) in settled.released {
+            self.release(&position, end);
+        }
+    }
+
+    /// A record has come to its end when it waits nowhere any more.
+    fn release(&mut self, position: &Position, end: Outcome) {
+        let Some(waits) = self.waiting.get_mut(position) else { return };
+        waits.documents = waits.documents.saturating_sub(1);
+        let end = waits.end.map_or(end, |other| other.max(end));
+        waits.end = Some(end);
+        if waits.documents == 0 {
+            self.counts.release(end, waits.times);
+            self.waiting.remove(position);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use readmill_core::{Offset, Partition};
+
+    use super::*;
+
+    fn at(offset: i64) -> Position {
+        Position { partition: Partition::new("t", 0), offset: Offset(offset) }
+    }
+
+    fn tally() -> Tally {
+        Tally::new("m", Metrics::new().unwrap())
+    }
+
+    #[track_caller]
+    fn check(tally: &Tally, consumed: u64, applied: u64, waiting: u64) {
+        let counts = tally.counts();
+        assert!(counts.add_up(), "{counts:?}");
+        assert_eq!((counts.consumed, counts.applied, counts.waiting), (consumed, applied, waiting));
+    }
+
+    #[test]
+    fn a_record_that_waits_in_two_documents_ends_when_it_waits_in_none() {
+        let tally = tally();
+        let ends = vec![Outcome::Waiting];
+        tally.count(Settled { ends, waiting: vec![(at(1), 2)], ..Settled::default() });
+        let released = || vec![(at(1), Outcome::Applied)];
+        tally.count(Settled { released: released(), ..Settled::default() });
+        check(&tally, 1, 0, 1);
+        tally.count(Settled { released: released(), ..Settled::default() });
+        check(&tally, 1, 1, 0);
+    }
+
+    #[test]
+    fn what_an_earlier_process_let_wait_is_not_ours_to_count() {
+        let tally = tally();
+        let ends = vec![Outcome::Waiting, Outcome::Applied];
+        let released = vec![(at(0), Outcome::Applied)];
+        tally.count(Settled { ends, waiting: vec![(at(5), 1)], released });
+        check(&tally, 2, 1, 1);
+    }
+
+    #[test]
+    fn a_record_that_was_taken_in_twice_ends_twice() {
+        let tally = tally();
+        for _ in 0..2 {
+            let ends = vec![Outcome::Waiting];
+            tally.count(Settled { ends, waiting: vec![(at(1), 1)], ..Settled::default() });
+        }
+        check(&tally, 2, 0, 2);
+        let released = vec![(at(1), Outcome::Applied)];
+        tally.count(Settled { released, ..Settled::default() });
+        check(&tally, 2, 2, 0);
     }
 }

@@ -29,7 +29,9 @@ impl ReadModel for Trail {
 
     fn admit(standing: Standing<'_, Vec<String>>, event: &PointsEvent) -> Admit {
         let label = label(event);
-        let seen = |wanted: &str| matches!(standing, Standing::Live(trail) if trail.iter().any(|seen| seen == wanted));
+        let nothing = Vec::new();
+        let trail = if let Standing::Live(trail) = standing { trail } else { &nothing };
+        let seen = |wanted: &str| trail.iter().any(|seen| seen == wanted);
         match (standing, label.strip_prefix(AFTER)) {
             (Standing::Gone, _) => Admit::Stale,
             (_, Some(wanted)) if !seen(wanted) => Admit::Wait("what it comes after"),

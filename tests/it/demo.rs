@@ -1,5 +1,6 @@
 //! The demo: one seed makes one digest, however it was interrupted, and the counts add up.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -59,14 +60,19 @@ fn a_demo_that_was_killed_goes_on_and_prints_the_same_digest() {
     let expected = demo(whole.path(), EVENTS);
     let cut = tempfile::tempdir().unwrap();
     let dir = cut.path().to_str().unwrap();
-    for pause_ms in [150, 400, 700, 1000] {
+    let positions = cut.path().join("state/points.g1/positions.json");
+    for round in 0..6 {
         let mut child = Command::new(paths::readmill())
             .args(arguments(dir, EVENTS))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(pause_ms));
+        let before = fs::read(&positions).ok();
+        mill::wait(Duration::from_secs(60), "something to be settled", || {
+            fs::read(&positions).ok() != before || child.try_wait().unwrap().is_some()
+        });
+        std::thread::sleep(Duration::from_millis(40 * round));
         child.kill().unwrap();
         child.wait().unwrap();
     }

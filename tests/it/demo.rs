@@ -83,6 +83,23 @@ fn a_demo_that_was_killed_goes_on_and_prints_the_same_digest() {
 }
 
 #[test]
+fn rows_that_cannot_be_read_hold_their_keys_and_are_accounted_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut args = arguments(dir.path().to_str().unwrap(), "20000");
+    args.extend(["--poison-per-mille", "3"]);
+    let result: Value = serde_json::from_str(&succeed(&args)).unwrap();
+    check_sum(&result);
+    let knobs = Knobs { seed: 5, events: 20_000, poison_per_mille: 3, ..Knobs::default() };
+    let points = oracle::fold::<Points>(Source::new(knobs.clone()).unwrap());
+    let deliveries = oracle::fold::<Deliveries>(Source::new(knobs).unwrap());
+    assert!(points.held > 10 && deliveries.held > 10);
+    assert!(number(&result, "held") >= points.held + deliveries.held, "{result}");
+    let mut digest = points.digest().unwrap();
+    digest.merge(deliveries.digest().unwrap());
+    assert_eq!(result["digest"], digest.to_string());
+}
+
+#[test]
 fn the_demo_serves_documents_metrics_health_and_a_page() {
     let dir = tempfile::tempdir().unwrap();
     let port = mill::free_port();

@@ -7,11 +7,13 @@
 mod bad_input;
 mod demo;
 mod end_to_end;
+mod faults;
 mod fixtures;
 mod house;
 mod kills;
 mod mill;
 mod paths;
+mod proxy;
 mod real;
 mod stores;
 mod tidy;

@@ -41,7 +41,8 @@ impl Mill {
         let file = dir.join(format!("{port}.toml"));
         let log = std::fs::File::create(dir.join(format!("{port}.log"))).unwrap();
         let instance = format!(
-            "[instance]\nhttp_listen = \"127.0.0.1:{port}\"\nstate_dir = \"{}\"\n\n",
+            "[instance]\nhttp_listen = \"127.0.0.1:{port}\"\nstate_dir = \"{}\"\n\
+             stall_limit_ms = 2000\n\n",
             dir.join("state").display()
         );
         std::fs::write(&file, instance + configuration).unwrap();

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::paths::root;
+use crate::paths::{readmill, root, stack};
 
 #[track_caller]
 fn passes(program: &str, args: &[&str]) -> String {
@@ -21,6 +21,18 @@ fn the_native_stack_and_the_compose_file_are_one_stack() {
 #[test]
 fn dashboards_and_rules_say_only_what_the_metrics_can_answer() {
     assert!(passes("dashboards/check", &[]).contains("failed=0"));
+}
+
+#[test]
+fn the_configuration_beside_the_stack_is_sound() {
+    let names = ["KAFKA_BROKERS", "REGISTRY_URL", "MONGO_URI", "REDIS_URL"];
+    let done = Command::new(readmill())
+        .args(["check", "-c", "compose/readmill.toml"])
+        .current_dir(root())
+        .envs(names.map(|name| (name, stack(name))))
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub struct KafkaConfig {
     pub drain_limit_ms: u64,
     /// Settled offsets are committed so often.
     pub commit_interval_ms: u64,
-    /// How long the start waits for a broker to answer.
+    /// How long the start waits for a broker to answer, and for topics that are not there yet.
     pub connect_timeout_ms: u64,
     /// At most so much is fetched ahead of the workers.
     pub prefetch_kib: u64,

@@ -20,6 +20,7 @@ use super::config::KafkaConfig;
 use super::lines::{BATCH_RECORDS, Lines, list_of, partitions_of};
 
 const POLL_STEP: Duration = Duration::from_millis(50);
+const TOPIC_STEP: Duration = Duration::from_millis(500);
 const SERVICE: &str = "kafka";
 
 /// A consumer group's member as a source of partitions.
@@ -85,28 +86,42 @@ impl Log for KafkaLog {
     }
 }
 
-/// Fails early, and clearly, on what would otherwise be waited for in silence.
+/// Fails early, and clearly, on what would otherwise be waited for in silence. A topic that is
+/// not there yet is given a while: a connector makes it with its first record.
 fn check_topics(
     consumer: &BaseConsumer<Context>,
     config: &KafkaConfig,
     topics: &[String],
 ) -> Result<(), Fault> {
+    let until = Instant::now() + config.connect_timeout();
     for topic in topics {
-        let found = consumer.fetch_metadata(Some(topic), config.connect_timeout());
-        let metadata = found.map_err(|error| Fault::Refused {
-            service: SERVICE,
-            detail: format!("no broker of {} answers: {error}", config.brokers),
-            hint: "check kafka.brokers, the network and that the brokers run",
-        })?;
-        if metadata.topics().iter().all(|t| t.name() != topic || t.partitions().is_empty()) {
-            return Err(Fault::Refused {
-                service: SERVICE,
-                detail: format!("topic {topic} does not exist"),
-                hint: "check the model's topics, or apply the connector that fills them",
-            });
+        while !exists(consumer, config, topic)? {
+            if Instant::now() >= until {
+                return Err(Fault::Refused {
+                    service: SERVICE,
+                    detail: format!("topic {topic} does not exist"),
+                    hint: "check the model's topics, or apply the connector that fills them",
+                });
+            }
+            tracing::info!(topic, "waiting for the topic to be made");
+            thread::sleep(TOPIC_STEP);
         }
     }
     Ok(())
+}
+
+fn exists(
+    consumer: &BaseConsumer<Context>,
+    config: &KafkaConfig,
+    topic: &str,
+) -> Result<bool, Fault> {
+    let found = consumer.fetch_metadata(Some(topic), config.connect_timeout());
+    let metadata = found.map_err(|error| Fault::Refused {
+        service: SERVICE,
+        detail: format!("no broker of {} answers: {error}", config.brokers),
+        hint: "check kafka.brokers, the network and that the brokers run",
+    })?;
+    Ok(metadata.topics().iter().any(|t| t.name() == topic && !t.partitions().is_empty()))
 }
 
 /// What the client library calls back into; always on the polling thread.

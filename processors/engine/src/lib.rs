@@ -12,6 +12,7 @@ pub mod river;
 pub mod route;
 pub mod run;
 pub mod shard;
+pub mod station;
 pub mod tally;
 pub mod work;
 

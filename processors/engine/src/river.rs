@@ -2,10 +2,9 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures::future::try_join_all;
-use readmill_core::{Ledger, Outcome, ReadModel, ResumeAt};
+use readmill_core::{Ledger, Outcome, Position, ReadModel, ResumeAt};
 
 use crate::fault::Fault;
 use crate::metrics::Meter;
@@ -16,12 +15,9 @@ use crate::record::Record;
 use crate::route::Routed;
 use crate::run::Limits;
 use crate::shard::{self, Batch, End, Shard};
+use crate::station::Lap;
+use crate::station::Station::{Envelope, Event, Intake, Route, Settle, Wire};
 use crate::tally::{Settled, Tally};
-
-/// The stations whose time is measured, under their names in metrics and spans. 2 to 5 are pure
-/// and of nanoseconds a record, so they are timed together.
-const READ: &str = "2-5 wire to route";
-const FOLD_AND_WRITE: &str = "6-7 fold and write";
 
 /// One partition's river.
 #[derive(Debug)]
@@ -56,21 +52,21 @@ impl<'p, M: ReadModel> River<'p, M> {
     /// A fault that does not pass, or `Abandoned`: then nothing of the batch is settled, and
     /// whoever reads it again finds the stamps of what was written.
     pub async fn flow(&mut self, records: Vec<Record>) -> Result<Option<ResumeAt>, Fault> {
-        let began = Instant::now();
-        let records = self.intake(records); //                                            1 intake
+        let metrics = &self.ports.metrics;
+        let mut lap = Lap::begin(metrics, M::NAME);
+        let records = lap.of(Intake, self.intake(records));
         let mut routed = Routed::new(self.shards.len());
         for (at, record) in records.iter().enumerate() {
+            let mut lap = Lap::sampled(metrics, M::NAME, at);
             let passing = async {
-                let framed = reader::wire(record)?; //                                    2 wire
-                let change = self.reader.envelope(framed).await?; //                      3 envelope
-                let event = self.reader.event(&change).await?; //                         4 event
+                let framed = lap.of(Wire, reader::wire(record))?;
+                let change = lap.of(Envelope, self.reader.envelope(framed).await)?;
+                let event = lap.of(Event, self.reader.event(&change).await)?;
                 Ok((change, event))
             };
             let passed = passing.await;
-            routed.add::<M>(at, record, passed)?; //                                      5 route
+            lap.of(Route, routed.add::<M>(at, record, passed))?;
         }
-        self.time(READ, began);
-        let began = Instant::now();
         let Some(first) = records.first() else {
             return Ok(None);
         };
@@ -79,19 +75,25 @@ impl<'p, M: ReadModel> River<'p, M> {
         let batch = Batch { ports: self.ports, records: &records, sent_below };
         let shards = self.shards.iter_mut().zip(routed.shards);
         let folding = shards.map(|(shard, queues)| shard.fold_and_write(batch, queues));
-        let ends = try_join_all(folding).await?; //                          6 fold, 7 write
-        self.time(FOLD_AND_WRITE, began);
-        Ok(self.settle(&records, routed.ends, ends)) //                                   8 settle
+        let ends = try_join_all(folding).await?; // 6 fold and 7 write, timed in each shard
+        let mut lap = Lap::begin(metrics, M::NAME);
+        Ok(lap.of(Settle, self.settle(&records, routed.ends, ends)))
     }
 
-    /// Station 1: takes records that were not taken before.
+    /// Station 1: takes records in. A log that goes back (a topic made anew, positions reset by
+    /// hand) is followed: what was folded before is known by its stamps, and counted.
     fn intake(&mut self, mut records: Vec<Record>) -> Vec<Record> {
-        let Some(first) = records.first() else {
+        let Some(Position { partition, offset }) = records.first().map(|first| &first.position)
+        else {
             return records;
         };
-        let ledger = self
-            .ledger
-            .get_or_insert_with(|| Ledger::starting_at(ResumeAt::stored(first.position.offset.0)));
+        let goes_back = self.ledger.as_ref().is_some_and(|l| l.resume_at().covers(*offset));
+        if goes_back {
+            tracing::warn!(model = M::NAME, %partition, offset = offset.0, "the log went back");
+            self.ledger = None;
+        }
+        let begin = || Ledger::starting_at(ResumeAt::stored(offset.0));
+        let ledger = self.ledger.get_or_insert_with(begin);
         records.retain(|record| ledger.take(record.position.offset));
         self.ports.metrics.observe(Meter::Batch, &[M::NAME], records.len() as f64);
         records
@@ -142,10 +144,5 @@ impl<'p, M: ReadModel> River<'p, M> {
             let seconds = (self.ports.clock.now_ms() - ms).max(0) as f64 / 1000.0;
             self.ports.metrics.observe(Meter::Freshness, &[M::NAME], seconds);
         }
-    }
-
-    fn time(&self, station: &'static str, began: Instant) {
-        let seconds = began.elapsed().as_secs_f64();
-        self.ports.metrics.observe(Meter::Station, &[M::NAME, station], seconds);
     }
 }

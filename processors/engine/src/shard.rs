@@ -12,6 +12,7 @@ use crate::patience::{Patience, patiently};
 use crate::ports::{HeldRecord, Ports, Put, Said, View, Write};
 use crate::record::Record;
 use crate::route::{Queues, Task};
+use crate::station::{Lap, Station};
 use crate::work::Work;
 
 const PAUSE_AFTER_FAULT_MS: u64 = 200;
@@ -72,13 +73,14 @@ impl<M: ReadModel> Shard<M> {
         batch: Batch<'_, M>,
         queues: Queues<M::Event>,
     ) -> Result<Vec<End>, Fault> {
-        let mut works = self.load_and_fold(batch, queues).await?;
+        let mut lap = Lap::begin(&batch.ports.metrics, M::NAME);
+        let mut works = lap.of(Station::Fold, self.load_and_fold(batch, queues).await)?;
         let mut ends = Vec::new();
         while !works.is_empty() {
             self.hold(batch, &works).await?;
             let unsure = self.write(batch, &works).await?;
             let (again, done) = self.look_up(batch, works, &unsure).await?;
-            self.tell(batch, &done).await?;
+            lap.of(Station::Write, self.tell(batch, &done).await)?;
             for work in done {
                 self.finish(work, &mut ends);
             }

@@ -89,7 +89,10 @@ impl<M: ReadModel> Document<M> {
 
     /// Takes one event in: folds it, lets it wait, or says why neither.
     pub fn take(&mut self, incoming: Incoming<'_, M::Event>) -> Taken {
-        if self.waits(|waiting| waiting.from == *incoming.from) {
+        let is_it = |waiting: &Waiting<M::Event>| {
+            waiting.from == *incoming.from && waiting.identity == *incoming.identity
+        };
+        if self.waits(is_it) {
             return Taken::as_outcome(Outcome::Waiting);
         }
         self.stamp.forget_sent(&incoming.from.partition, incoming.sent_below);

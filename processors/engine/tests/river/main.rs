@@ -228,6 +228,18 @@ async fn unframed_records_are_held_and_tombstones_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_that_goes_back_is_followed_and_its_repeats_are_counted() {
+    let world = World::<Points>::new();
+    let ports = world.ports();
+    let mut worker = worker(&ports);
+    worker.river.flow(ledger()).await.unwrap();
+    let resume_at = worker.river.flow(ledger()[40..70].to_vec()).await.unwrap();
+    assert_eq!(resume_at.unwrap().value(), 70);
+    assert_eq!(world.states(), undisturbed().await);
+    check_counts(worker.tally.counts(), 120, 30, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn work_is_given_up_when_its_partition_is_taken_away() {
     let world = World::<Points>::new();
     let ports = world.ports();

@@ -26,7 +26,7 @@ pub struct Framed<'a> {
 }
 
 /// Why a message has no frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FrameError {
     /// There are no bytes at all.
     #[error("empty message")]
@@ -36,6 +36,12 @@ pub enum FrameError {
     Short {
         /// How many bytes there are.
         length: usize,
+    },
+    /// A header that should carry the id carries something else.
+    #[error("header {name} has no schema id that is understood")]
+    Header {
+        /// The header's name.
+        name: String,
     },
     /// The message starts with something else.
     #[error("wrong magic byte {found:#04x}")]
@@ -56,6 +62,26 @@ pub fn read(message: &[u8]) -> Result<Framed<'_>, FrameError> {
         [MAGIC, ..] => Err(FrameError::Short { length: message.len() }),
         [found, ..] => Err(FrameError::Magic { found: *found }),
     }
+}
+
+/// The headers in which serializers put the id instead of framing the value: Apicurio's content
+/// id as 8 bytes, and Confluent's as a frame of its own.
+const ID_HEADERS: [&str; 2] = ["apicurio.value.contentId", "__value_schema_id"];
+
+/// Takes a message apart whose schema id may be in a header; then the whole message is the body.
+pub fn read_with<'a, 'h>(
+    message: &'a [u8],
+    headers: impl Iterator<Item = (&'h str, &'h [u8])>,
+) -> Result<Framed<'a>, FrameError> {
+    for (name, value) in headers.filter(|(name, _)| ID_HEADERS.contains(name)) {
+        let id = match value {
+            [0, 0, 0, 0, a, b, c, d] => [*a, *b, *c, *d],
+            [MAGIC, a, b, c, d] => [*a, *b, *c, *d],
+            _ => return Err(FrameError::Header { name: name.to_owned() }),
+        };
+        return Ok(Framed { schema: SchemaId(u32::from_be_bytes(id)), body: message });
+    }
+    read(message)
 }
 
 /// Appends a frame; the body is appended by `body`.
@@ -89,5 +115,18 @@ mod tests {
         let mut out = Vec::new();
         write(SchemaId(7), |out| out.extend_from_slice(b"abc"), &mut out);
         assert_eq!(read(&out), Ok(Framed { schema: SchemaId(7), body: b"abc" }));
+    }
+
+    #[test]
+    fn an_id_may_come_in_a_header() {
+        let read = |name: &'static str, value: &'static [u8]| {
+            read_with(b"body", std::iter::once((name, value)))
+        };
+        let framed = Ok(Framed { schema: SchemaId(7), body: &b"body"[..] });
+        assert_eq!(read("apicurio.value.contentId", &[0, 0, 0, 0, 0, 0, 0, 7]), framed);
+        assert_eq!(read("__value_schema_id", &[0, 0, 0, 0, 7]), framed);
+        let guid = FrameError::Header { name: "__value_schema_id".to_owned() };
+        assert_eq!(read("__value_schema_id", &[1; 17]), Err(guid));
+        assert_eq!(read("other", &[0; 5]), Err(FrameError::Magic { found: b'b' }));
     }
 }

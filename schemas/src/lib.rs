@@ -5,12 +5,14 @@ pub mod encode;
 mod events;
 pub mod framing;
 pub mod plan;
+pub mod shape;
 mod timestamp;
 pub mod writer;
 
 pub use events::{Contract, Events};
 pub use framing::{Framed, SchemaId};
 pub use plan::{Plan, PlanError, ReadError, ReadFault};
+pub use shape::Shape;
 pub use timestamp::{Timestamp, TimestampError};
 pub use writer::{WriterSchema, WriterSchemaError};
 

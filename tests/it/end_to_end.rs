@@ -11,7 +11,7 @@ use readmill_models::{Deliveries, Points};
 use readmill_schemas::{Events, Plan, SchemaId, WriterSchema, framing};
 use readmill_workload::written_schemas;
 
-use crate::mill::{succeed, wait};
+use crate::mill::{Mill, succeed, wait};
 use crate::paths::{root, stack};
 use crate::real::{Corner, contents};
 
@@ -37,13 +37,13 @@ impl Shop {
         shop
     }
 
-    /// Applies the project's own connector definition to this database.
-    fn connect(&self) {
+    /// Applies one of the project's own connector definitions to this database.
+    fn connect(&self, definition: &str) {
         let name = &self.name;
         self.stack(&[
             "connector",
             "apply",
-            "connectors/debezium/postgres/outbox.json",
+            &format!("connectors/debezium/postgres/{definition}"),
             &format!("NAME={name}"),
             &format!("DATABASE={name}"),
             &format!("TOPIC_PREFIX={name}"),
@@ -141,12 +141,35 @@ const DELIVERIES: [&str; 3] = ["deliveries_outbox_a", "deliveries_outbox_b", "de
 #[tokio::test(flavor = "multi_thread")]
 async fn committed_rows_become_documents_in_mongodb_and_redis() {
     let corner = Corner::new("e2e");
-    let shop = Shop::open(&corner);
+    corner.make_topics().await;
+    from_rows_to_documents(&corner, "outbox.json", &corner.configuration()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_the_outbox_router_become_the_same_documents() {
+    let corner = Corner::new("routed");
+    let [members, deliveries] =
+        ["member", "delivery"].map(|kind| format!("\"{}.events.{kind}\"", corner.name));
+    let configuration = corner
+        .configuration()
+        .replace(&corner.topics("points"), &members)
+        .replace(&corner.topics("deliveries"), &deliveries);
+    from_rows_to_documents(&corner, "router.json", &configuration).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flattened_rows_become_the_same_documents() {
+    let corner = Corner::new("flat");
+    corner.make_topics().await;
+    from_rows_to_documents(&corner, "flattened.json", &corner.configuration()).await;
+}
+
+async fn from_rows_to_documents(corner: &Corner, definition: &str, configuration: &str) {
+    let shop = Shop::open(corner);
     // Some rows are there before the connector: it reads them by a snapshot.
     shop.produce("1");
-    shop.connect();
-    corner.make_topics().await;
-    let mill = corner.start();
+    shop.connect(definition);
+    let mill = Mill::start(corner.dir(), configuration);
     mill.wait_for("/readyz", LIMIT);
     let points = shop.expected::<Points>(&["points_outbox"]).await;
     let deliveries = shop.expected::<Deliveries>(&DELIVERIES).await;

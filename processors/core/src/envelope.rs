@@ -1,6 +1,9 @@
-//! Station 3: what a change event's envelope says, narrowed so that nobody asks again.
+//! Station 3: what a record says of a committed outbox row, in whichever of its three shapes it
+//! comes, narrowed so that nobody asks again.
 
-use readmill_schemas::debezium::{OutboxEnvelope, Source, Value};
+use readmill_schemas::Framed;
+use readmill_schemas::debezium::{FlatOutboxRow, OutboxEnvelope, Source, Value};
+use readmill_schemas::framing::{self, FrameError};
 
 use crate::identity::{Identity, SourcePosition};
 use crate::model::Key;
@@ -15,15 +18,15 @@ pub struct Change<'a> {
     pub aggregate: &'a str,
     /// The aggregate's version, where the service keeps one.
     pub version: Option<i64>,
-    /// The event itself: Avro in the registry's framing.
-    pub payload: &'a [u8],
-    /// Where it was committed; none for rows read by a snapshot.
+    /// The event itself, or why it is none.
+    pub payload: Result<Framed<'a>, FrameError>,
+    /// Where it was committed; none for rows read by a snapshot, and for flattened or routed ones.
     pub position: Option<SourcePosition>,
     /// When it was committed, in milliseconds since 1970.
     pub committed_ms: i64,
 }
 
-/// What an envelope of an outbox table says.
+/// What a record says of an outbox table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading<'a> {
     /// A row was committed, or read by a snapshot.
@@ -34,31 +37,37 @@ pub enum Reading<'a> {
     Broken(&'static str),
 }
 
-/// Reads an envelope: outbox rows are only ever inserted, all else is housekeeping.
+/// Reads a full envelope: outbox rows are only ever inserted, all else is housekeeping.
 pub fn read<'a>(envelope: OutboxEnvelope<'a>) -> Reading<'a> {
     let OutboxEnvelope { after, source, op, .. } = envelope;
-    match (op, after) {
-        ("c", Some(row)) => {
-            let position = position(&source);
-            row_read(row, position, source.ts_ms)
-        }
-        ("r", Some(row)) => row_read(row, None, source.ts_ms),
-        ("c" | "r", None) => Reading::Broken("a created row has no after image"),
-        ("d", _) => Reading::Skip("an outbox row was cleaned away"),
-        ("u", _) => {
-            Reading::Skip("an outbox row was updated; rows are folded as they were inserted")
-        }
-        ("t", _) => Reading::Skip("an outbox table was truncated"),
-        ("m", _) => Reading::Skip("a logical message is not an outbox row"),
-        _ => Reading::Broken("the operation is none that Debezium documents"),
+    if let Err(reading) = inserted(op) {
+        return reading;
     }
+    let Some(row) = after else {
+        return Reading::Broken("a created row has no after image");
+    };
+    let Value { id, aggregate_id, version, payload, .. } = row;
+    let Some(payload) = payload else {
+        return Reading::Broken("the outbox row has no payload");
+    };
+    Reading::Row(Change {
+        event_id: id,
+        aggregate: aggregate_id,
+        version,
+        payload: framing::read(payload),
+        position: if op == "r" { None } else { position(&source) },
+        committed_ms: source.ts_ms,
+    })
 }
 
-fn row_read<'a>(
-    row: Value<'a>,
-    position: Option<SourcePosition>,
-    committed_ms: i64,
-) -> Reading<'a> {
+/// Reads a flattened row. What `add.fields` leaves out is taken from the record.
+pub fn read_flattened<'a>(row: FlatOutboxRow<'a>, timestamp_ms: i64) -> Reading<'a> {
+    if row.__deleted == Some("true") {
+        return Reading::Skip("an outbox row was cleaned away");
+    }
+    if let Err(reading) = inserted(row.__op.unwrap_or("c")) {
+        return reading;
+    }
     let Some(payload) = row.payload else {
         return Reading::Broken("the outbox row has no payload");
     };
@@ -66,10 +75,81 @@ fn row_read<'a>(
         event_id: row.id,
         aggregate: row.aggregate_id,
         version: row.version,
-        payload,
-        position,
-        committed_ms,
+        payload: framing::read(payload),
+        position: None,
+        committed_ms: row.__source_ts_ms.unwrap_or(timestamp_ms),
     })
+}
+
+/// Whether an operation inserts a row; else what to make of the record.
+fn inserted(op: &str) -> Result<(), Reading<'static>> {
+    match op {
+        "c" | "r" => Ok(()),
+        "d" => Err(Reading::Skip("an outbox row was cleaned away")),
+        "u" => Err(Reading::Skip("an outbox row was updated; rows are folded as inserted")),
+        "t" => Err(Reading::Skip("an outbox table was truncated")),
+        "m" => Err(Reading::Skip("a logical message is not an outbox row")),
+        _ => Err(Reading::Broken("the operation is none that Debezium documents")),
+    }
+}
+
+/// What the outbox event router passes on: the payload is the value, the rest is beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct Routed<'a> {
+    /// The record's key: the aggregate, as plain text or as framed Avro.
+    pub key: Option<&'a [u8]>,
+    /// The header `id`: the event's own id.
+    pub id: Option<&'a [u8]>,
+    /// The header `aggregateVersion`, or `version`.
+    pub version: Option<&'a [u8]>,
+    /// The value.
+    pub value: Framed<'a>,
+    /// When the record was published, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+}
+
+/// Reads what the outbox event router passed on.
+pub fn read_routed(routed: Routed<'_>) -> Reading<'_> {
+    let Some(event_id) = routed.id.and_then(text) else {
+        return Reading::Broken("a routed event has no header id");
+    };
+    let Some(aggregate) = routed.key.and_then(key_text) else {
+        return Reading::Broken("the key of a routed event is not text");
+    };
+    // A service without versions leaves the header empty.
+    let digits = routed.version.filter(|digits| !digits.is_empty());
+    let version = match digits.map(|digits| text(digits).map(str::parse)) {
+        None => None,
+        Some(Some(Ok(version))) => Some(version),
+        Some(Some(Err(_)) | None) => {
+            return Reading::Broken("the header aggregateVersion of a routed event is no number");
+        }
+    };
+    Reading::Row(Change {
+        event_id,
+        aggregate,
+        version,
+        payload: Ok(routed.value),
+        position: None,
+        committed_ms: routed.timestamp_ms,
+    })
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+/// A key as a string converter writes it, or as an Avro converter does: framed, with its length.
+fn key_text(key: &[u8]) -> Option<&str> {
+    let Ok(framed) = framing::read(key) else { return text(key) };
+    let (length, rest) = match framed.body {
+        [short, rest @ ..] if short & 0x81 == 0 => (usize::from(short >> 1), rest),
+        [low, high, rest @ ..] if low & 0x81 == 0x80 && high & 0x80 == 0 => {
+            (usize::from(low & 0x7f) >> 1 | usize::from(*high) << 6, rest)
+        }
+        _ => return None,
+    };
+    text(rest).filter(|text| text.len() == length)
 }
 
 /// The source position, by the best that the connector gives.
@@ -125,6 +205,64 @@ mod tests {
         ];
         for (text, pair) in table {
             assert_eq!(sequence(text), pair, "{text}");
+        }
+    }
+
+    fn framed(body: &[u8]) -> Framed<'_> {
+        Framed { schema: readmill_schemas::SchemaId(5), body }
+    }
+
+    fn routed<'a>(key: &'a [u8], id: Option<&'a [u8]>, version: Option<&'a [u8]>) -> Reading<'a> {
+        let value = framed(b"event");
+        read_routed(Routed { key: Some(key), id, version, value, timestamp_ms: 9 })
+    }
+
+    #[test]
+    fn a_routed_event_is_read_from_key_and_headers() {
+        let change = |aggregate, version| {
+            Reading::Row(Change {
+                event_id: "e-1",
+                aggregate,
+                version,
+                payload: Ok(framed(b"event")),
+                position: None,
+                committed_ms: 9,
+            })
+        };
+        let id = Some(&b"e-1"[..]);
+        assert_eq!(routed(b"m-1", id, Some(b"3")), change("m-1", Some(3)));
+        assert_eq!(routed(b"m-1", id, Some(b"")), change("m-1", None));
+        assert_eq!(routed(b"\0\0\0\0\x07\x06m-1", id, None), change("m-1", None));
+        let long = "k".repeat(200);
+        let key = [&b"\0\0\0\0\x07\x90\x03"[..], long.as_bytes()].concat();
+        assert_eq!(routed(&key, id, None), change(&long, None));
+        for (key, id, version) in [
+            (&b"m-1"[..], None, None),
+            (b"m-1", id, Some(&b"three"[..])),
+            (b"\0\0\0\0\x07\x08m-1", id, None),
+            (b"\xff", id, None),
+        ] {
+            assert!(matches!(routed(key, id, version), Reading::Broken(_)));
+        }
+    }
+
+    #[test]
+    fn a_flattened_row_is_read_unless_it_is_housekeeping() {
+        let row = FlatOutboxRow {
+            id: "e-1",
+            aggregate_id: "m-1",
+            version: Some(2),
+            payload: Some(b"\0\0\0\0\x05event"),
+            __deleted: Some("false"),
+            __op: None,
+            __source_ts_ms: None,
+        };
+        let Reading::Row(change) = read_flattened(row.clone(), 9) else { panic!("no row") };
+        assert_eq!((change.payload, change.committed_ms), (Ok(framed(b"event")), 9));
+        let table = [(Some("true"), None), (None, Some("u")), (None, Some("d")), (None, Some("t"))];
+        for (deleted, op) in table {
+            let row = FlatOutboxRow { __deleted: deleted, __op: op, ..row.clone() };
+            assert!(matches!(read_flattened(row, 9), Reading::Skip(_)));
         }
     }
 }

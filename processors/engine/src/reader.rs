@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use readmill_core::envelope::{self, Change, Reading};
+use readmill_core::envelope::{self, Change, Reading, Routed};
 use readmill_core::{Key, ReadModel};
-use readmill_schemas::debezium::OutboxEnvelope;
+use readmill_schemas::debezium::{FlatOutboxRow, OutboxEnvelope};
 use readmill_schemas::framing::{self, Framed};
 use readmill_schemas::plan::Plan;
-use readmill_schemas::{Contract, Events, SchemaId};
+use readmill_schemas::{Contract, Events, SchemaId, Shape, WriterSchema};
 
 use crate::fault::{Fault, Remedy};
 use crate::patience::{Patience, patiently};
@@ -47,7 +47,7 @@ impl From<Fault> for Aside {
     }
 }
 
-/// Station 2: the framing around the body.
+/// Station 2: the framing around the body, or the schema id in a header.
 ///
 /// # Errors
 /// A tombstone is skipped, anything that is not framed is held.
@@ -55,7 +55,8 @@ pub fn wire(record: &Record) -> Result<Framed<'_>, Aside> {
     let Some(value) = record.value.as_deref() else {
         return Err(Aside::Skip("a tombstone says nothing that its delete did not say"));
     };
-    framing::read(value).map_err(Aside::hold)
+    let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+    framing::read_with(value, headers).map_err(Aside::hold)
 }
 
 /// Reads the bodies of one partition, with the plans that it has met so far.
@@ -63,9 +64,18 @@ pub fn wire(record: &Record) -> Result<Framed<'_>, Aside> {
 pub struct Reader<M> {
     schemas: Arc<dyn SchemaBook>,
     patience: Patience,
-    envelopes: HashMap<SchemaId, Plan>,
+    forms: HashMap<SchemaId, Form>,
     events: HashMap<SchemaId, Option<EventPlan>>,
     model: PhantomData<M>,
+}
+
+/// How to read the values of one schema.
+#[derive(Debug)]
+enum Form {
+    Envelope(Plan),
+    Flattened(Plan),
+    Routed,
+    Housekeeping(&'static str),
 }
 
 /// How to read one event type, as one writer wrote it.
@@ -78,29 +88,36 @@ struct EventPlan {
 impl<M: ReadModel> Reader<M> {
     /// A reader that knows no schema yet.
     pub fn new(schemas: Arc<dyn SchemaBook>, patience: Patience) -> Self {
-        Self {
-            schemas,
-            patience,
-            envelopes: HashMap::new(),
-            events: HashMap::new(),
-            model: PhantomData,
-        }
+        let (forms, events) = (HashMap::new(), HashMap::new());
+        Self { schemas, patience, forms, events, model: PhantomData }
     }
 
-    /// Station 3: the envelope, narrowed to a committed row.
+    /// Station 3: the envelope, in whichever shape, narrowed to a committed row.
     ///
     /// # Errors
-    /// Housekeeping is skipped, what is not an outbox envelope is held.
-    pub async fn envelope<'r>(&mut self, framed: Framed<'r>) -> Result<Change<'r>, Aside> {
-        if !self.envelopes.contains_key(&framed.schema) {
-            let plan = self.plan(framed.schema, &OutboxEnvelope::CONTRACT).await?;
-            self.envelopes.insert(framed.schema, plan);
+    /// Housekeeping is skipped, what is no outbox row is held.
+    pub async fn envelope<'r>(
+        &mut self,
+        record: &'r Record,
+        framed: Framed<'r>,
+    ) -> Result<Change<'r>, Aside> {
+        if !self.forms.contains_key(&framed.schema) {
+            let form = self.form(framed.schema).await?;
+            self.forms.insert(framed.schema, form);
         }
-        let Some(plan) = self.envelopes.get(&framed.schema) else {
-            return Err(Aside::hold("no plan for the envelope"));
+        let reading = match self.forms.get(&framed.schema) {
+            Some(Form::Envelope(plan)) => {
+                envelope::read(plan.read(framed.body).map_err(Aside::hold)?)
+            }
+            Some(Form::Flattened(plan)) => {
+                let row = plan.read(framed.body).map_err(Aside::hold)?;
+                envelope::read_flattened(row, record.timestamp_ms)
+            }
+            Some(Form::Routed) => envelope::read_routed(routed(record, framed)),
+            Some(Form::Housekeeping(what)) => Reading::Skip(what),
+            None => Reading::Broken("no plan for the envelope"),
         };
-        let envelope: OutboxEnvelope<'r> = plan.read(framed.body).map_err(Aside::hold)?;
-        match envelope::read(envelope) {
+        match reading {
             Reading::Row(change) => Ok(change),
             Reading::Skip(rule) => Err(Aside::Skip(rule)),
             Reading::Broken(reason) => Err(Aside::hold(reason)),
@@ -114,7 +131,7 @@ impl<M: ReadModel> Reader<M> {
     /// key of its aggregate.
     pub async fn event(&mut self, change: &Change<'_>) -> Result<M::Event, Aside> {
         let hold = |reason: String| Aside::Hold { key: Some(change.aggregate.into()), reason };
-        let framed = framing::read(change.payload).map_err(|error| hold(error.to_string()))?;
+        let framed = change.payload.clone().map_err(|error| hold(error.to_string()))?;
         if !self.events.contains_key(&framed.schema) {
             let plan = match self.event_plan(framed.schema).await {
                 Err(Aside::Hold { reason, .. }) => return Err(hold(reason)),
@@ -130,9 +147,18 @@ impl<M: ReadModel> Reader<M> {
         }
     }
 
+    async fn form(&mut self, id: SchemaId) -> Result<Form, Aside> {
+        let writer = self.writer(id).await?;
+        Ok(match Shape::of(&writer) {
+            Shape::Envelope => Form::Envelope(plan(id, &writer, &OutboxEnvelope::CONTRACT)?),
+            Shape::Flattened => Form::Flattened(plan(id, &writer, &FlatOutboxRow::CONTRACT)?),
+            Shape::Housekeeping(what) => Form::Housekeeping(what),
+            Shape::Event => Form::Routed,
+        })
+    }
+
     async fn event_plan(&mut self, id: SchemaId) -> Result<Option<EventPlan>, Aside> {
-        let schemas = Arc::clone(&self.schemas);
-        let writer = patiently!(self.patience, schemas.schema(id))?;
+        let writer = self.writer(id).await?;
         let name = writer.name();
         let known = M::Event::CONTRACTS.iter().position(|c| Some(c.name) == name.as_deref());
         let Some((which, contract)) = known
@@ -140,14 +166,31 @@ impl<M: ReadModel> Reader<M> {
         else {
             return Ok(None);
         };
-        Ok(Some(EventPlan { which, plan: self.plan(id, contract).await? }))
+        Ok(Some(EventPlan { which, plan: plan(id, &writer, contract)? }))
     }
 
-    async fn plan(&mut self, id: SchemaId, contract: &Contract) -> Result<Plan, Aside> {
+    async fn writer(&mut self, id: SchemaId) -> Result<Arc<WriterSchema>, Fault> {
         let schemas = Arc::clone(&self.schemas);
-        let writer = patiently!(self.patience, schemas.schema(id))?;
-        Plan::compile(&writer, contract).map_err(|error| {
-            Aside::from(Fault::UnusableSchema { id: id.0, detail: error.to_string() })
-        })
+        patiently!(self.patience, schemas.schema(id))
+    }
+}
+
+fn plan(id: SchemaId, writer: &WriterSchema, contract: &Contract) -> Result<Plan, Aside> {
+    Plan::compile(writer, contract)
+        .map_err(|error| Aside::from(Fault::UnusableSchema { id: id.0, detail: error.to_string() }))
+}
+
+/// What the outbox event router puts beside an event.
+fn routed<'r>(record: &'r Record, value: Framed<'r>) -> Routed<'r> {
+    let header = |name: &str| {
+        let found = record.headers.iter().find(|(header, _)| header == name);
+        found.map(|(_, value)| value.as_slice())
+    };
+    Routed {
+        key: record.key.as_deref(),
+        id: header("id"),
+        version: header("aggregateVersion").or_else(|| header("version")),
+        value,
+        timestamp_ms: record.timestamp_ms,
     }
 }

@@ -60,7 +60,7 @@ impl<'p, M: ReadModel> River<'p, M> {
             let mut lap = Lap::sampled(metrics, M::NAME, at);
             let passing = async {
                 let framed = lap.of(Wire, reader::wire(record))?;
-                let change = lap.of(Envelope, self.reader.envelope(framed).await)?;
+                let change = lap.of(Envelope, self.reader.envelope(record, framed).await)?;
                 let event = lap.of(Event, self.reader.event(&change).await)?;
                 Ok((change, event))
             };

@@ -4,6 +4,7 @@
 pub mod encode;
 mod events;
 pub mod framing;
+pub mod json;
 pub mod plan;
 pub mod shape;
 mod timestamp;

@@ -18,12 +18,39 @@ pub struct Change<'a> {
     pub aggregate: &'a str,
     /// The aggregate's version, where the service keeps one.
     pub version: Option<i64>,
-    /// The event itself, or why it is none.
-    pub payload: Result<Framed<'a>, FrameError>,
+    /// The event itself.
+    pub payload: Payload<'a>,
     /// Where it was committed; none for rows read by a snapshot, and for flattened or routed ones.
     pub position: Option<SourcePosition>,
     /// When it was committed, in milliseconds since 1970.
     pub committed_ms: i64,
+}
+
+/// An event in an outbox row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// Avro, with the schema that it was written with.
+    Avro(Framed<'a>),
+    /// JSON text, and the event type that the row names.
+    Json {
+        /// The unqualified name of the contract.
+        event_type: &'a str,
+        /// The text.
+        text: &'a [u8],
+    },
+    /// Neither, and why.
+    Broken(FrameError),
+}
+
+impl<'a> Payload<'a> {
+    /// Tells framed Avro from JSON text by the first byte.
+    fn of(bytes: &'a [u8], event_type: &'a str) -> Self {
+        match framing::read(bytes) {
+            Ok(framed) => Self::Avro(framed),
+            Err(FrameError::Magic { found: b'{' }) => Self::Json { event_type, text: bytes },
+            Err(error) => Self::Broken(error),
+        }
+    }
 }
 
 /// What a record says of an outbox table.
@@ -46,7 +73,7 @@ pub fn read<'a>(envelope: OutboxEnvelope<'a>) -> Reading<'a> {
     let Some(row) = after else {
         return Reading::Broken("a created row has no after image");
     };
-    let Value { id, aggregate_id, version, payload, .. } = row;
+    let Value { id, aggregate_id, version, r#type, payload, .. } = row;
     let Some(payload) = payload else {
         return Reading::Broken("the outbox row has no payload");
     };
@@ -54,7 +81,7 @@ pub fn read<'a>(envelope: OutboxEnvelope<'a>) -> Reading<'a> {
         event_id: id,
         aggregate: aggregate_id,
         version,
-        payload: framing::read(payload),
+        payload: Payload::of(payload, r#type),
         position: if op == "r" { None } else { position(&source) },
         committed_ms: source.ts_ms,
     })
@@ -75,7 +102,7 @@ pub fn read_flattened<'a>(row: FlatOutboxRow<'a>, timestamp_ms: i64) -> Reading<
         event_id: row.id,
         aggregate: row.aggregate_id,
         version: row.version,
-        payload: framing::read(payload),
+        payload: Payload::of(payload, row.r#type),
         position: None,
         committed_ms: row.__source_ts_ms.unwrap_or(timestamp_ms),
     })
@@ -129,7 +156,7 @@ pub fn read_routed(routed: Routed<'_>) -> Reading<'_> {
         event_id,
         aggregate,
         version,
-        payload: Ok(routed.value),
+        payload: Payload::Avro(routed.value),
         position: None,
         committed_ms: routed.timestamp_ms,
     })
@@ -224,7 +251,7 @@ mod tests {
                 event_id: "e-1",
                 aggregate,
                 version,
-                payload: Ok(framed(b"event")),
+                payload: Payload::Avro(framed(b"event")),
                 position: None,
                 committed_ms: 9,
             })
@@ -247,18 +274,28 @@ mod tests {
     }
 
     #[test]
+    fn payloads_are_told_apart_by_their_first_byte() {
+        let json = Payload::Json { event_type: "PointsEarned", text: b"{}" };
+        assert_eq!(Payload::of(b"{}", "PointsEarned"), json);
+        let broken = |bytes| matches!(Payload::of(bytes, "PointsEarned"), Payload::Broken(_));
+        assert!(broken(b"") && broken(b"\0\0") && broken(b"[]") && broken(b"__debezium"));
+    }
+
+    #[test]
     fn a_flattened_row_is_read_unless_it_is_housekeeping() {
         let row = FlatOutboxRow {
             id: "e-1",
             aggregate_id: "m-1",
             version: Some(2),
+            r#type: "PointsEarned",
             payload: Some(b"\0\0\0\0\x05event"),
             __deleted: Some("false"),
             __op: None,
             __source_ts_ms: None,
         };
         let Reading::Row(change) = read_flattened(row.clone(), 9) else { panic!("no row") };
-        assert_eq!((change.payload, change.committed_ms), (Ok(framed(b"event")), 9));
+        let event = Payload::Avro(framed(b"event"));
+        assert_eq!((change.payload, change.committed_ms), (event, 9));
         let table = [(Some("true"), None), (None, Some("u")), (None, Some("d")), (None, Some("t"))];
         for (deleted, op) in table {
             let row = FlatOutboxRow { __deleted: deleted, __op: op, ..row.clone() };

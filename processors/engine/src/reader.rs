@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use readmill_core::envelope::{self, Change, Reading, Routed};
+use readmill_core::envelope::{self, Change, Payload, Reading, Routed};
 use readmill_core::{Key, ReadModel};
 use readmill_schemas::debezium::{FlatOutboxRow, OutboxEnvelope};
 use readmill_schemas::framing::{self, Framed};
+use readmill_schemas::json::JsonContract;
 use readmill_schemas::plan::Plan;
 use readmill_schemas::{Contract, Events, SchemaId, Shape, WriterSchema};
 
@@ -15,6 +16,8 @@ use crate::fault::{Fault, Remedy};
 use crate::patience::{Patience, patiently};
 use crate::ports::SchemaBook;
 use crate::record::Record;
+
+const NOT_OURS: &str = "the event type is of no interest to the model";
 
 /// Why a record does not go on to the next station.
 #[derive(Debug)]
@@ -66,6 +69,8 @@ pub struct Reader<M> {
     patience: Patience,
     forms: HashMap<SchemaId, Form>,
     events: HashMap<SchemaId, Option<EventPlan>>,
+    /// The contracts for JSON text, made with the first one.
+    json: Vec<JsonContract>,
     model: PhantomData<M>,
 }
 
@@ -88,8 +93,8 @@ struct EventPlan {
 impl<M: ReadModel> Reader<M> {
     /// A reader that knows no schema yet.
     pub fn new(schemas: Arc<dyn SchemaBook>, patience: Patience) -> Self {
-        let (forms, events) = (HashMap::new(), HashMap::new());
-        Self { schemas, patience, forms, events, model: PhantomData }
+        let (forms, events, json) = (HashMap::new(), HashMap::new(), Vec::new());
+        Self { schemas, patience, forms, events, json, model: PhantomData }
     }
 
     /// Station 3: the envelope, in whichever shape, narrowed to a committed row.
@@ -130,21 +135,48 @@ impl<M: ReadModel> Reader<M> {
     /// An event type of another subject is skipped; a payload that cannot be read is held with the
     /// key of its aggregate.
     pub async fn event(&mut self, change: &Change<'_>) -> Result<M::Event, Aside> {
-        let hold = |reason: String| Aside::Hold { key: Some(change.aggregate.into()), reason };
-        let framed = change.payload.clone().map_err(|error| hold(error.to_string()))?;
+        let read = match &change.payload {
+            Payload::Avro(framed) => self.avro(*framed).await,
+            Payload::Json { event_type, text } => self.json(event_type, text),
+            Payload::Broken(error) => Err(Aside::hold(error)),
+        };
+        read.map_err(|aside| match aside {
+            Aside::Hold { reason, .. } => {
+                Aside::Hold { key: Some(change.aggregate.into()), reason }
+            }
+            Aside::Skip(_) | Aside::Fault(_) => aside,
+        })
+    }
+
+    async fn avro(&mut self, framed: Framed<'_>) -> Result<M::Event, Aside> {
         if !self.events.contains_key(&framed.schema) {
-            let plan = match self.event_plan(framed.schema).await {
-                Err(Aside::Hold { reason, .. }) => return Err(hold(reason)),
-                found => found?,
-            };
+            let plan = self.event_plan(framed.schema).await?;
             self.events.insert(framed.schema, plan);
         }
         match self.events.get(&framed.schema) {
             Some(Some(EventPlan { which, plan })) => {
-                M::Event::read(*which, plan, framed.body).map_err(|error| hold(error.to_string()))
+                M::Event::read(*which, plan, framed.body).map_err(Aside::hold)
             }
-            Some(None) | None => Err(Aside::Skip("the event type is of no interest to the model")),
+            Some(None) | None => Err(Aside::Skip(NOT_OURS)),
         }
+    }
+
+    fn json(&mut self, event_type: &str, text: &[u8]) -> Result<M::Event, Aside> {
+        let is_it = |contract: &Contract| {
+            contract.name.rsplit('.').next().is_some_and(|name| name == event_type)
+        };
+        let Some(which) = M::Event::CONTRACTS.iter().position(is_it) else {
+            return Err(Aside::Skip(NOT_OURS));
+        };
+        if self.json.is_empty() {
+            let contracts = M::Event::CONTRACTS.iter().map(JsonContract::new);
+            self.json = contracts.collect::<Result<_, _>>().map_err(Aside::hold)?;
+        }
+        let Some(contract) = self.json.get(which) else {
+            return Err(Aside::Skip(NOT_OURS));
+        };
+        let body = contract.body(text).map_err(Aside::hold)?;
+        M::Event::read(which, contract.plan(), &body).map_err(Aside::hold)
     }
 
     async fn form(&mut self, id: SchemaId) -> Result<Form, Aside> {

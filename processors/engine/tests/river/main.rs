@@ -213,6 +213,26 @@ async fn worker_again(world: &World<Points>, log: Vec<Record>) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_payload_may_be_json_text() {
+    let world = World::<Points>::new();
+    let ports = world.ports();
+    let mut worker = worker(&ports);
+    let text = br#"{"ledger_id": "l", "member_id": "m-1", "occurred_at": 1, "lot_id": "a",
+                    "points": 7, "expires_at": 2}"#;
+    let poison = br#"{"ledger_id": "l"}"#;
+    let log = vec![json_record(0, 1, text), json_record(1, 2, poison), json_record(2, 3, text)];
+    worker.river.flow(log).await.unwrap();
+    assert_eq!(world.states()[&Key::from("m-1")].as_ref().unwrap().available, 7);
+    check_counts(worker.tally.counts(), 1, 0, 2);
+    assert_eq!(world.held().len(), 2, "what does not fit holds its key");
+}
+
+fn json_record(offset: i64, version: i64, text: &[u8]) -> Record {
+    let event_id = format!("e-{version}");
+    record_of(offset, "m-1", Some(version), &event_id, text)
+}
+
+#[tokio::test(start_paused = true)]
 async fn unframed_records_are_held_and_tombstones_skipped() {
     let world = World::<Points>::new();
     let ports = world.ports();

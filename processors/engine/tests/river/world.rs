@@ -261,7 +261,7 @@ pub fn record_of(
             aggregate_type: "any",
             aggregate_id: aggregate,
             version,
-            r#type: "any",
+            r#type: "PointsEarned",
             payload: Some(payload),
         }),
         source: source(offset, &sequence),

@@ -73,15 +73,13 @@ pub fn read_with<'a, 'h>(
     message: &'a [u8],
     headers: impl Iterator<Item = (&'h str, &'h [u8])>,
 ) -> Result<Framed<'a>, FrameError> {
-    for (name, value) in headers.filter(|(name, _)| ID_HEADERS.contains(name)) {
-        let id = match value {
-            [0, 0, 0, 0, a, b, c, d] => [*a, *b, *c, *d],
-            [MAGIC, a, b, c, d] => [*a, *b, *c, *d],
-            _ => return Err(FrameError::Header { name: name.to_owned() }),
-        };
-        return Ok(Framed { schema: SchemaId(u32::from_be_bytes(id)), body: message });
-    }
-    read(message)
+    let mut ids = headers.filter(|(name, _)| ID_HEADERS.contains(name));
+    let id = match ids.next() {
+        None => return read(message),
+        Some((_, [0, 0, 0, 0, a, b, c, d] | [MAGIC, a, b, c, d])) => [*a, *b, *c, *d],
+        Some((name, _)) => return Err(FrameError::Header { name: name.to_owned() }),
+    };
+    Ok(Framed { schema: SchemaId(u32::from_be_bytes(id)), body: message })
 }
 
 /// Appends a frame; the body is appended by `body`.

@@ -106,6 +106,26 @@ fn a_wrong_password_is_never_printed() {
 }
 
 #[test]
+fn a_candidate_schema_that_breaks_a_model_is_named() {
+    let corner = Corner::new("candidate");
+    let configuration = corner.configuration_file();
+    let candidate = corner.dir().join("EarnCancelled.avsc");
+    let fields = ["ledger_id", "member_id", "lot_id"];
+    let fields = fields.map(|name| format!(r#"{{"name": "{name}", "type": "string"}}"#)).join(", ");
+    let text = format!(
+        r#"{{"type": "record", "name": "EarnCancelled", "namespace": "readmill.points",
+             "fields": [{fields}]}}"#
+    );
+    fs::write(&candidate, text).unwrap();
+    let (configuration, candidate) = (configuration.to_str().unwrap(), candidate.to_str().unwrap());
+    let args = ["schemas", "check", "-c", configuration, "--candidate", candidate];
+    fails(&args, 1, &["would break", "hint:"]);
+    assert!(String::from_utf8_lossy(&readmill(&args).stdout).contains("occurred_at"));
+    let all = succeed(&["schemas", "check", "-c", configuration]);
+    assert!(all.contains("none of them breaks"), "{all}");
+}
+
+#[test]
 fn an_address_in_use_is_said() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

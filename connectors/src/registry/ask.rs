@@ -12,6 +12,8 @@ use schema_registry_converter::async_impl::schema_registry::{
 use schema_registry_converter::schema_registry_common::{
     RegisteredReference, RegisteredSchema, SchemaType, SuppliedSchema,
 };
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::config::RegistryConfig;
@@ -23,6 +25,15 @@ const DEEPEST_REFERENCE: usize = 16;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const BAD_URL: &str = "set `urls` under [registry] to addresses like http://host:8081, or \
                        http://host:8080/apis/ccompat/v7 for apicurio";
+
+/// The latest version of a subject, as the registry answers.
+#[derive(Debug, Deserialize)]
+struct Latest {
+    id: u32,
+    schema: String,
+    #[serde(rename = "schemaType")]
+    schema_type: Option<String>,
+}
 
 /// The way to the registry. The library's caching decoder is not used: it keeps every failure
 /// until it is told not to.
@@ -90,6 +101,39 @@ impl Line {
         Ok(SchemaId(posted.map_err(|error| judge(&error))?.id))
     }
 
+    /// The latest schema of every subject, as (subject, id, text); only those of Avro.
+    pub async fn latest(&self) -> Result<Vec<(String, SchemaId, String)>, Fault> {
+        let subjects: Vec<String> = self.get("/subjects").await?;
+        let mut latest = Vec::new();
+        for subject in subjects {
+            let named = subject.replace('%', "%25").replace('/', "%2F");
+            let found: Latest = self.get(&format!("/subjects/{named}/versions/latest")).await?;
+            if found.schema_type.is_none_or(|kind| kind == "AVRO") {
+                latest.push((subject, SchemaId(found.id), found.schema));
+            }
+        }
+        Ok(latest)
+    }
+
+    /// Asks the first address; for what a person asks, and may ask again.
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
+        let url = self.urls.first().map(String::as_str).unwrap_or_default();
+        let told = crate::address::told(url);
+        let silent = |error: reqwest::Error| {
+            misses::silent(format!("{told}: {}", innermost(&error.without_url())))
+        };
+        let answer = self.asking(&format!("{url}{path}")).send().await.map_err(silent)?;
+        answer.error_for_status().map_err(silent)?.json().await.map_err(silent)
+    }
+
+    fn asking(&self, url: &str) -> reqwest::RequestBuilder {
+        let request = self.http.get(url);
+        match &self.account {
+            Some((name, password)) => request.basic_auth(name, password.as_deref()),
+            None => request,
+        }
+    }
+
     /// Whether any of the addresses is that of a registry.
     pub async fn check(&self) -> Result<(), Fault> {
         let mut first_fault = None;
@@ -103,10 +147,7 @@ impl Line {
     }
 
     async fn probe(&self, url: &str) -> Result<(), Fault> {
-        let mut request = self.http.get(format!("{url}/schemas/types"));
-        if let Some((name, password)) = &self.account {
-            request = request.basic_auth(name, password.as_deref());
-        }
+        let request = self.asking(&format!("{url}/schemas/types"));
         let told = crate::address::told(url);
         let answer = request.send().await.map_err(|error| {
             misses::silent(format!("{told}: {}", innermost(&error.without_url())))

@@ -75,6 +75,14 @@ impl RegistryBook {
         registered.map_err(|miss| miss.of_subject().fault(SchemaId(0)))
     }
 
+    /// The latest schema of every subject, as (subject, id, text); only those of Avro.
+    ///
+    /// # Errors
+    /// `Silent` when nobody answers.
+    pub async fn latest(&self) -> Result<Vec<(String, SchemaId, String)>, Fault> {
+        self.line.latest().await
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -54,6 +54,9 @@ pub enum Command {
     Get(GetArgs),
     /// Generate the changes of a made-up shop.
     Produce(ProduceArgs),
+    /// Compare schemas with what the read models can read.
+    #[command(subcommand)]
+    Schemas(SchemasCommand),
 }
 
 /// `demo`
@@ -123,6 +126,24 @@ pub struct GetArgs {
     /// Print one JSON object with the model, the key and the revision around the state.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `schemas`
+#[derive(Debug, Clone, Subcommand)]
+pub enum SchemasCommand {
+    /// Say which of the registry's schemas, or which candidate, a configured read model cannot read.
+    Check(SchemasCheckArgs),
+}
+
+/// `schemas check`
+#[derive(Debug, Clone, Args)]
+pub struct SchemasCheckArgs {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// A schema that is not registered yet; without it everything in the registry is looked at.
+    #[arg(long, value_name = "AVSC")]
+    pub candidate: Option<PathBuf>,
 }
 
 /// `produce`

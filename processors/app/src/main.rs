@@ -11,6 +11,7 @@ mod logs;
 mod out;
 mod produce;
 mod run;
+mod schemas;
 mod served;
 mod services;
 mod wiring;
@@ -21,7 +22,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use tracing_subscriber::filter::LevelFilter;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, SchemasCommand};
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -44,7 +45,8 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Check(_)
         | Command::Models(_)
         | Command::Get(_)
-        | Command::Produce(_) => LevelFilter::WARN,
+        | Command::Produce(_)
+        | Command::Schemas(_) => LevelFilter::WARN,
     }
 }
 
@@ -56,6 +58,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Get(args) => on_runtime(get::get(args)),
         Command::Produce(args) => on_runtime(produce::produce(args)),
+        Command::Schemas(SchemasCommand::Check(args)) => on_runtime(schemas::check(args)),
     }
 }
 

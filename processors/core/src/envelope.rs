@@ -67,8 +67,8 @@ pub enum Reading<'a> {
 /// Reads a full envelope: outbox rows are only ever inserted, all else is housekeeping.
 pub fn read<'a>(envelope: OutboxEnvelope<'a>) -> Reading<'a> {
     let OutboxEnvelope { after, source, op, .. } = envelope;
-    if let Err(reading) = inserted(op) {
-        return reading;
+    if let Some(aside) = aside(op) {
+        return aside;
     }
     let Some(row) = after else {
         return Reading::Broken("a created row has no after image");
@@ -92,8 +92,8 @@ pub fn read_flattened<'a>(row: FlatOutboxRow<'a>, timestamp_ms: i64) -> Reading<
     if row.__deleted == Some("true") {
         return Reading::Skip("an outbox row was cleaned away");
     }
-    if let Err(reading) = inserted(row.__op.unwrap_or("c")) {
-        return reading;
+    if let Some(aside) = aside(row.__op.unwrap_or("c")) {
+        return aside;
     }
     let Some(payload) = row.payload else {
         return Reading::Broken("the outbox row has no payload");
@@ -108,15 +108,15 @@ pub fn read_flattened<'a>(row: FlatOutboxRow<'a>, timestamp_ms: i64) -> Reading<
     })
 }
 
-/// Whether an operation inserts a row; else what to make of the record.
-fn inserted(op: &str) -> Result<(), Reading<'static>> {
+/// What to make of a record whose operation does not insert a row.
+fn aside(op: &str) -> Option<Reading<'static>> {
     match op {
-        "c" | "r" => Ok(()),
-        "d" => Err(Reading::Skip("an outbox row was cleaned away")),
-        "u" => Err(Reading::Skip("an outbox row was updated; rows are folded as inserted")),
-        "t" => Err(Reading::Skip("an outbox table was truncated")),
-        "m" => Err(Reading::Skip("a logical message is not an outbox row")),
-        _ => Err(Reading::Broken("the operation is none that Debezium documents")),
+        "c" | "r" => None,
+        "d" => Some(Reading::Skip("an outbox row was cleaned away")),
+        "u" => Some(Reading::Skip("an outbox row was updated; rows are folded as inserted")),
+        "t" => Some(Reading::Skip("an outbox table was truncated")),
+        "m" => Some(Reading::Skip("a logical message is not an outbox row")),
+        _ => Some(Reading::Broken("the operation is none that Debezium documents")),
     }
 }
 

@@ -6,7 +6,7 @@ use super::constant::Constant;
 use super::cursor::{Blocks, Cursor};
 use super::de::Value;
 use super::error::ReadError;
-use super::node::{Arena, Node, Record, Step};
+use super::node::{Arena, Node, NodeId, Record, Step};
 
 /// The fields of a record: those on the wire in the writer's order, then the defaults.
 pub(super) struct Fields<'p, 'c, 'de> {
@@ -65,6 +65,18 @@ impl<'p, 'c, 'de> Fields<'p, 'c, 'de> {
         Ok(())
     }
 
+    /// The next field's value, read from the body.
+    #[inline]
+    fn wire<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+        index: usize,
+        node: &'p Node,
+    ) -> Result<S::Value, ReadError> {
+        let value = Value { arena: self.arena, node, body: &mut *self.body };
+        seed.deserialize(value).map_err(|error| error.in_field(self.name(index)))
+    }
+
     #[inline]
     fn name(&self, index: usize) -> &'p str {
         self.record.names.get(index).map_or("", |name| name)
@@ -92,15 +104,85 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ReadError> {
         match self.next.take() {
-            Some((index, Source::Wire(node))) => {
-                let value = Value { arena: self.arena, node, body: &mut *self.body };
-                seed.deserialize(value).map_err(|error| error.in_field(self.name(index)))
-            }
+            Some((index, Source::Wire(node))) => self.wire(seed, index, node),
             Some((index, Source::Default(constant))) => {
                 seed.deserialize(constant).map_err(|error| error.in_field(self.name(index)))
             }
             // A visitor that asks for a value before its key.
             None => seed.deserialize(&Constant::Null),
+        }
+    }
+}
+
+/// The fields of a record that is written in the contract's order: no key needs to be told.
+pub(super) struct InOrder<'p, 'c, 'de> {
+    fields: Fields<'p, 'c, 'de>,
+    index: usize,
+}
+
+impl<'p, 'c, 'de> InOrder<'p, 'c, 'de> {
+    #[inline]
+    pub(super) fn new(fields: Fields<'p, 'c, 'de>) -> Self {
+        Self { fields, index: 0 }
+    }
+
+    #[inline]
+    pub(super) fn finish(self) -> Result<(), ReadError> {
+        self.fields.finish()
+    }
+
+    /// The node of the next field that is on the wire, if it is the one at this place.
+    #[inline]
+    fn node(&mut self, index: usize) -> Result<Option<NodeId>, ReadError> {
+        let fields = &mut self.fields;
+        while let Some(step) = fields.record.steps.get(fields.step) {
+            match step {
+                Step::Skip { .. } => fields.arena.skip_step(fields.record, step, fields.body)?,
+                Step::Read { index: at, .. } if *at != index => break,
+                Step::Read { node, .. } => {
+                    fields.step += 1;
+                    return Ok(Some(*node));
+                }
+            }
+            fields.step += 1;
+        }
+        Ok(None)
+    }
+
+    #[cold]
+    fn default<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+        index: usize,
+    ) -> Result<Option<S::Value>, ReadError> {
+        let fields = &mut self.fields;
+        match fields.record.defaults.get(fields.default) {
+            Some((at, constant)) if *at == index => {
+                fields.default += 1;
+                let value = seed.deserialize(constant).map(Some);
+                value.map_err(|error| error.in_field(fields.name(index)))
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+}
+
+impl<'de> SeqAccess<'de> for &mut InOrder<'_, '_, 'de> {
+    type Error = ReadError;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, ReadError> {
+        let index = self.index;
+        self.index += 1;
+        match self.node(index)? {
+            Some(node) => {
+                let node = self.fields.arena.node(node);
+                self.fields.wire(seed, index, node).map(Some)
+            }
+            None => self.default(seed, index),
         }
     }
 }
@@ -134,6 +216,7 @@ impl<'p, 'c, 'de> Items<'p, 'c, 'de> {
 impl<'de> SeqAccess<'de> for Items<'_, '_, 'de> {
     type Error = ReadError;
 
+    #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,

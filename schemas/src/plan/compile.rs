@@ -227,7 +227,13 @@ impl<'s> Compiler<'s> {
             }
         }
         let names = reader.fields.iter().map(|field| field.name.as_str().into()).collect();
-        Ok(Record { steps: steps.into(), defaults: defaults.into(), names, ..Record::default() })
+        Ok(Record {
+            ordered: sources.iter().flatten().is_sorted(),
+            steps: steps.into(),
+            defaults: defaults.into(),
+            names,
+            ..Record::default()
+        })
     }
 }
 

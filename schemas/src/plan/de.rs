@@ -3,7 +3,7 @@ use serde::de::value::SeqDeserializer;
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::access::{Fields, Items, Keyed};
+use super::access::{Fields, InOrder, Items, Keyed};
 use super::cursor::Cursor;
 use super::error::{ReadError, ReadFault};
 use super::node::{Arena, Node, Number, Record, Symbol, misfit};
@@ -76,6 +76,33 @@ impl<'p, 'de> Value<'p, '_, 'de> {
         self.body.leave();
         Ok(value)
     }
+
+    #[inline]
+    fn in_order<V: Visitor<'de>>(
+        self,
+        record: &'p Record,
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        self.body.enter()?;
+        let mut fields = InOrder::new(Fields::new(self.arena, record, self.body, false));
+        let value = visitor.visit_seq(&mut fields)?;
+        fields.finish()?;
+        self.body.leave();
+        Ok(value)
+    }
+}
+
+/// Visits what the asked-for node holds, without asking what else it might be.
+macro_rules! expect {
+    ($($method:ident: $node:pat => $visit:ident, $read:ident;)+) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+            match self.node {
+                $node => visitor.$visit(self.body.$read()?),
+                _ => self.deserialize_any(visitor),
+            }
+        }
+    )+};
 }
 
 impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
@@ -85,7 +112,19 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
         false
     }
 
-    #[inline]
+    expect! {
+        deserialize_bool: Node::Boolean => visit_bool, boolean;
+        deserialize_i32: Node::Number(Number::Int) => visit_i32, int;
+        deserialize_i64: Node::Number(Number::Long) => visit_i64, long;
+        deserialize_f64: Node::Number(Number::Double) => visit_f64, double;
+        deserialize_str: Node::Text => visit_borrowed_str, text;
+        deserialize_string: Node::Text => visit_borrowed_str, text;
+        deserialize_bytes: Node::Bytes => visit_borrowed_bytes, bytes;
+        deserialize_byte_buf: Node::Bytes => visit_borrowed_bytes, bytes;
+    }
+
+    /// Out of line: what is asked for is rarely something else than what there is.
+    #[inline(never)]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let mut value = self.settled()?;
         match value.node {
@@ -120,12 +159,14 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
         visitor: V,
     ) -> Result<V::Value, ReadError> {
         let value = self.settled()?;
-        if let Node::Record(record) = value.node {
-            // Places stand for names only in a type that has all the contract's fields in order.
-            let by_name = !record.has(fields);
-            return value.record(record, by_name, visitor);
+        let Node::Record(record) = value.node else {
+            return value.deserialize_any(visitor);
+        };
+        // Places stand for names only in a type that has all the contract's fields in order.
+        match record.has(fields) {
+            true if record.ordered => value.in_order(record, visitor),
+            by_place => value.record(record, !by_place, visitor),
         }
-        value.deserialize_any(visitor)
     }
 
     #[inline]
@@ -187,7 +228,6 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct tuple tuple_struct map identifier
+        i8 i16 i128 u8 u16 u32 u64 u128 f32 char unit unit_struct tuple tuple_struct map identifier
     }
 }

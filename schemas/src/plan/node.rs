@@ -59,6 +59,8 @@ pub(super) struct Record {
     pub(super) steps: Box<[Step]>,
     /// The contract's fields that the writer lacks.
     pub(super) defaults: Box<[(usize, Constant)]>,
+    /// Whether the writer has its fields in the contract's order.
+    pub(super) ordered: bool,
     /// The names of the contract's fields, in its order.
     pub(super) names: Box<[Box<str>]>,
     /// The address of the first list of names that was found to be equal.

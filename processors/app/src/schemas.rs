@@ -1,0 +1,182 @@
+//! `schemas check`: which schemas a configured read model could not read, before anyone writes them.
+
+use anyhow::{Context as _, Result};
+use readmill_connectors::registry::RegistryBook;
+use readmill_core::ReadModel;
+use readmill_models::Visit;
+use readmill_schemas::debezium::{FlatOutboxRow, OutboxEnvelope};
+use readmill_schemas::{Contract, Events, Plan, Shape, WriterSchema};
+
+use crate::cli::SchemasCheckArgs;
+use crate::config::{Config, Model, Source};
+use crate::exit::{Exit, Failure};
+use crate::out;
+
+/// A schema that somebody writes with, or wants to.
+struct Written {
+    /// Where it is from.
+    place: String,
+    /// The topic whose values it is registered for; a candidate is for any.
+    topic: Option<String>,
+    text: String,
+}
+
+/// What one configured model reads.
+struct Reads {
+    model: &'static str,
+    contracts: &'static [Contract],
+    topics: Vec<String>,
+}
+
+/// What a schema means to the models.
+#[derive(Debug, PartialEq, Eq)]
+enum Judgement {
+    /// It is no concern of theirs.
+    Foreign,
+    /// It is read by this contract.
+    Read(&'static str),
+    /// It should be read by this contract, and cannot be.
+    Breaks(&'static str, String),
+}
+
+/// Obeys the command.
+///
+/// # Errors
+/// When the registry does not answer, the candidate is no schema, or one would break a model.
+pub async fn check(args: SchemasCheckArgs) -> Result<Exit> {
+    let config = Config::load(&args.config)?;
+    let written = match &args.candidate {
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("{} cannot be read", file.display()))?;
+            vec![Written { place: file.display().to_string(), topic: None, text }]
+        }
+        None => registered(&config).await?,
+    };
+    let reads: Vec<Reads> = config.models.iter().filter_map(Reads::of).collect();
+    let mut broken = 0;
+    for written in &written {
+        let place = &written.place;
+        let schema = WriterSchema::parse(&written.text);
+        let schema = schema.with_context(|| format!("{place} is no schema"))?;
+        for reads in &reads {
+            let model = reads.model;
+            match reads.judge(&schema, written.topic.as_deref()) {
+                Judgement::Foreign => {}
+                Judgement::Read(contract) => {
+                    out::line(format!("{model}: reads {place} as {contract}"));
+                }
+                Judgement::Breaks(contract, why) => {
+                    broken += 1;
+                    out::line(format!("{model}: BREAKS on {place} as {contract}: {why}"));
+                }
+            }
+        }
+    }
+    if broken == 0 {
+        out::line(format!("{} schemas, none of them breaks a read model", written.len()));
+        return Ok(Exit::Done);
+    }
+    let told = format!("{broken} schemas would break a running read model");
+    let hint = "give new fields a default, keep old ones, and change types only by promotion";
+    Err(Failure::new(Exit::Failed, told, hint).into())
+}
+
+async fn registered(config: &Config) -> Result<Vec<Written>> {
+    let Source::Kafka { registry, .. } = &config.source else {
+        let hint = "name a schema with --candidate, or set source.kind = \"kafka\"";
+        return Err(Failure::new(Exit::Usage, "an archive has no registry", hint).into());
+    };
+    let latest = RegistryBook::new(registry)?.latest().await?;
+    let written = latest.into_iter().map(|(subject, id, text)| {
+        let topic = subject.strip_suffix("-value").map(str::to_owned);
+        // A subject without a topic is shared by all: its record's name tells whose it is.
+        let topic = Some(topic.unwrap_or_default());
+        Written { place: format!("subject {subject} (id {id})"), topic, text }
+    });
+    Ok(written.collect())
+}
+
+impl Reads {
+    fn of(model: &Model) -> Option<Self> {
+        let contracts = readmill_models::visit(model.row.name, Contracts)?;
+        Some(Self { model: model.row.name, contracts, topics: model.topics.clone() })
+    }
+
+    fn judge(&self, writer: &WriterSchema, topic: Option<&str>) -> Judgement {
+        let its_topic = topic.is_none_or(|topic| self.topics.iter().any(|known| known == topic));
+        let contract = match Shape::of(writer) {
+            Shape::Envelope if its_topic => Some(&OutboxEnvelope::CONTRACT),
+            Shape::Flattened if its_topic => Some(&FlatOutboxRow::CONTRACT),
+            Shape::Envelope | Shape::Flattened | Shape::Housekeeping(_) => None,
+            Shape::Event => {
+                let name = writer.name();
+                self.contracts.iter().find(|known| Some(known.name) == name.as_deref())
+            }
+        };
+        let Some(contract) = contract else { return Judgement::Foreign };
+        match Plan::compile(writer, contract) {
+            Ok(_) => Judgement::Read(contract.name),
+            Err(error) => Judgement::Breaks(contract.name, error.to_string()),
+        }
+    }
+}
+
+/// The contracts of a model.
+struct Contracts;
+
+impl Visit for Contracts {
+    type Out = &'static [Contract];
+
+    fn visit<M: ReadModel>(self) -> Self::Out {
+        M::Event::CONTRACTS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use readmill_schemas::points::PointsEvent;
+
+    use super::*;
+
+    fn judge(name: &str, fields: &str, topic: Option<&str>) -> Judgement {
+        let text = format!(r#"{{"type": "record", "name": "{name}", "fields": [{fields}]}}"#);
+        let topics = vec!["ours".to_owned()];
+        let reads = Reads { model: "points", contracts: PointsEvent::CONTRACTS, topics };
+        reads.judge(&WriterSchema::parse(&text).unwrap(), topic)
+    }
+
+    #[track_caller]
+    fn check(name: &str, fields: &str, wanted: &str) {
+        let judged = judge(name, fields, None);
+        let told = match judged {
+            Judgement::Foreign => "foreign".to_owned(),
+            Judgement::Read(_) => "reads".to_owned(),
+            Judgement::Breaks(_, why) => why,
+        };
+        assert!(told.contains(wanted), "{told}");
+    }
+
+    #[test]
+    fn a_candidate_is_judged_by_the_contract_of_its_name() {
+        let head = r#"{"name": "ledger_id", "type": "string"}, {"name": "member_id", "type": "string"},
+                      {"name": "occurred_at", "type": "long"}"#;
+        let lot = |kind: &str| format!(r#"{head}, {{"name": "lot_id", "type": "{kind}"}}"#);
+        check("readmill.points.EarnCancelled", &lot("string"), "reads");
+        check("readmill.points.EarnCancelled", &lot("long"), "lot_id");
+        check("readmill.points.EarnCancelled", head, "lot_id");
+        check("shop.Other", head, "foreign");
+    }
+
+    #[test]
+    fn an_envelope_concerns_those_who_read_its_topic() {
+        let fields =
+            ["op", "after", "source"].map(|f| format!(r#"{{"name": "{f}", "type": "int"}}"#));
+        let fields = fields.join(", ");
+        assert_eq!(judge("other.Envelope", &fields, Some("other")), Judgement::Foreign);
+        for topic in [None, Some("ours")] {
+            let judged = judge("ours.Envelope", &fields, topic);
+            assert!(matches!(judged, Judgement::Breaks(..)), "{judged:?}");
+        }
+    }
+}

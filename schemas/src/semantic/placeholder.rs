@@ -1,0 +1,58 @@
+//! What stands for a value that the database did not send, in each form that it comes in.
+use super::encoding::BinaryMode;
+use super::value::Semantic;
+
+/// Debezium's own text for it (`unavailable.value.placeholder`).
+pub const UNAVAILABLE: &str = "__debezium_unavailable_value";
+
+/// `UUID.nameUUIDFromBytes` of that text, which stands for an array of UUIDs.
+const UNAVAILABLE_UUID: [u8; 16] = 0u128.to_be_bytes();
+
+/// The placeholder in its forms.
+#[derive(Debug, Clone)]
+pub(super) struct Placeholder {
+    text: String,
+    texts: [String; 4],
+    uuid: Option<[u8; 16]>,
+}
+
+impl Placeholder {
+    pub(super) fn new(text: &str) -> Self {
+        let encoded = |mode: BinaryMode| mode.encode(text.as_bytes());
+        let texts = [
+            encoded(BinaryMode::Base64),
+            encoded(BinaryMode::Base64UrlSafe),
+            encoded(BinaryMode::Hex),
+            format!("{{\"{text}\":\"{text}\"}}"),
+        ];
+        let uuid = (text == UNAVAILABLE).then_some(UNAVAILABLE_UUID);
+        Self { text: text.to_owned(), texts, uuid }
+    }
+
+    /// Whether a text of any column is the placeholder.
+    pub(super) fn is_text(&self, text: &str) -> bool {
+        text == self.text || self.texts.iter().any(|form| text == form)
+    }
+
+    pub(super) fn is_bytes(&self, bytes: &[u8]) -> bool {
+        bytes == self.text.as_bytes()
+    }
+
+    /// An array whose only item is the placeholder, or whose numbers are its bytes.
+    pub(super) fn is_array(&self, items: &[Semantic<'_>]) -> bool {
+        match items {
+            [Semantic::Unavailable] => true,
+            [Semantic::Uuid(uuid)] => self.uuid.as_ref() == Some(uuid),
+            _ => {
+                let bytes = self.text.bytes().map(i64::from);
+                let is = |(item, byte): (&Semantic<'_>, i64)| *item == Semantic::Int(byte);
+                items.len() == self.text.len() && items.iter().zip(bytes).all(is)
+            }
+        }
+    }
+
+    /// A map from the placeholder to itself.
+    pub(super) fn is_map(&self, entries: &[(std::borrow::Cow<'_, str>, Semantic<'_>)]) -> bool {
+        matches!(entries, [(key, Semantic::Unavailable)] if key.as_ref() == self.text)
+    }
+}

@@ -13,7 +13,7 @@ use readmill_workload::written_schemas;
 
 use crate::mill::{Mill, succeed, wait};
 use crate::paths::{root, stack};
-use crate::real::{Corner, contents};
+use crate::real::{Corner, consumed, contents, wait_until_quiet};
 
 const EVENTS: &str = "4000";
 const LIMIT: Duration = Duration::from_secs(120);
@@ -178,9 +178,8 @@ async fn from_rows_to_documents(corner: &Corner, definition: &str, configuration
     let points_store = mongo.documents("points", 1).await.unwrap();
     let deliveries_store = redis.documents("deliveries", 1).await.unwrap();
     let rows = EVENTS.parse::<f64>().unwrap();
-    wait(LIMIT, "all rows to arrive", || {
-        mill.metric("readmill_consumed_total").unwrap_or(0.0) >= rows
-    });
+    wait(LIMIT, "all rows to arrive", || consumed(&[&mill]) >= rows);
+    wait_until_quiet(&[&mill], LIMIT);
     let found = contents::<Points>(&points_store).await;
     assert_eq!((found.digest, found.living), digest(&points), "points differ from their tables");
     let found = contents::<Deliveries>(&deliveries_store).await;

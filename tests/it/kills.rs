@@ -9,11 +9,11 @@ use readmill_workload::{Knobs, Source, oracle};
 use crate::mill::{Mill, succeed, wait};
 use crate::real::{Contents, Corner, consumed, contents, wait_until_quiet};
 
-const EVENTS: u64 = 60_000;
+const EVENTS_A_KILL: u64 = 7_500;
 const RATE: &str = "2000";
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// How many kills; `READMILL_KILLS` asks for more.
+/// How many kills; `READMILL_KILLS` asks for more. The load grows with them.
 fn kills() -> u64 {
     std::env::var("READMILL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(8)
 }
@@ -44,7 +44,8 @@ async fn killed_instances_leave_the_documents_of_an_undisturbed_run() {
     let file = corner.configuration_file();
     let file = file.to_str().unwrap();
     corner.make_topics().await;
-    let (events, workload) = (EVENTS.to_string(), ["--seed", "11", "--keys", "2000"]);
+    let (events, workload) =
+        ((kills() * EVENTS_A_KILL).to_string(), ["--seed", "11", "--keys", "2000"]);
     let produce = ["produce", "--kafka", "-c", file, "--events", &events];
     let faults = ["--duplicates-per-mille", "30", "--swaps-per-mille", "20"];
     let loading: Vec<String> =
@@ -59,7 +60,8 @@ async fn killed_instances_leave_the_documents_of_an_undisturbed_run() {
     one.wait_for("/readyz", LIMIT);
     two.wait_for("/readyz", LIMIT);
     wait_until_quiet(&[&one, &two], LIMIT);
-    let knobs = Knobs { seed: 11, events: EVENTS, members: 2000, ..Knobs::default() };
+    let knobs =
+        Knobs { seed: 11, events: kills() * EVENTS_A_KILL, members: 2000, ..Knobs::default() };
     check(&corner, &knobs).await;
     assert_eq!((one.stop(), two.stop()), (Some(0), Some(0)));
 }

@@ -6,6 +6,7 @@ mod events;
 pub mod framing;
 pub mod json;
 pub mod plan;
+pub mod semantic;
 pub mod shape;
 mod timestamp;
 pub mod writer;

@@ -131,7 +131,7 @@ pub struct GetArgs {
 /// `schemas`
 #[derive(Debug, Clone, Subcommand)]
 pub enum SchemasCommand {
-    /// Say which of the registry's schemas, or which candidate, a configured read model cannot read.
+    /// Say which of the registry's schemas, or which candidate, a read model cannot read.
     Check(SchemasCheckArgs),
 }
 

@@ -1,4 +1,4 @@
-//! `schemas check`: which schemas a configured read model could not read, before anyone writes them.
+//! `schemas check`: which schemas a read model could not read, before anyone writes with them.
 
 use anyhow::{Context as _, Result};
 use readmill_connectors::registry::RegistryBook;
@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn a_candidate_is_judged_by_the_contract_of_its_name() {
-        let head = r#"{"name": "ledger_id", "type": "string"}, {"name": "member_id", "type": "string"},
+        let head = r#"{"name": "ledger_id", "type": "string"},
+                      {"name": "member_id", "type": "string"},
                       {"name": "occurred_at", "type": "long"}"#;
         let lot = |kind: &str| format!(r#"{head}, {{"name": "lot_id", "type": "{kind}"}}"#);
         check("readmill.points.EarnCancelled", &lot("string"), "reads");

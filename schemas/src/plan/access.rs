@@ -1,6 +1,8 @@
 //! Serde's walks over what has parts: a record's fields, an array's items, a map's entries.
+use std::marker::PhantomData;
+
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use super::constant::Constant;
 use super::cursor::{Blocks, Cursor};
@@ -66,7 +68,7 @@ impl<'p, 'c, 'de> Fields<'p, 'c, 'de> {
     }
 
     /// The next field's value, read from the body.
-    #[inline]
+    #[inline(always)]
     fn wire<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
@@ -131,22 +133,34 @@ impl<'p, 'c, 'de> InOrder<'p, 'c, 'de> {
         self.fields.finish()
     }
 
-    /// The node of the next field that is on the wire, if it is the one at this place.
-    #[inline]
+    /// The node of the field at a place, if it is on the wire.
+    #[inline(always)]
     fn node(&mut self, index: usize) -> Result<Option<NodeId>, ReadError> {
-        let fields = &mut self.fields;
-        while let Some(step) = fields.record.steps.get(fields.step) {
-            match step {
-                Step::Skip { .. } => fields.arena.skip_step(fields.record, step, fields.body)?,
-                Step::Read { index: at, .. } if *at != index => break,
-                Step::Read { node, .. } => {
-                    fields.step += 1;
-                    return Ok(Some(*node));
-                }
+        match self.fields.record.steps.get(self.fields.step) {
+            Some(Step::Read { index: at, node }) if *at == index => {
+                self.fields.step += 1;
+                Ok(Some(*node))
             }
+            Some(Step::Read { .. }) | None => Ok(None),
+            Some(Step::Skip { .. }) => self.node_beyond(index),
+        }
+    }
+
+    /// The same behind fields that are skipped.
+    #[inline(never)]
+    fn node_beyond(&mut self, index: usize) -> Result<Option<NodeId>, ReadError> {
+        let fields = &mut self.fields;
+        while let Some(step @ Step::Skip { .. }) = fields.record.steps.get(fields.step) {
+            fields.arena.skip_step(fields.record, step, fields.body)?;
             fields.step += 1;
         }
-        Ok(None)
+        match fields.record.steps.get(fields.step) {
+            Some(Step::Read { index: at, node }) if *at == index => {
+                fields.step += 1;
+                Ok(Some(*node))
+            }
+            Some(_) | None => Ok(None),
+        }
     }
 
     #[cold]
@@ -170,7 +184,14 @@ impl<'p, 'c, 'de> InOrder<'p, 'c, 'de> {
 impl<'de> SeqAccess<'de> for &mut InOrder<'_, '_, 'de> {
     type Error = ReadError;
 
-    #[inline]
+    /// Serde's own is not inlined, and handing the element over in memory costs more than reading
+    /// most of them.
+    #[inline(always)]
+    fn next_element<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, ReadError> {
+        self.next_element_seed(PhantomData)
+    }
+
+    #[inline(always)]
     fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
@@ -207,16 +228,21 @@ impl<'p, 'c, 'de> Items<'p, 'c, 'de> {
         let blocks = Blocks::open(body)?;
         let mut items = Self { arena, node, body, blocks, place: 0 };
         let value = visitor.visit_seq(&mut items)?;
-        while items.next_element::<IgnoredAny>()?.is_some() {}
+        while (&mut items).next_element::<IgnoredAny>()?.is_some() {}
         items.body.leave();
         Ok(value)
     }
 }
 
-impl<'de> SeqAccess<'de> for Items<'_, '_, 'de> {
+impl<'de> SeqAccess<'de> for &mut Items<'_, '_, 'de> {
     type Error = ReadError;
 
-    #[inline]
+    #[inline(always)]
+    fn next_element<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, ReadError> {
+        self.next_element_seed(PhantomData)
+    }
+
+    #[inline(always)]
     fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,

@@ -17,7 +17,7 @@ pub(super) struct Value<'p, 'c, 'de> {
 
 impl<'p, 'de> Value<'p, '_, 'de> {
     /// Follows a union, so that the node is one of a value.
-    #[inline]
+    #[inline(always)]
     fn settled(mut self) -> Result<Self, ReadError> {
         self.node = self.arena.settle(self.node, self.body)?;
         Ok(self)
@@ -198,6 +198,10 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let value = self.settled()?;
         let bytes = match value.node {
+            Node::Array(items) => {
+                let node = value.arena.node(*items);
+                return Items::read(value.arena, node, value.body, visitor);
+            }
             Node::Bytes => value.body.bytes()?,
             Node::Fixed(size) => value.body.take(*size)?,
             Node::Null
@@ -206,7 +210,6 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
             | Node::Promoted { .. }
             | Node::Text
             | Node::Enum(_)
-            | Node::Array(_)
             | Node::Map(_)
             | Node::Union(_)
             | Node::Record(_) => return value.deserialize_any(visitor),

@@ -123,7 +123,7 @@ impl Arena {
     }
 
     /// The node, or the one that the body says if it is a union.
-    #[inline]
+    #[inline(always)]
     pub(super) fn settle<'p>(
         &'p self,
         node: &'p Node,
@@ -132,16 +132,11 @@ impl Arena {
         let Node::Union(branches) = node else {
             return Ok(node);
         };
-        let found = match body.place(branches.len())? {
-            Ok(place) => branches.get(place),
-            Err(found) => {
-                return Err(ReadFault::Branch { found, branches: branches.len() }.into());
-            }
-        };
-        match found {
+        let found = body.long()?;
+        match usize::try_from(found).ok().and_then(|place| branches.get(place)) {
             Some(Branch::Is(node)) => Ok(self.node(*node)),
             Some(Branch::Misfit(what)) => Err(misfit(what)),
-            None => Ok(&NOTHING),
+            None => Err(no_branch(found, branches.len())),
         }
     }
 
@@ -212,6 +207,11 @@ impl Arena {
         body.leave();
         Ok(())
     }
+}
+
+#[cold]
+fn no_branch(found: i64, branches: usize) -> ReadError {
+    ReadFault::Branch { found, branches }.into()
 }
 
 #[cold]

@@ -99,7 +99,8 @@ impl<'a> Body<'a> {
 
     /// Tells of one more value: items without content are bounded by nothing else.
     pub(super) fn value(&mut self) -> Read<()> {
-        self.values = self.values.checked_sub(1).ok_or(SemanticFault::Many { limit: VALUES_MAX })?;
+        self.values =
+            self.values.checked_sub(1).ok_or(SemanticFault::Many { limit: VALUES_MAX })?;
         Ok(())
     }
 

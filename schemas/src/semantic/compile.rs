@@ -1,11 +1,12 @@
 //! From a schema's text to shapes: names resolved, nesting and number of types bounded.
 use std::collections::BTreeMap;
+use std::mem::replace;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::error::SchemaError;
-use super::meaning::{Meaning, meaning};
+use super::meaning::{Meaning, is_binary_column, meaning};
 use super::shape::{Base, Field, Shape};
 use super::{DEPTH_MAX, TYPES_MAX};
 
@@ -28,6 +29,8 @@ struct Compiler {
     /// bottom.
     names: BTreeMap<String, Option<Arc<Shape>>>,
     types: usize,
+    /// Within an array of a binary column: the connector tells the type of the whole alone.
+    binary_items: bool,
 }
 
 impl Compiler {
@@ -40,7 +43,8 @@ impl Compiler {
             Value::String(name) => self.by_name(path, space, name, &Map::new()),
             Value::Array(branches) => {
                 let branches = branches.iter().map(|branch| self.shape(path, space, branch));
-                self.finish(path, Base::Union(branches.collect::<Result<_, _>>()?), &Map::new())
+                let branches = branches.collect::<Result<_, _>>()?;
+                self.finish(path, Base::Union(branches), &Map::new())
             }
             Value::Object(properties) => self.complex(path, space, properties),
             Value::Null | Value::Bool(_) | Value::Number(_) => Err(form(path)),
@@ -55,7 +59,12 @@ impl Compiler {
         properties: &Map<String, Value>,
     ) -> Compiled {
         if let Some(base) = primitive(name) {
-            return self.finish(path, base, properties);
+            let mut shape = self.finish(path, base, properties)?;
+            if self.binary_items && matches!(shape.base, Base::Text) && shape.is_plain() {
+                let encoded = Shape { base: Base::Text, meaning: Meaning::EncodedBytes, height: 1 };
+                shape = Arc::new(encoded);
+            }
+            return Ok(shape);
         }
         let full = full_name(space, name);
         let known = self.names.get(&full).or_else(|| self.names.get(name));
@@ -70,7 +79,12 @@ impl Compiler {
         let Some(kind) = properties.get("type") else { return Err(form(path)) };
         let Value::String(kind) = kind else { return self.shape(path, space, kind) };
         let base = match kind.as_str() {
-            "array" => Base::Array(self.inner(path, space, properties.get("items"))?),
+            "array" => {
+                let outside = replace(&mut self.binary_items, is_binary_column(properties));
+                let items = self.inner(path, space, properties.get("items"));
+                self.binary_items = outside;
+                Base::Array(items?)
+            }
             "map" => Base::Map(self.inner(path, space, properties.get("values"))?),
             "record" | "error" | "enum" | "fixed" => {
                 return self.defined(path, space, kind, properties);
@@ -162,11 +176,7 @@ fn symbols(path: &str, properties: &Map<String, Value>) -> Result<Box<[Box<str>]
 }
 
 fn full_name(space: &str, name: &str) -> String {
-    if name.contains('.') || space.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{space}.{name}")
-    }
+    if name.contains('.') || space.is_empty() { name.to_owned() } else { format!("{space}.{name}") }
 }
 
 fn form(path: &str) -> SchemaError {
@@ -178,7 +188,7 @@ fn deep(path: &str) -> SchemaError {
 }
 
 impl Shape {
-    /// Whether the type is a bare binary, which a placeholder may stand in for.
+    /// Whether the type means no more than its bytes.
     pub(super) fn is_plain(&self) -> bool {
         self.meaning == Meaning::Plain
     }

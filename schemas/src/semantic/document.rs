@@ -18,8 +18,8 @@ impl Serialize for Semantic<'_> {
             Self::Int(value) => to.serialize_i64(*value),
             Self::Float(value) => float(*value, to),
             Self::Double(value) => double(*value, to),
-            Self::Text(text)
-            | Self::Zoned(text)
+            Self::Text(text) => to.serialize_str(text),
+            Self::Zoned(text)
             | Self::ZonedTime(text)
             | Self::Interval(text)
             | Self::Json(text)

@@ -8,7 +8,9 @@ use super::shape::Base;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     Plain,
-    Decimal { scale: i32 },
+    Decimal {
+        scale: i32,
+    },
     VariableScaleDecimal,
     Date,
     Time(Unit),
@@ -27,7 +29,9 @@ pub(super) enum Meaning {
     Xml,
     Enum,
     EnumSet,
-    Bits { length: Option<usize> },
+    Bits {
+        length: Option<usize>,
+    },
     Geometry,
     /// A binary column that the connector writes as text.
     EncodedBytes,
@@ -72,7 +76,7 @@ pub(super) fn meaning(properties: &Map<String, Value>, base: &Base) -> Result<Me
     {
         return if fits(meaning, base) { Ok(meaning) } else { Err(name.to_owned()) };
     }
-    if matches!(base, Base::Text) && source_type(properties).is_some_and(is_binary) {
+    if matches!(base, Base::Text) && is_binary_column(properties) {
         return Ok(Meaning::EncodedBytes);
     }
     // Avro's rule: a logical type that does not fit is no logical type.
@@ -88,9 +92,7 @@ fn named(name: &str, properties: &Map<String, Value>) -> Option<Meaning> {
         "org.apache.kafka.connect.data.Decimal" => Meaning::Decimal { scale: scale(properties)? },
         "org.apache.kafka.connect.data.Date" => Meaning::Date,
         "org.apache.kafka.connect.data.Time" => Meaning::Time(Unit::Millis),
-        "org.apache.kafka.connect.data.Timestamp" => {
-            Meaning::Timestamp(Unit::Millis, Zone::Local)
-        }
+        "org.apache.kafka.connect.data.Timestamp" => Meaning::Timestamp(Unit::Millis, Zone::Local),
         "io.debezium.data.VariableScaleDecimal" => Meaning::VariableScaleDecimal,
         "io.debezium.data.Uuid" => Meaning::Uuid,
         "io.debezium.data.Json" if source_type(properties) == Some("HSTORE") => Meaning::HstoreJson,
@@ -205,8 +207,11 @@ fn source_type(properties: &Map<String, Value>) -> Option<&str> {
     parameter(properties, "__debezium.source.column.type")
 }
 
-fn is_binary(source_type: &str) -> bool {
-    let name = source_type.trim_start_matches('_').trim_end_matches("[]");
+/// Whether the column is binary, or an array of such.
+pub(super) fn is_binary_column(properties: &Map<String, Value>) -> bool {
     let binary = ["BYTEA", "BINARY", "VARBINARY", "TINYBLOB", "BLOB", "MEDIUMBLOB", "LONGBLOB"];
-    binary.iter().any(|known| name.eq_ignore_ascii_case(known))
+    source_type(properties).is_some_and(|name| {
+        let name = name.trim_start_matches('_');
+        binary.iter().any(|known| name.eq_ignore_ascii_case(known))
+    })
 }

@@ -1,12 +1,13 @@
 //! What stands for a value that the database did not send, in each form that it comes in.
 use super::encoding::BinaryMode;
+use super::moment::Date;
 use super::value::Semantic;
 
 /// Debezium's own text for it (`unavailable.value.placeholder`).
 pub const UNAVAILABLE: &str = "__debezium_unavailable_value";
 
 /// `UUID.nameUUIDFromBytes` of that text, which stands for an array of UUIDs.
-const UNAVAILABLE_UUID: [u8; 16] = 0u128.to_be_bytes();
+const UNAVAILABLE_UUID: [u8; 16] = 0xb68a_35a7_17ad_35b3_af2a_ae46_edb4_545a_u128.to_be_bytes();
 
 /// The placeholder in its forms.
 #[derive(Debug, Clone)]
@@ -40,15 +41,18 @@ impl Placeholder {
 
     /// An array whose only item is the placeholder, or whose numbers are its bytes.
     pub(super) fn is_array(&self, items: &[Semantic<'_>]) -> bool {
-        match items {
-            [Semantic::Unavailable] => true,
-            [Semantic::Uuid(uuid)] => self.uuid.as_ref() == Some(uuid),
-            _ => {
-                let bytes = self.text.bytes().map(i64::from);
-                let is = |(item, byte): (&Semantic<'_>, i64)| *item == Semantic::Int(byte);
-                items.len() == self.text.len() && items.iter().zip(bytes).all(is)
-            }
+        if let [Semantic::Uuid(uuid)] = items {
+            return self.uuid.as_ref() == Some(uuid);
         }
+        let number = |item: &Semantic<'_>| {
+            if let Semantic::Int(value) | Semantic::Date(Date { days: value }) = item {
+                Some(*value)
+            } else {
+                None
+            }
+        };
+        let bytes = self.text.bytes().map(|byte| Some(i64::from(byte)));
+        matches!(items, [Semantic::Unavailable]) || items.iter().map(number).eq(bytes)
     }
 
     /// A map from the placeholder to itself.

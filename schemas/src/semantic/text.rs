@@ -150,7 +150,9 @@ mod tests {
     fn forms_are_told_apart() {
         let zoned = ["1970-01-01T00:00:00.000Z", "-4712-01-01T00:00:00+05:30"];
         assert!(zoned.into_iter().all(is_zoned));
-        assert!(["1970-01-01T00:00:00", "1970-01-01Z", "x", "", "-", "é+"].iter().all(|t| !is_zoned(t)));
+        assert!(
+            ["1970-01-01T00:00:00", "1970-01-01Z", "x", "", "-", "é+"].iter().all(|t| !is_zoned(t))
+        );
         assert!(["24:00:00Z", "12:30:00.5+01:00", "12:30Z"].into_iter().all(is_zoned_time));
         assert!(["P0Y-1M2DT0H0M-0.000001S", "P1D", "PT1S"].into_iter().all(is_interval));
         assert!(["", "P", "PT", "P1", "PD", "P1S", "1D", "PT1S1H"].iter().all(|t| !is_interval(t)));

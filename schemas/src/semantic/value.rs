@@ -20,7 +20,7 @@ pub enum Semantic<'a> {
     /// A number of 64 bits.
     Double(f64),
     /// A text, also of types that are only text (inet, ltree, ranges).
-    Text(&'a str),
+    Text(Cow<'a, str>),
     /// Bytes, however the connector wrote them.
     Bytes(Cow<'a, [u8]>),
     /// An exact number.
@@ -86,10 +86,7 @@ impl<'a> Row<'a> {
 impl<'a> Semantic<'a> {
     /// The row, if it is one.
     pub fn row(&self) -> Option<&Row<'a>> {
-        match self {
-            Self::Row(row) => Some(row),
-            _ => None,
-        }
+        if let Self::Row(row) = self { Some(row) } else { None }
     }
 
     /// Whether the database did not send the value.

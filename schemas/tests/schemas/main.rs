@@ -1,11 +1,16 @@
 //! What the crate promises: what is written is read, what is old is read, what is hostile is told.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by them")]
 
+mod case;
 mod debezium;
+mod differential;
 mod evolution;
+mod exceptions;
 mod generator;
 mod golden;
 mod hostile;
+mod hostile_pairs;
+mod pairs;
 mod resolution;
 mod round_trip;
 mod timestamps;

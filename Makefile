@@ -9,8 +9,10 @@ DENY_VERSION := 0.20.2
 DEMO_EVENTS ?= 300000
 DEMO_SEED ?= 7
 DEMO_ARGS ?=
+SECONDS ?= 30
 
-.PHONY: help demo test verify fmt clippy deny unit docs size up down status clean
+.PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
+	bench-decode decode-coverage fuzz
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -48,6 +50,15 @@ docs:
 
 size: ## How big the pieces are
 	@tools/size
+
+bench-decode: ## Decoding against a hand-written decoder and other libraries
+	tools/bench-decode
+
+decode-coverage: ## Every type that Debezium writes, on golden records
+	tools/decode-coverage
+
+fuzz: ## Hostile bytes for SECONDS on each target
+	tools/fuzz $(SECONDS)
 
 up: ## Start the real stack natively
 	compose/stack up

@@ -93,7 +93,7 @@ fn expected<M: ReadModel>(documents: BTreeMap<Key, Document<M>>) -> Expected<M> 
 
 #[cfg(test)]
 mod tests {
-    use readmill_core::envelope::{self, Reading};
+    use readmill_core::envelope::{self, Payload, Reading};
     use readmill_models::{Deliveries, Points};
     use readmill_schemas::{Events, Plan, SchemaId, WriterSchema, framing};
 
@@ -169,7 +169,7 @@ mod tests {
             let framed = framing::read(&emission.value).unwrap();
             let read = envelope::read(envelopes[&framed.schema].read(framed.body).unwrap());
             let Reading::Row(change) = read else { panic!("not a row") };
-            let payload = framing::read(change.payload).unwrap();
+            let Payload::Avro(payload) = change.payload else { panic!("not framed") };
             let Some((which, plan)) = events.get(&payload.schema) else { continue };
             let event = M::Event::read(*which, plan, payload.body).unwrap();
             let partition = Partition::new(emission.table.topic(), emission.partition);

@@ -11,6 +11,10 @@ use super::matching::{sources, symbols};
 use super::node::{Arena, Branch, Node, NodeId, Record, Step};
 use super::types::{Kind, Names, describe, kind, meaning, same_name};
 
+/// How many values one record may hold outside of arrays, maps and unions. Only those cost bytes
+/// for certain: of empty records within empty records a body without a byte could hold billions.
+const WIDTH_MAX: usize = 16_384;
+
 /// The two sides, and what has been resolved so far.
 pub(super) struct Compiler<'s> {
     pub(super) writer: Names<'s>,
@@ -18,12 +22,15 @@ pub(super) struct Compiler<'s> {
     pub(super) arena: Arena,
     /// Nodes of records by the writer's and the contract's name; without the latter to skip.
     pub(super) known: BTreeMap<(String, Option<String>), NodeId>,
+    /// How many values the records hold, of those that are resolved.
+    widths: BTreeMap<NodeId, usize>,
     depth: usize,
 }
 
 impl<'s> Compiler<'s> {
     pub(super) fn new(writer: Names<'s>, reader: Names<'s>) -> Self {
-        Self { writer, reader, arena: Arena::default(), known: BTreeMap::new(), depth: 0 }
+        let (arena, known, widths) = (Arena::default(), BTreeMap::new(), BTreeMap::new());
+        Self { writer, reader, arena, known, widths, depth: 0 }
     }
 
     /// Resolves the outermost types.
@@ -156,6 +163,7 @@ impl<'s> Compiler<'s> {
         if result.is_err() {
             self.arena.cut(length);
             self.known.retain(|_, node| *node < length);
+            self.widths.retain(|node, _| *node < length);
             self.depth = depth;
         }
         result
@@ -188,8 +196,28 @@ impl<'s> Compiler<'s> {
         let id = self.arena.add(Node::Null);
         self.known.insert(names, id);
         let record = self.nested(path, |this| this.fields(path, writer, reader))?;
-        self.arena.set(id, Node::Record(record));
+        self.place(path, id, record)?;
         Ok(id)
+    }
+
+    /// Puts a record in its place, if it is not too wide.
+    pub(super) fn place(
+        &mut self,
+        path: &str,
+        id: NodeId,
+        record: Record,
+    ) -> Result<(), PlanError> {
+        let width = |step: &Step| {
+            let (Step::Read { node, .. } | Step::Skip { node, .. }) = step;
+            self.widths.get(node).copied().unwrap_or(1)
+        };
+        let width = record.steps.iter().map(width).sum::<usize>() + 1;
+        if width > WIDTH_MAX {
+            return Err(PlanError::Wide { path: path.to_owned(), limit: WIDTH_MAX });
+        }
+        self.widths.insert(id, width);
+        self.arena.set(id, Node::Record(record));
+        Ok(())
     }
 
     fn fields(

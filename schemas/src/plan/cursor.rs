@@ -197,6 +197,8 @@ fn truncated(needed: u64, remaining: usize) -> ReadError {
 pub(super) struct Blocks {
     left: u64,
     ended: bool,
+    /// How many bytes must be left behind the block, if the writer said.
+    behind: Option<usize>,
 }
 
 /// The start of a block.
@@ -210,19 +212,32 @@ pub(super) struct Block {
 impl Blocks {
     /// Reads the start of the first block.
     pub(super) fn open(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
-        let left = cursor.block()?.count;
-        Ok(Self { left, ended: left == 0 })
+        let mut blocks = Self { left: 0, ended: false, behind: None };
+        blocks.start(cursor)?;
+        Ok(blocks)
     }
 
     /// Whether there is one more item.
     pub(super) fn next(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, ReadError> {
         if self.left == 0 && !self.ended {
-            self.left = cursor.block()?.count;
-            self.ended = self.left == 0;
+            self.start(cursor)?;
         }
         let more = self.left > 0;
         self.left = self.left.saturating_sub(1);
         Ok(more)
+    }
+
+    /// Ends a block, where its size must be what it said, since skipping goes by it; and reads the
+    /// start of the next.
+    fn start(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ReadError> {
+        if self.behind.is_some_and(|behind| behind != cursor.remaining()) {
+            return Err(ReadFault::BlockSize.into());
+        }
+        let block = cursor.block()?;
+        self.left = block.count;
+        self.ended = block.count == 0;
+        self.behind = block.size.map(|size| cursor.remaining().saturating_sub(size));
+        Ok(())
     }
 
     /// How many items are known to follow: a hint, and no more than there can be.
@@ -247,5 +262,25 @@ impl Cursor<'_> {
             return Err(truncated(count, self.rest.len()));
         }
         Ok(Block { count, size })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_every_length_are_read_alike_at_once_and_by_byte() {
+        for bits in 0..64 {
+            for value in [1_i64 << bits, (1_i64 << bits).wrapping_sub(1), -(1_i64 << (bits / 2))] {
+                let mut body = Vec::new();
+                crate::encode::long(value, &mut body);
+                body.extend([0xff; 9]);
+                let (mut at_once, mut by_byte) = (Cursor::new(&body), Cursor::new(&body));
+                assert_eq!(at_once.long(), Ok(value));
+                assert!(by_byte.varint_by_byte().is_ok());
+                assert_eq!(at_once.remaining(), by_byte.remaining(), "{value}");
+            }
+        }
     }
 }

@@ -3,9 +3,10 @@ use serde::de::value::SeqDeserializer;
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::access::{Fields, InOrder, Items, Keyed};
+use super::access::{Fields, Items, Keyed};
 use super::cursor::Cursor;
 use super::error::{ReadError, ReadFault};
+use super::in_order::InOrder;
 use super::node::{Arena, Node, Number, Record, Symbol, misfit};
 
 /// A value about to be read.

@@ -59,6 +59,14 @@ pub enum PlanError {
         /// The bound.
         limit: usize,
     },
+    /// A record has too many values, counting those of the records in it.
+    #[error("{path}: a record of more than {limit} values")]
+    Wide {
+        /// The field.
+        path: String,
+        /// The bound.
+        limit: usize,
+    },
 }
 
 /// Where in a body reading failed, and why.
@@ -98,6 +106,9 @@ pub enum ReadFault {
     /// A length is negative.
     #[error("negative length")]
     NegativeLength,
+    /// A block of an array or a map is not of the size that it tells.
+    #[error("block of another size than it tells")]
+    BlockSize,
     /// A boolean is neither zero nor one.
     #[error("boolean of {found}")]
     Boolean {

@@ -6,6 +6,7 @@ mod cursor;
 mod de;
 mod default;
 mod error;
+mod in_order;
 mod matching;
 mod node;
 mod pass;

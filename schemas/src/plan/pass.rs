@@ -50,7 +50,7 @@ impl<'s> Compiler<'s> {
             };
             record.fields.iter().map(step).collect::<Result<_, PlanError>>()
         })?;
-        self.arena.set(id, Node::Record(Record { steps, ..Record::default() }));
+        self.place(path, id, Record { steps, ..Record::default() })?;
         Ok(id)
     }
 }

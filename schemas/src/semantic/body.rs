@@ -1,18 +1,18 @@
 //! The body being read: Avro's primitives off the front of it, every length and count checked.
-use super::VALUES_MAX;
+use super::IDLE_VALUES_MAX;
 use super::error::SemanticFault;
 
 type Read<T> = Result<T, SemanticFault>;
 
-/// What is left of a body, and how many values it may still have.
+/// What is left of a body, and how many values without content it may still have.
 pub(super) struct Body<'a> {
     rest: &'a [u8],
-    values: usize,
+    idle: usize,
 }
 
 impl<'a> Body<'a> {
     pub(super) fn new(rest: &'a [u8]) -> Self {
-        Self { rest, values: VALUES_MAX }
+        Self { rest, idle: IDLE_VALUES_MAX }
     }
 
     pub(super) fn remaining(&self) -> usize {
@@ -97,10 +97,13 @@ impl<'a> Body<'a> {
         Ok(count.unsigned_abs())
     }
 
-    /// Tells of one more value: items without content are bounded by nothing else.
-    pub(super) fn value(&mut self) -> Read<()> {
-        self.values =
-            self.values.checked_sub(1).ok_or(SemanticFault::Many { limit: VALUES_MAX })?;
+    /// Tells of an item or a field that began with `before` bytes left; those without content are
+    /// counted, since nothing else bounds their number.
+    pub(super) fn ended(&mut self, before: usize) -> Read<()> {
+        if self.rest.len() == before {
+            let fault = SemanticFault::Idle { limit: IDLE_VALUES_MAX };
+            self.idle = self.idle.checked_sub(1).ok_or(fault)?;
+        }
         Ok(())
     }
 

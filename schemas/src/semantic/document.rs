@@ -19,12 +19,10 @@ impl Serialize for Semantic<'_> {
             Self::Float(value) => float(*value, to),
             Self::Double(value) => double(*value, to),
             Self::Text(text) => to.serialize_str(text),
-            Self::Zoned(text)
-            | Self::ZonedTime(text)
-            | Self::Interval(text)
-            | Self::Json(text)
-            | Self::Xml(text)
-            | Self::Enum(text) => to.serialize_str(text),
+            Self::Zoned(text) | Self::ZonedTime(text) => to.collect_str(&Trimmed(text)),
+            Self::Interval(text) | Self::Json(text) | Self::Xml(text) | Self::Enum(text) => {
+                to.serialize_str(text)
+            }
             Self::Bytes(bytes) => to.serialize_str(&BinaryMode::Base64.encode(bytes)),
             Self::Decimal(value) => to.collect_str(value),
             Self::Date(value) => to.collect_str(value),
@@ -84,6 +82,21 @@ fn double<S: Serializer>(value: f64, to: S) -> Result<S::Ok, S::Error> {
         return to.serialize_str(if value > 0.0 { "Infinity" } else { "-Infinity" });
     }
     to.serialize_f64(value)
+}
+
+/// A time without the zeros at its end that say nothing: a snapshot writes `00.7Z` where the stream
+/// writes `00.700Z`.
+struct Trimmed<'a>(&'a str);
+
+impl fmt::Display for Trimmed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((before, rest)) = self.0.split_once('.') else { return f.write_str(self.0) };
+        let (digits, zone) = rest.split_at(rest.find(['Z', '+', '-']).unwrap_or(rest.len()));
+        match digits.trim_end_matches('0') {
+            "" => write!(f, "{before}{zone}"),
+            digits => write!(f, "{before}.{digits}{zone}"),
+        }
+    }
 }
 
 struct Uuid<'a>(&'a [u8; 16]);

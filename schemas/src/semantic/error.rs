@@ -102,9 +102,9 @@ pub enum SemanticFault {
         /// The type.
         kind: &'static str,
     },
-    /// A value has more items than all bodies' bound allows.
-    #[error("more than {limit} values in a row")]
-    Many {
+    /// A body has more empty items than make sense.
+    #[error("more than {limit} values without content")]
+    Idle {
         /// The bound.
         limit: usize,
     },

@@ -1,0 +1,1 @@
+"""What tools/capture-golden is made of: the tables, their edges, and a small Kafka reader."""

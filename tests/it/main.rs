@@ -8,6 +8,7 @@ mod bad_input;
 mod demo;
 mod end_to_end;
 mod faults;
+mod first_model;
 mod fixtures;
 mod house;
 mod kills;

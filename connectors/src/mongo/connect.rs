@@ -1,6 +1,7 @@
 //! The connection to MongoDB, and the question whether it can keep its promises.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,9 @@ use crate::{address, life};
 pub struct Mongo(Arc<Shared>);
 
 struct Shared {
-    db: Database,
+    /// Never dropped: when its last handle goes, the driver spawns a farewell to the server, which
+    /// panics if the runtime ends meanwhile. The end of the process closes the connections too.
+    db: ManuallyDrop<Database>,
     place: String,
     config: MongoConfig,
 }
@@ -37,7 +40,7 @@ impl Mongo {
         options.connect_timeout.get_or_insert(select_limit);
         options.app_name.get_or_insert_with(|| "readmill".to_owned());
         let client = Client::with_options(options).map_err(|error| of_driver(&place, &error))?;
-        let db = client.database(&config.database);
+        let db = ManuallyDrop::new(client.database(&config.database));
         let mongo = Self(Arc::new(Shared { db, place, config: config.clone() }));
         let hello = mongo.ask(mongo.db().run_command(doc! {"hello": 1})).await?;
         if !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid") {

@@ -13,7 +13,7 @@ use readmill_workload::written_schemas;
 
 use crate::mill::{Mill, succeed, wait};
 use crate::paths::{root, stack};
-use crate::real::{Corner, consumed, contents, wait_until_quiet};
+use crate::real::{Corner, consumed, settled};
 
 const EVENTS: &str = "4000";
 const LIMIT: Duration = Duration::from_secs(120);
@@ -179,11 +179,12 @@ async fn from_rows_to_documents(corner: &Corner, definition: &str, configuration
     let deliveries_store = redis.documents("deliveries", 1).await.unwrap();
     let rows = EVENTS.parse::<f64>().unwrap();
     wait(LIMIT, "all rows to arrive", || consumed(&[&mill]) >= rows);
-    wait_until_quiet(&[&mill], LIMIT);
-    let found = contents::<Points>(&points_store).await;
-    assert_eq!((found.digest, found.living), digest(&points), "points differ from their tables");
-    let found = contents::<Deliveries>(&deliveries_store).await;
-    assert_eq!((found.digest, found.living), digest(&deliveries), "deliveries differ");
+    let (all, living) = digest(&points);
+    let found = settled::<Points>(&points_store, living, all, LIMIT).await;
+    assert_eq!((found.digest, found.living), (all, living), "points differ from their tables");
+    let (all, living) = digest(&deliveries);
+    let found = settled::<Deliveries>(&deliveries_store, living, all, LIMIT).await;
+    assert_eq!((found.digest, found.living), (all, living), "deliveries differ");
     check_mirror(&redis, &points).await;
     assert_eq!(mill.metric("readmill_waiting"), Some(0.0));
     assert_eq!(mill.stop(), Some(0));

@@ -8,7 +8,7 @@ use readmill_workload::{Knobs, Source, oracle};
 use crate::mill::{Mill, succeed, wait};
 use crate::paths::stack;
 use crate::proxy::Link;
-use crate::real::{Corner, contents, wait_until_quiet};
+use crate::real::{Corner, settled, wait_until_quiet};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const EVENTS: u64 = 3000;
@@ -39,8 +39,9 @@ async fn a_silent_store_pauses_its_partitions_and_health_names_them() {
     let store = corner.redis().await.documents("deliveries", 1).await.unwrap();
     let knobs = Knobs { events: EVENTS, ..Knobs::default() };
     let expected = oracle::fold::<Deliveries>(Source::new(knobs).unwrap());
-    let found = contents::<Deliveries>(&store).await;
-    assert_eq!((found.living, found.digest), (expected.states.len(), expected.digest().unwrap()));
+    let (living, digest) = (expected.states.len(), expected.digest().unwrap());
+    let found = settled::<Deliveries>(&store, living, digest, LIMIT).await;
+    assert_eq!((found.living, found.digest), (living, digest));
     let (_, metrics) = mill.ask("/metrics").unwrap();
     assert!(metrics.contains("outcome=\"held\"} 0"), "nothing is held for a silent service");
     assert_eq!(mill.stop(), Some(0));

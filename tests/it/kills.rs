@@ -7,7 +7,7 @@ use readmill_models::{Deliveries, Points};
 use readmill_workload::{Knobs, Source, oracle};
 
 use crate::mill::{Mill, succeed, wait};
-use crate::real::{Contents, Corner, consumed, contents, wait_until_quiet};
+use crate::real::{Contents, Corner, consumed, settled, wait_until_quiet};
 
 const EVENTS_A_KILL: u64 = 7_500;
 const RATE: &str = "2000";
@@ -70,7 +70,8 @@ async fn killed_instances_leave_the_documents_of_an_undisturbed_run() {
 /// at a random moment after the two have got further, so that every kill meets work in hand.
 fn disturb(corner: &Corner) {
     let mut moments = Moments::new();
-    let (mut old, mut young) = (corner.start(), corner.start());
+    let start = || Mill::start(corner.dir(), &impatient(corner));
+    let (mut old, mut young) = (start(), start());
     for kill in 0..kills() {
         let before = consumed(&[&old, &young]);
         wait(LIMIT, "the instances to get further", || consumed(&[&old, &young]) > before);
@@ -78,19 +79,24 @@ fn disturb(corner: &Corner) {
         let victim: Mill = std::mem::replace(&mut old, young);
         println!("kill {kill}: {} records consumed by the two", consumed(&[&victim, &old]));
         victim.kill();
-        young = corner.start();
+        young = start();
     }
+}
+
+/// A killed member is missed soon, so that the next kill need not wait for it.
+fn impatient(corner: &Corner) -> String {
+    corner.configuration().replace("session_timeout_ms = 6000", "session_timeout_ms = 1500")
 }
 
 async fn check(corner: &Corner, knobs: &Knobs) {
     let points = oracle::fold::<Points>(Source::new(knobs.clone()).unwrap());
     let deliveries = oracle::fold::<Deliveries>(Source::new(knobs.clone()).unwrap());
     let store = corner.mongo().await.documents("points", 1).await.unwrap();
-    let found = contents::<Points>(&store).await;
-    same(found, points.states.len(), points.digest().unwrap());
+    let (living, digest) = (points.states.len(), points.digest().unwrap());
+    same(settled::<Points>(&store, living, digest, LIMIT).await, living, digest);
     let store = corner.redis().await.documents("deliveries", 1).await.unwrap();
-    let found = contents::<Deliveries>(&store).await;
-    same(found, deliveries.states.len(), deliveries.digest().unwrap());
+    let (living, digest) = (deliveries.states.len(), deliveries.digest().unwrap());
+    same(settled::<Deliveries>(&store, living, digest, LIMIT).await, living, digest);
 }
 
 #[track_caller]

@@ -1,7 +1,7 @@
 //! A corner of the real stack that belongs to one test: names of its own everywhere.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use readmill_connectors::kafka::{KafkaConfig, Producer};
 use readmill_connectors::mongo::{Mongo, MongoConfig};
@@ -67,7 +67,7 @@ kind = "kafka"
 [kafka]
 brokers = "{brokers}"
 group_prefix = "{name}"
-session_timeout_ms = 1500
+session_timeout_ms = 6000
 
 [registry]
 urls = ["{registry}"]
@@ -150,6 +150,25 @@ pub async fn contents<M: ReadModel>(store: &impl Store<M>) -> Contents {
     };
     store.scan(&mut visit).await.unwrap();
     contents
+}
+
+/// Reads a store until it holds what is expected, or the time is up; answers what it holds then.
+/// A busy machine may pause an instance for long; a wrong document never becomes right.
+pub async fn settled<M: ReadModel>(
+    store: &impl Store<M>,
+    living: usize,
+    digest: Digest,
+    limit: Duration,
+) -> Contents {
+    let until = Instant::now() + limit;
+    loop {
+        let found = contents::<M>(store).await;
+        let as_expected = (found.living, found.digest, found.waiting) == (living, digest, 0);
+        if as_expected || Instant::now() >= until {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 /// How many records the instances have consumed together.

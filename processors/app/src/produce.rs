@@ -27,7 +27,7 @@ use crate::out;
 const PARTITIONS: u16 = 8;
 /// How many records are on their way to the brokers at a time.
 const SENT_TOGETHER: usize = 2_000;
-/// One JSON string that every connection to a schema registry understands.
+/// The ids of schemas, by the full names of their records.
 type Ids = BTreeMap<String, SchemaId>;
 
 /// Obeys the command.

@@ -8,7 +8,7 @@ use readmill_core::Counts;
 use readmill_engine::{Fault, Metrics, Pulse};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::cli::RunArgs;
 use crate::config::Config;
@@ -72,7 +72,7 @@ impl Mill {
         };
         let mut works = JoinSet::new();
         for Running { work, .. } in running {
-            works.spawn(async move { work.await.unwrap_or_else(|_| Err(defect())) });
+            works.spawn(async move { work.await.unwrap_or_else(|error| Err(ended(&error))) });
         }
         let (close, closed) = watch::channel(false);
         let server = tokio::spawn(http::serve(listener, served, closed));
@@ -86,8 +86,8 @@ impl Mill {
     /// # Errors
     /// The first fault that needs a person.
     pub async fn ended(&mut self) -> Result<Counts, Fault> {
-        while let Some(ended) = self.works.join_next().await {
-            self.counts.add(ended.unwrap_or_else(|_| Err(defect()))?);
+        while let Some(work) = self.works.join_next().await {
+            self.counts.add(work.unwrap_or_else(|error| Err(ended(&error)))?);
         }
         Ok(self.counts)
     }
@@ -130,10 +130,6 @@ pub async fn told_to_stop() -> Result<()> {
     }
 }
 
-fn defect() -> Fault {
-    Fault::Damaged {
-        what: "the task of a model".to_owned(),
-        detail: "it ended abnormally".to_owned(),
-        hint: "this is a defect of readmill: keep the log, restart, and report it",
-    }
+fn ended(error: &JoinError) -> Fault {
+    Fault::defect("the task of a model", error)
 }

@@ -158,7 +158,9 @@ impl Start {
         let (topics, pulse) = (self.model.topics.clone(), self.process.pulse.clone());
         let join = move || KafkaLog::join(&kafka, &group, &topics, model, pulse);
         // Joining asks for the topics first, and that blocks.
-        tokio::task::spawn_blocking(join).await.unwrap_or_else(|error| Err(defect(&error)))
+        tokio::task::spawn_blocking(join)
+            .await
+            .unwrap_or_else(|error| Err(Fault::defect("joining a group", &error)))
     }
 }
 
@@ -208,13 +210,5 @@ impl Outlet for Mute {
             detail: "the model says something, and its reactions have no place".to_owned(),
             hint: "name a reactions_topic for it",
         })
-    }
-}
-
-fn defect(error: &tokio::task::JoinError) -> Fault {
-    Fault::Damaged {
-        what: "a task".to_owned(),
-        detail: error.to_string(),
-        hint: "this is a defect of readmill: keep the log, restart, and report it",
     }
 }

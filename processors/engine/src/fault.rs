@@ -66,6 +66,15 @@ pub enum Remedy {
 }
 
 impl Fault {
+    /// Something of ours ended as it never should: a task that panicked.
+    pub fn defect(what: &str, detail: &impl ToString) -> Self {
+        Self::Damaged {
+            what: what.to_owned(),
+            detail: detail.to_string(),
+            hint: "this is a defect of readmill: keep the log, restart, and report it",
+        }
+    }
+
     /// What to do.
     pub const fn remedy(&self) -> Remedy {
         match self {

@@ -102,13 +102,13 @@ async fn work<M: ReadModel>(
     tally.assign();
     let patience = Patience::new(feed.closing(), ports.metrics.clone(), model);
     let mut river = River::new(&ports, &limits, tally, patience);
+    let labels = [model, &partition.topic, &partition.index.to_string()];
     let mut result = Ok(());
     while let Some(records) = feed.next(limits.batch_records).await {
         pulse.busy(model, &partition);
         match river.flow(records).await {
             Ok(Some(resume_at)) => {
                 feed.settle(resume_at);
-                let labels = [model, &partition.topic, &partition.index.to_string()];
                 ports.metrics.set(Meter::ResumeAt, &labels, resume_at.value());
             }
             Ok(None) => {}
@@ -121,7 +121,6 @@ async fn work<M: ReadModel>(
         pulse.idle(model, &partition);
     }
     pulse.released(model, &partition);
-    let labels = [model, &partition.topic, &partition.index.to_string()];
     ports.metrics.remove(Meter::ResumeAt, &labels);
     ports.metrics.shift(Meter::Partitions, &[model], -1);
     tracing::info!(model, %partition, "partition released");
@@ -129,11 +128,5 @@ async fn work<M: ReadModel>(
 }
 
 fn outcome(worker: Result<Result<(), Fault>, tokio::task::JoinError>) -> Result<(), Fault> {
-    worker.unwrap_or_else(|error| {
-        Err(Fault::Damaged {
-            what: "a partition worker".to_owned(),
-            detail: error.to_string(),
-            hint: "this is a defect of readmill: keep the log, restart, and report it",
-        })
-    })
+    worker.unwrap_or_else(|error| Err(Fault::defect("a partition worker", &error)))
 }

@@ -20,13 +20,19 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("avro");
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let mut stdout = io::stdout();
-    for line in ["build.rs", "codegen", "avro"] {
+    for line in ["build.rs", "codegen", "avro", "tests/avro"] {
         writeln!(stdout, "cargo:rerun-if-changed={line}").map_err(|error| error.to_string())?;
     }
-    let code = codegen::generate(&files(&root)?)?;
-    let target = PathBuf::from(variable("OUT_DIR")?).join("contracts.rs");
+    write("contracts.rs", &codegen::generate(&files(&root.join("avro"))?)?)?;
+    // Contracts with everything that one may say, which the tests compile.
+    let code = codegen::generate(&files(&root.join("tests/avro"))?)?;
+    write("kinds.rs", &code.replace("\"/avro/", "\"/tests/avro/"))
+}
+
+fn write(name: &str, code: &str) -> Result<(), String> {
+    let target = PathBuf::from(variable("OUT_DIR")?).join(name);
     fs::write(&target, code).map_err(|error| format!("{}: {error}", target.display()))
 }
 

@@ -30,7 +30,10 @@ fn fits(contract: &Contract, kind: &Type, default: &Value) -> bool {
     match kind {
         Type::Boolean => default.is_boolean(),
         Type::Int => default.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
-        Type::Long | Type::Timestamp => default.as_i64().is_some(),
+        Type::Long | Type::Timestamp | Type::Micros => default.as_i64().is_some(),
+        Type::Date => default.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        // Avro's own form of them says little to a reader: null alone is taken.
+        Type::Time | Type::Uuid | Type::Decimal(_) => false,
         Type::Float | Type::Double => default.is_number(),
         Type::Bytes => default.as_str().is_some_and(|text| text.chars().all(|c| c <= '\u{ff}')),
         Type::Text => default.is_string(),

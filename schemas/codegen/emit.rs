@@ -2,7 +2,7 @@
 use std::fmt::Write;
 
 use super::model::{Contract, Definition, Shape};
-use super::{names, print};
+use super::{names, print, table};
 
 /// All domains, in the order of their names, each a module of its own.
 pub fn all(latest: &[&Contract]) -> Result<String, String> {
@@ -20,13 +20,24 @@ pub fn all(latest: &[&Contract]) -> Result<String, String> {
 fn domain(out: &mut String, name: &str, contracts: &[&Contract]) -> Result<(), String> {
     line(out, format_args!("\n/// The contracts of the domain `{name}`."));
     // The printer writes every place the same way, which is not always the shortest.
-    line(out, format_args!("#[allow(clippy::all, clippy::pedantic)]\npub mod {name} {{"));
+    line(out, format_args!("#[allow(clippy::all, clippy::pedantic, unused)]\npub mod {name} {{"));
     line(out, format_args!("use serde::{{Deserialize, Serialize}};\n"));
-    line(out, format_args!("use crate::encode;\n"));
+    line(out, format_args!("use crate::encode;"));
+    line(out, format_args!("use crate::row::{{RowChange, RowError, TableRow}};\n"));
     for (contract, definition) in definitions(contracts)? {
         match &definition.shape {
+            Shape::Record(fields) if contract.table.is_some() => {
+                print::definition(out, contract, definition, fields);
+                table::row(out, contract, definition, fields);
+            }
             Shape::Record(fields) => print::record(out, contract, definition, fields),
-            Shape::Enum { symbols, .. } => print::symbols(out, definition, symbols),
+            Shape::Enum { symbols, default } => {
+                print::symbols(out, definition, symbols);
+                // An event and a table may share it.
+                if contracts.iter().any(|contract| contract.table.is_some()) {
+                    table::symbols(out, definition, default.as_deref());
+                }
+            }
         }
     }
     for contract in contracts {
@@ -67,6 +78,7 @@ fn own_contract(out: &mut String, contract: &Contract) {
     line(out, format_args!("    pub const CONTRACT: crate::Contract = crate::Contract {{"));
     line(out, format_args!("        name: \"readmill.{domain}.{record}\","));
     line(out, format_args!("        version: {version},"));
+    line(out, format_args!("        table: {:?},", contract.table.as_ref().map(|it| &it.name)));
     line(
         out,
         format_args!(
@@ -82,27 +94,34 @@ fn events(out: &mut String, domain: &str, contracts: &[&Contract]) {
         let listed = contracts.iter().enumerate();
         listed.map(|(place, contract)| text(place, &contract.record)).collect::<String>()
     };
+    let of_table = |place: usize| contracts.get(place).is_some_and(|it| it.table.is_some());
+    let held = |place: usize, record: &str| table::held(of_table(place), record);
     let docs: Vec<&str> =
         contracts.iter().filter_map(|c| Some(c.types.first()?.doc.as_str())).collect();
     let doc = |place: usize| docs.get(place).copied().unwrap_or_default();
     let variants = each(&|place, record| {
-        format!("    {}    {record}({record}),\n", print::doc("    ", doc(place)).trim_start())
+        let (doc, held) = (print::doc("    ", doc(place)), held(place, record));
+        format!("    {}    {record}({held}),\n", doc.trim_start())
     });
     let listed = each(&|_, record| format!("        {record}::CONTRACT,\n"));
-    let reads = each(&|place, record| {
-        format!("            {place} => plan.read(body).map(Self::{record}),\n")
-    });
+    let arm = |wanted: bool, call: &str| {
+        each(&|place, record| match of_table(place) == wanted {
+            true => format!("            {place} => {call}.map(Self::{record}),\n"),
+            false => String::new(),
+        })
+    };
+    let (reads, rows) = (arm(false, "plan.read(body)"), arm(true, "RowChange::read(images)"));
     let own = each(&|place, record| {
         format!("            Self::{record}(_) => &Self::CONTRACTS[{place}],\n")
     });
-    let writes =
-        each(&|_, record| format!("            Self::{record}(event) => event.write(out),\n"));
-    let from = each(&|_, record| {
-        format!(
-            "impl From<{record}> for {name} {{\n    fn from(event: {record}) -> Self {{\n        \
-             Self::{record}(event)\n    }}\n}}\n\n"
-        )
-    });
+    let written = if (0..contracts.len()).any(of_table) {
+        String::new()
+    } else {
+        let write =
+            |record: &str| format!("            Self::{record}(event) => event.write(out),\n");
+        table::written(&name, &each(&|_, record| write(record)))
+    };
+    let from = each(&|place, record| conversion(&name, record, &held(place, record)));
     line(
         out,
         format_args!(
@@ -121,20 +140,29 @@ impl crate::Events for {name} {{
         }}
     }}
 
+    fn read_row(which: usize, images: crate::Images<'_>) -> Result<Self, RowError> {{
+        match which {{
+{rows}            other => Err(RowError::NoTable {{ which: other }}),
+        }}
+    }}
+
     fn contract(&self) -> &'static crate::Contract {{
         match self {{
 {own}        }}
     }}
-
-    fn write(&self, out: &mut Vec<u8>) {{
-        match self {{
-{writes}        }}
-    }}
 }}
 
-{from}"
+{written}{from}"
         ),
     );
+}
+
+/// From what a variant holds to the event.
+fn conversion(event: &str, record: &str, held: &str) -> String {
+    format!(
+        "impl From<{held}> for {event} {{\n    fn from(event: {held}) -> Self {{\n        \
+         Self::{record}(event)\n    }}\n}}\n\n"
+    )
 }
 
 /// Writing to a `String` cannot fail.

@@ -1,5 +1,6 @@
 //! Whether a newer version of a contract can read what an older one wrote, by Avro's rules.
 use super::model::{Contract, Definition, Field, Shape, Type};
+use super::table;
 
 /// Refuses a newer version that cannot read the older one, naming the field.
 pub fn check(newer: &Contract, older: &Contract) -> Result<(), String> {
@@ -85,9 +86,13 @@ impl<'a> Pair<'a> {
                     _ => Err(format!("{at}: names a type that is not defined")),
                 }
             }
-            (new, old) if promotes(old, new) => Ok(()),
+            (new, old) if self.promotes(old, new) => Ok(()),
             (new, old) => Err(format!("{at}: the type {old:?} cannot be read as {new:?}")),
         }
+    }
+
+    fn promotes(&self, old: &Type, new: &Type) -> bool {
+        if self.newer.table.is_some() { table::promotes(old, new) } else { promotes(old, new) }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod model;
 pub mod names;
 pub mod parse;
 pub mod print;
+pub mod table;
 
 use model::Contract;
 
@@ -19,6 +20,7 @@ pub fn generate(files: &[(String, String)]) -> Result<String, String> {
     for (place, newer) in contracts.iter().enumerate() {
         let elders = contracts.iter().take(place).filter(|older| same(older, newer));
         for older in elders {
+            table::evolves(newer, older)?;
             evolve::check(newer, older)?;
         }
     }

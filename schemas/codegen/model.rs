@@ -11,6 +11,8 @@ pub struct Contract {
     pub version: u32,
     /// Whether the generated types borrow from the body.
     pub borrowed: bool,
+    /// The table whose rows it describes.
+    pub table: Option<Table>,
     /// The named types in the order of their definition; the first is the contract itself.
     pub types: Vec<Definition>,
 }
@@ -34,9 +36,21 @@ impl Contract {
             | Type::Long
             | Type::Float
             | Type::Double
-            | Type::Timestamp => false,
+            | Type::Timestamp
+            | Type::Micros
+            | Type::Date
+            | Type::Time
+            | Type::Uuid
+            | Type::Decimal(_) => false,
         }
     }
+}
+
+/// A table, and the columns of its primary key.
+#[derive(Debug)]
+pub struct Table {
+    pub name: String,
+    pub key: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +73,15 @@ pub struct Field {
     pub doc: String,
     pub kind: Type,
     pub default: Option<Value>,
+    /// Whether the database may leave the value out where it did not change.
+    pub large: bool,
+}
+
+/// How many digits a decimal has, and how many of them behind the point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Digits {
+    pub precision: u32,
+    pub scale: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +94,16 @@ pub enum Type {
     Bytes,
     Text,
     Timestamp,
+    /// Columns of tables alone have the types from here on.
+    Micros,
+    Date,
+    Time,
+    Uuid,
+    Decimal(Option<Digits>),
     Named(String),
     Array(Box<Type>),
-    Nullable { inner: Box<Type>, null_first: bool },
+    Nullable {
+        inner: Box<Type>,
+        null_first: bool,
+    },
 }

@@ -1,8 +1,8 @@
 //! Reads a contract file and refuses what the generator does not understand, naming the field.
 use serde_json::{Map, Value};
 
-use super::model::{Contract, Definition, Field, Shape, Type};
-use super::{defaults, names};
+use super::model::{Contract, Definition, Digits, Field, Shape, Table, Type};
+use super::{defaults, names, table};
 
 type Object = Map<String, Value>;
 
@@ -12,7 +12,8 @@ pub fn contract(file: &str, text: &str) -> Result<Contract, String> {
         .ok_or_else(|| format!("{file}: the name is not <domain>/<Record>.v<N>.avsc"))?;
     let json: Value = serde_json::from_str(text).map_err(|error| format!("{file}: {error}"))?;
     let object = json.as_object().ok_or_else(|| format!("{file}: not a record"))?;
-    let mut parser = Parser { file, types: Vec::new() };
+    let of_table = object.contains_key("readmill.table") || object.contains_key("readmill.key");
+    let mut parser = Parser { file, of_table, types: Vec::new() };
     let at = parser.at(record);
     if object.get("namespace").and_then(Value::as_str) != Some(&format!("readmill.{domain}")) {
         return Err(format!("{at}: the namespace must be readmill.{domain}"));
@@ -25,6 +26,7 @@ pub fn contract(file: &str, text: &str) -> Result<Contract, String> {
         Some(Value::Bool(borrowed)) => *borrowed,
         Some(other) => return Err(format!("{at}: readmill.borrowed is {other}")),
     };
+    let table = if of_table { Some(table_of(&at, object)?) } else { None };
     parser.record(&at, object, true)?;
     let contract = Contract {
         file: file.to_owned(),
@@ -32,10 +34,17 @@ pub fn contract(file: &str, text: &str) -> Result<Contract, String> {
         record: record.to_owned(),
         version,
         borrowed,
+        table,
         types: parser.types,
     };
     defaults::check(&contract)?;
+    table::check(&contract)?;
     Ok(contract)
+}
+
+fn table_of(at: &str, object: &Object) -> Result<Table, String> {
+    let name = text(at, object, "readmill.table")?.to_owned();
+    Ok(Table { name, key: texts(at, object, "readmill.key")? })
 }
 
 fn name_parts(file: &str) -> Option<(&str, &str, u32)> {
@@ -45,8 +54,22 @@ fn name_parts(file: &str) -> Option<(&str, &str, u32)> {
     Some((domain, record, version.parse().ok()?)).filter(|_| valid)
 }
 
+/// What the record of a contract may have.
+const TOP: [&str; 9] = [
+    "type",
+    "name",
+    "namespace",
+    "doc",
+    "aliases",
+    "fields",
+    "readmill.borrowed",
+    "readmill.table",
+    "readmill.key",
+];
+
 struct Parser<'a> {
     file: &'a str,
+    of_table: bool,
     types: Vec<Definition>,
 }
 
@@ -56,11 +79,7 @@ impl Parser<'_> {
     }
 
     fn record(&mut self, at: &str, object: &Object, top: bool) -> Result<String, String> {
-        let known: &[&str] = if top {
-            &["type", "name", "namespace", "doc", "aliases", "fields", "readmill.borrowed"]
-        } else {
-            &["type", "name", "doc", "aliases", "fields"]
-        };
+        let known: &[&str] = if top { &TOP } else { &["type", "name", "doc", "aliases", "fields"] };
         only(at, object, known)?;
         let name = self.name(at, object)?;
         // Defined before its fields are read, so that they may name it.
@@ -88,7 +107,9 @@ impl Parser<'_> {
         let object = json.as_object().ok_or_else(|| format!("{record}: a field is no object"))?;
         let name = text(record, object, "name")?;
         let at = format!("{record}.{name}");
-        only(&at, object, &["name", "type", "doc", "default", "aliases"])?;
+        let known = ["name", "type", "doc", "default", "aliases", "readmill.large"];
+        only(&at, object, known.get(..if self.of_table { 6 } else { 5 }).unwrap_or_default())?;
+        let large = object.get("readmill.large").unwrap_or(&Value::Bool(false));
         if !names::is_valid(name) {
             return Err(format!("{at}: not a name"));
         }
@@ -99,6 +120,7 @@ impl Parser<'_> {
             doc: doc(&at, object)?,
             kind: self.kind(&at, kind)?,
             default: object.get("default").cloned(),
+            large: large.as_bool().ok_or_else(|| format!("{at}: readmill.large is {large}"))?,
         })
     }
 
@@ -157,9 +179,18 @@ impl Parser<'_> {
                 Ok(Type::Array(Box::new(self.kind(&format!("{at}[]"), items)?)))
             }
             name => {
+                let logical = object.get("logicalType").and_then(Value::as_str);
+                if self.of_table && (name, logical) == ("bytes", Some("decimal")) {
+                    return decimal(at, object);
+                }
                 only(at, object, &["type", "logicalType"])?;
-                match (name, object.get("logicalType").and_then(Value::as_str)) {
+                match (name, logical) {
                     ("long", Some("timestamp-millis")) => Ok(Type::Timestamp),
+                    ("long", Some("timestamp-micros")) if self.of_table => Ok(Type::Micros),
+                    ("int", Some("date")) if self.of_table => Ok(Type::Date),
+                    ("int", Some("time-millis")) if self.of_table => Ok(Type::Time),
+                    ("long", Some("time-micros")) if self.of_table => Ok(Type::Time),
+                    ("string", Some("uuid")) if self.of_table => Ok(Type::Uuid),
                     (_, None) => self.named(at, name),
                     (_, Some(logical)) => {
                         Err(format!("{at}: the generator does not support {logical} on {name}"))
@@ -194,6 +225,25 @@ impl Parser<'_> {
             return Err(format!("{at}: {name} is defined twice"));
         }
         Ok(name.to_owned())
+    }
+}
+
+/// A decimal of so many digits; without a precision, of any.
+fn decimal(at: &str, object: &Object) -> Result<Type, String> {
+    only(at, object, &["type", "logicalType", "precision", "scale"])?;
+    let number = |key: &str| match object.get(key) {
+        None => Ok(None),
+        Some(number) => {
+            let found = number.as_u64().and_then(|number| u32::try_from(number).ok());
+            found.map(Some).ok_or_else(|| format!("{at}: {key} is {number}"))
+        }
+    };
+    match (number("precision")?, number("scale")?) {
+        (None, None) => Ok(Type::Decimal(None)),
+        (Some(precision), scale) if precision > 0 && scale.unwrap_or(0) <= precision => {
+            Ok(Type::Decimal(Some(Digits { precision, scale: scale.unwrap_or(0) })))
+        }
+        (_, _) => Err(format!("{at}: precision and scale do not fit")),
     }
 }
 

@@ -5,6 +5,21 @@ use super::names;
 
 /// A struct, and its `write`.
 pub fn record(out: &mut String, contract: &Contract, named: &Definition, fields: &[Field]) {
+    definition(out, contract, named, fields);
+    let name = &named.name;
+    let any = if lifetime(contract, named).is_empty() { "" } else { "<'_>" };
+    line(out, format_args!("impl {name}{any} {{"));
+    line(out, format_args!("    /// Appends the Avro body (no framing)."));
+    line(out, format_args!("    pub fn write(&self, out: &mut Vec<u8>) {{"));
+    for field in fields {
+        let place = format!("self.{}", names::field(&field.name));
+        line(out, format_args!("        {}", written(contract, &field.kind, &place)));
+    }
+    line(out, format_args!("    }}\n}}\n"));
+}
+
+/// A struct alone.
+pub fn definition(out: &mut String, contract: &Contract, named: &Definition, fields: &[Field]) {
     let name = &named.name;
     let lifetime = lifetime(contract, named);
     line(
@@ -17,19 +32,11 @@ pub fn record(out: &mut String, contract: &Contract, named: &Definition, fields:
     line(out, format_args!("pub struct {name}{lifetime} {{"));
     for field in fields {
         line(out, format_args!("{}{}", doc("    ", &field.doc), attributes(contract, field)));
-        let (field, kind) = (names::field(&field.name), kind(contract, &field.kind));
-        line(out, format_args!("    pub {field}: {kind},"));
+        let kind = kind(contract, &field.kind);
+        let kind = if field.large { format!("crate::row::Large<{kind}>") } else { kind };
+        line(out, format_args!("    pub {}: {kind},", names::field(&field.name)));
     }
     line(out, format_args!("}}\n"));
-    let any = if lifetime.is_empty() { "" } else { "<'_>" };
-    line(out, format_args!("impl {name}{any} {{"));
-    line(out, format_args!("    /// Appends the Avro body (no framing)."));
-    line(out, format_args!("    pub fn write(&self, out: &mut Vec<u8>) {{"));
-    for field in fields {
-        let place = format!("self.{}", names::field(&field.name));
-        line(out, format_args!("        {}", written(contract, &field.kind, &place)));
-    }
-    line(out, format_args!("    }}\n}}\n"));
 }
 
 /// An enum of symbols.
@@ -82,7 +89,7 @@ fn attributes(contract: &Contract, field: &Field) -> String {
     if words.is_empty() { String::new() } else { format!("    #[serde({})]", words.join(", ")) }
 }
 
-fn kind(contract: &Contract, kind_of: &Type) -> String {
+pub fn kind(contract: &Contract, kind_of: &Type) -> String {
     match kind_of {
         Type::Boolean => "bool".to_owned(),
         Type::Int => "i32".to_owned(),
@@ -94,6 +101,11 @@ fn kind(contract: &Contract, kind_of: &Type) -> String {
         Type::Text if contract.borrowed => "&'a str".to_owned(),
         Type::Text => "String".to_owned(),
         Type::Timestamp => "crate::Timestamp".to_owned(),
+        Type::Micros => "crate::row::TimestampMicros".to_owned(),
+        Type::Date => "crate::semantic::Date".to_owned(),
+        Type::Time => "crate::semantic::Time".to_owned(),
+        Type::Uuid => "crate::row::Uuid".to_owned(),
+        Type::Decimal(_) => "crate::row::Decimal".to_owned(),
         Type::Array(inner) => format!("Vec<{}>", kind(contract, inner)),
         Type::Nullable { inner, .. } => format!("Option<{}>", kind(contract, inner)),
         Type::Named(name) => {
@@ -115,6 +127,8 @@ fn written(contract: &Contract, kind: &Type, place: &str) -> String {
         Type::Double => format!("encode::double({place}, out);"),
         Type::Bytes => format!("encode::bytes(&{place}, out);"),
         Type::Text => format!("encode::text(&{place}, out);"),
+        // No contract that is written has one: the parser sees to it.
+        Type::Micros | Type::Date | Type::Time | Type::Uuid | Type::Decimal(_) => String::new(),
         Type::Array(inner) => format!(
             "encode::items(&{place}, out, |item, out| {{ {} }});",
             written(contract, inner, "*item")

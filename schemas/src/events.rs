@@ -3,6 +3,7 @@ use std::fmt::Debug;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::row::{Images, RowError};
 use crate::{Plan, ReadError};
 
 /// The latest version of a contract: what we want to read, and what we write.
@@ -14,6 +15,8 @@ pub struct Contract {
     pub version: u32,
     /// The schema, as JSON.
     pub text: &'static str,
+    /// The table whose rows it describes, such as `coupon` or `shop.coupon`; none for events.
+    pub table: Option<&'static str>,
 }
 
 /// The events of one domain; implemented by the generated enums.
@@ -26,9 +29,18 @@ pub trait Events:
     /// Reads the event of contract number `which` with a plan made for it.
     fn read(which: usize, plan: &Plan, body: &[u8]) -> Result<Self, ReadError>;
 
-    /// Which contract this event is written with.
-    fn contract(&self) -> &'static Contract;
+    /// The change of a row of the table of contract number `which`.
+    ///
+    /// # Errors
+    /// When the contract is of events, or a column is not what it says.
+    fn read_row(which: usize, images: Images<'_>) -> Result<Self, RowError>;
 
+    /// The contract of this event or change.
+    fn contract(&self) -> &'static Contract;
+}
+
+/// Domains of events alone, which we may write ourselves; the rows of tables are not ours to write.
+pub trait WrittenEvents: Events {
     /// Appends the Avro body (no framing).
     fn write(&self, out: &mut Vec<u8>);
 }

@@ -6,14 +6,16 @@ mod events;
 pub mod framing;
 pub mod json;
 pub mod plan;
+pub mod row;
 pub mod semantic;
 pub mod shape;
 mod timestamp;
 pub mod writer;
 
-pub use events::{Contract, Events};
+pub use events::{Contract, Events, WrittenEvents};
 pub use framing::{Framed, SchemaId};
 pub use plan::{Plan, PlanError, ReadError, ReadFault};
+pub use row::{Images, RowChange, RowError, RowOp, TableRow};
 pub use shape::Shape;
 pub use timestamp::{Timestamp, TimestampError};
 pub use writer::{WriterSchema, WriterSchemaError};

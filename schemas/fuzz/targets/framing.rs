@@ -2,13 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use readmill_schemas::framing;
 
-fuzz_target!(|message: &[u8]| {
-    let Ok(framed) = framing::read(message) else {
-        return;
-    };
-    let mut again = Vec::new();
-    framing::write(framed.schema, |out| out.extend_from_slice(framed.body), &mut again);
-    assert_eq!(again, message);
-});
+#[path = "../bodies/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the other targets' bodies")]
+mod bodies;
+
+fuzz_target!(|input: &[u8]| bodies::framing::run(input));

@@ -168,7 +168,7 @@ pub enum ReadFault {
 
 impl ReadError {
     /// An asked-for contract that the domain does not have.
-    pub(crate) fn no_contract(which: usize) -> Self {
+    pub fn no_contract(which: usize) -> Self {
         ReadFault::Refused { message: format!("there is no contract number {which}") }.into()
     }
 

@@ -15,6 +15,11 @@ impl<'a> Body<'a> {
         Self { rest, idle: IDLE_VALUES_MAX }
     }
 
+    /// What is not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(super) fn remaining(&self) -> usize {
         self.rest.len()
     }

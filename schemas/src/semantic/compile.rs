@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::blank::default_bytes;
 use super::error::SchemaError;
 use super::meaning::{Meaning, is_binary_column, meaning};
 use super::shape::{Base, Field, Shape};
@@ -136,7 +137,8 @@ impl Compiler {
             let name = field.get("name").and_then(Value::as_str).ok_or_else(|| form(path))?;
             let inner = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
             let shape = self.inner(&inner, space, field.get("type"))?;
-            Ok(Field { name: name.into(), shape })
+            let default = field.get("default").and_then(|value| default_bytes(&shape, value));
+            Ok(Field { name: name.into(), shape, default })
         };
         fields.iter().map(field).collect()
     }

@@ -4,6 +4,8 @@ use std::fmt;
 use serde::ser::{Error, SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
+use crate::row::Uuid;
+
 use super::encoding::BinaryMode;
 use super::value::{Bits, Geometry, Row, Semantic};
 
@@ -32,7 +34,7 @@ impl Serialize for Semantic<'_> {
             Self::OffsetTime(time, offset) => to.collect_str(&Offset(time, *offset)),
             Self::Span(value) => to.collect_str(value),
             Self::Year(value) => to.serialize_i32(*value),
-            Self::Uuid(bytes) => to.collect_str(&Uuid(bytes)),
+            Self::Uuid(bytes) => to.collect_str(&Uuid(*bytes)),
             Self::EnumSet(texts) => texts.serialize(to),
             Self::Bits(bits) => to.collect_str(bits),
             Self::Geometry(geometry) => geometry.serialize(to),
@@ -96,20 +98,6 @@ impl fmt::Display for Trimmed<'_> {
             "" => write!(f, "{before}{zone}"),
             digits => write!(f, "{before}.{digits}{zone}"),
         }
-    }
-}
-
-struct Uuid<'a>(&'a [u8; 16]);
-
-impl fmt::Display for Uuid<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, byte) in self.0.iter().enumerate() {
-            if matches!(place, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`RowReader`] is made once for a writer's schema, from its text: `apache-avro` leaves
 //! `connect.name` and its parameters out. It reads any record, such as a whole envelope, a row
 //! alone, or a key. `docs/types.md` has the table of the types and of their document values.
+mod blank;
 mod body;
 mod compile;
 mod decimal;
@@ -32,6 +33,7 @@ pub use encoding::BinaryMode;
 pub use error::{SchemaError, SemanticError, SemanticFault};
 pub use moment::{Date, Infinity, Moment, Span, Time, Zone};
 pub use placeholder::UNAVAILABLE;
+pub(crate) use text::uuid;
 pub use value::{Bits, Geometry, Row, Semantic};
 
 /// How deeply types may lie inside one another.
@@ -98,6 +100,12 @@ impl RowReader {
             &field.shape
         };
         Some(Self { shape: Arc::clone(record), ..self.clone() })
+    }
+
+    /// Whether the record has a field of this name.
+    pub fn has_column(&self, name: &str) -> bool {
+        let Base::Record(fields) = &self.shape.base else { return false };
+        fields.iter().any(|field| &*field.name == name)
     }
 
     /// Reads a whole body.

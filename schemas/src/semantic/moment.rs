@@ -1,7 +1,12 @@
 //! Dates, times of day, timestamps and durations, and their texts by ISO 8601.
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::timestamp::civil_from_days;
+
+use super::error::SemanticFault;
+use super::text;
 
 const NANOS: u32 = 1_000_000_000;
 const DAY_S: i64 = 86_400;
@@ -25,14 +30,20 @@ pub enum Infinity {
 }
 
 /// A day of the proleptic Gregorian calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(into = "String", try_from = "String")]
 pub struct Date {
     /// Days since 1970-01-01.
     pub days: i64,
 }
 
 /// A time of day, or MariaDB's span of at most 838 hours; it may be negative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(into = "String", try_from = "String")]
 pub struct Time {
     /// Whole seconds, rounded down.
     pub seconds: i64,
@@ -68,6 +79,41 @@ pub struct Span {
     pub seconds: i64,
     /// The rest, with the sign of the seconds.
     pub nanos: i64,
+}
+
+impl Moment {
+    /// The instant of a timestamp by RFC 3339, of any year.
+    pub fn of_zoned(text: &str) -> Option<Self> {
+        text::zoned(text)
+    }
+}
+
+impl TryFrom<String> for Date {
+    type Error = SemanticFault;
+
+    fn try_from(text: String) -> Result<Self, SemanticFault> {
+        text::date(&text).ok_or(SemanticFault::Form { kind: "a date" })
+    }
+}
+
+impl From<Date> for String {
+    fn from(date: Date) -> Self {
+        date.to_string()
+    }
+}
+
+impl TryFrom<String> for Time {
+    type Error = SemanticFault;
+
+    fn try_from(text: String) -> Result<Self, SemanticFault> {
+        text::long_time(&text).ok_or(SemanticFault::Form { kind: "a time" })
+    }
+}
+
+impl From<Time> for String {
+    fn from(time: Time) -> Self {
+        time.to_string()
+    }
 }
 
 /// Splits a count of so many a second into seconds and nanoseconds.

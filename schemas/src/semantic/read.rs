@@ -121,9 +121,14 @@ impl RowReader {
         fields: &'a [Field],
         body: &mut Body<'a>,
     ) -> Value<'a> {
-        let mut row = Row { columns: Vec::with_capacity(fields.len()) };
+        let mut row = Row::new(Vec::with_capacity(fields.len()));
         for field in fields {
+            let bytes = body.rest();
             let value = self.column(field, body).map_err(|error| error.in_column(&field.name))?;
+            if let Some(default) = &field.default {
+                let read = bytes.get(..bytes.len() - body.remaining());
+                row.defaults.set(row.columns.len(), read == Some(default));
+            }
             row.columns.push((&field.name, value));
         }
         if meaning == Meaning::VariableScaleDecimal {

@@ -107,6 +107,8 @@ pub(super) fn text(meaning: Meaning, text: &str) -> Result<Semantic<'_>, Semanti
         Meaning::IsoDate => Semantic::Date(text::date(text).ok_or(form("a date"))?),
         Meaning::IsoTime => Semantic::Time(text::time(text).ok_or(form("a time"))?),
         Meaning::IsoTimestamp => Semantic::Timestamp(text::local(text).ok_or(form("a timestamp"))?),
+        // What Debezium writes of a deleted row whose column cannot be null and was not sent.
+        Meaning::Uuid if text.is_empty() => Semantic::Null,
         Meaning::Uuid => Semantic::Uuid(text::uuid(text)?),
         Meaning::Json => Semantic::Json(text),
         Meaning::HstoreJson => hstore(text)?,

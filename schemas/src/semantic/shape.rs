@@ -36,6 +36,8 @@ pub(super) enum Base {
 pub(super) struct Field {
     pub(super) name: Box<str>,
     pub(super) shape: Arc<Shape>,
+    /// The bytes of its default, where it has a plain one.
+    pub(super) default: Option<Box<[u8]>>,
 }
 
 impl Base {

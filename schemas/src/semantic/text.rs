@@ -24,24 +24,49 @@ pub(super) fn local(text: &str) -> Option<Moment> {
 
 /// Whether the text is a time with an offset.
 pub(super) fn is_zoned_time(text: &str) -> bool {
-    zone_of(text).is_some_and(|at| clock(at).is_some())
+    zone_of(text).is_some_and(|(at, _)| clock(at).is_some())
 }
 
 /// Whether the text is a timestamp by RFC 3339, of any year.
 pub(super) fn is_zoned(text: &str) -> bool {
-    zone_of(text).is_some_and(|at| moment(at, Zone::Utc).is_some())
+    zoned(text).is_some()
 }
 
-/// The text in front of the offset.
-fn zone_of(text: &str) -> Option<&str> {
+/// The instant of a timestamp by RFC 3339, of any year.
+pub(super) fn zoned(text: &str) -> Option<Moment> {
+    let (at, offset) = zone_of(text)?;
+    let moment = moment(at, Zone::Utc)?;
+    Some(Moment { seconds: moment.seconds - offset, ..moment })
+}
+
+/// The text in front of the offset, and the offset in seconds.
+fn zone_of(text: &str) -> Option<(&str, i64)> {
     if let Some(rest) = text.strip_suffix('Z') {
-        return Some(rest);
+        return Some((rest, 0));
     }
     let (rest, offset) = text.split_at_checked(text.rfind(['+', '-'])?)?;
-    let mut parts = offset.get(1..)?.split(':');
-    let hours = number(parts.next()?, 2)?;
-    let others_fit = parts.by_ref().all(|part| number(part, 2).is_some_and(|part| part < 60));
-    (hours < 24 && others_fit).then_some(rest)
+    let (sign, offset) = offset.split_at_checked(1)?;
+    let mut units = [(3_600, 24), (60, 60), (1, 60)].into_iter();
+    let mut seconds = 0;
+    for part in offset.split(':') {
+        let (unit, bound) = units.next()?;
+        seconds += unit * number(part, 2).filter(|part| *part < bound)?;
+    }
+    Some((rest, if sign == "-" { -seconds } else { seconds }))
+}
+
+/// A time as [`Time`] writes it: of any length, with a sign.
+pub(super) fn long_time(text: &str) -> Option<Time> {
+    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (hours, _) = rest.split_once(':')?;
+    let hours_of = number(hours, hours.len().clamp(2, 16))?;
+    let within = clock(&format!("00{}", rest.get(hours.len()..)?))?;
+    let seconds = hours_of.checked_mul(3_600)?.checked_add(within.seconds)?;
+    Some(match (negative, within.nanos) {
+        (false, nanos) => Time { seconds, nanos },
+        (true, 0) => Time { seconds: -seconds, nanos: 0 },
+        (true, nanos) => Time { seconds: -seconds - 1, nanos: 1_000_000_000 - nanos },
+    })
 }
 
 fn moment(text: &str, zone: Zone) -> Option<Moment> {
@@ -114,7 +139,7 @@ fn parts_are(mut text: &str, mut units: &str) -> bool {
 }
 
 /// The 16 bytes of a UUID's text.
-pub(super) fn uuid(text: &str) -> Result<[u8; 16], SemanticFault> {
+pub(crate) fn uuid(text: &str) -> Result<[u8; 16], SemanticFault> {
     let fault = SemanticFault::Form { kind: "a uuid" };
     let dashes = [8, 13, 18, 23];
     let well = text.len() == 36 && dashes.iter().all(|at| text.as_bytes().get(*at) == Some(&b'-'));
@@ -150,6 +175,12 @@ mod tests {
     fn forms_are_told_apart() {
         let zoned = ["1970-01-01T00:00:00.000Z", "-4712-01-01T00:00:00+05:30"];
         assert!(zoned.into_iter().all(is_zoned));
+        assert_eq!(super::zoned("1970-01-01T00:00:00+01:30:30").map(|at| at.seconds), Some(-5_430));
+        assert!(
+            ["T00:00+24", "T00:00+01:60", "T00:00+01:00:00:00"]
+                .iter()
+                .all(|end| !is_zoned(&format!("1970-01-01{end}")))
+        );
         assert!(
             ["1970-01-01T00:00:00", "1970-01-01Z", "x", "", "-", "é+"].iter().all(|t| !is_zoned(t))
         );

@@ -1,6 +1,7 @@
 //! The values of a row, each as what its column means, borrowing from the body where it can.
 use std::borrow::Cow;
 
+use super::blank::Defaults;
 use super::decimal::Decimal;
 use super::moment::{Date, Infinity, Moment, Span, Time};
 
@@ -74,9 +75,16 @@ pub enum Semantic<'a> {
 pub struct Row<'a> {
     /// Names and values.
     pub columns: Vec<(&'a str, Semantic<'a>)>,
+    /// Which of them are their columns' defaults.
+    pub(super) defaults: Defaults,
 }
 
 impl<'a> Row<'a> {
+    /// A row of known values.
+    pub fn new(columns: Vec<(&'a str, Semantic<'a>)>) -> Self {
+        Self { columns, defaults: Defaults::default() }
+    }
+
     /// The value of a column.
     pub fn get(&self, name: &str) -> Option<&Semantic<'a>> {
         self.columns.iter().find(|(column, _)| *column == name).map(|(_, value)| value)
@@ -87,6 +95,39 @@ impl<'a> Semantic<'a> {
     /// The row, if it is one.
     pub fn row(&self) -> Option<&Row<'a>> {
         if let Self::Row(row) = self { Some(row) } else { None }
+    }
+
+    /// What it is, in an error's words.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Int(_) => "a whole number",
+            Self::Float(_) => "a floating-point number of 32 bits",
+            Self::Double(_) => "a floating-point number",
+            Self::Text(_) => "a text",
+            Self::Bytes(_) => "bytes",
+            Self::Decimal(_) => "a decimal",
+            Self::Date(_) => "a date",
+            Self::Time(_) => "a time of day",
+            Self::Timestamp(_) => "a timestamp",
+            Self::Infinite(_) => "an infinite date or timestamp",
+            Self::Zoned(_) => "a timestamp with an offset",
+            Self::ZonedTime(_) | Self::OffsetTime(..) => "a time with an offset",
+            Self::Interval(_) | Self::Span(_) => "a length of time",
+            Self::Year(_) => "a year",
+            Self::Uuid(_) => "a uuid",
+            Self::Json(_) => "JSON",
+            Self::Xml(_) => "XML",
+            Self::Enum(_) => "an enum's text",
+            Self::EnumSet(_) => "a set of texts",
+            Self::Bits(_) => "a string of bits",
+            Self::Geometry(_) => "a shape in space",
+            Self::Array(_) => "an array",
+            Self::Map(_) => "a map",
+            Self::Row(_) => "a record",
+            Self::Unavailable => "nothing",
+        }
     }
 
     /// Whether the database did not send the value.

@@ -96,3 +96,99 @@ fn wrong_names_are_refused() {
         assert!(codegen::generate(&files).is_err(), "{name}");
     }
 }
+
+fn of_table(says: &str, fields: &str) -> String {
+    text(fields).replace(r#""doc":"Doc.","#, &format!(r#""doc":"Doc.",{says},"#))
+}
+
+#[track_caller]
+fn table_refused(versions: &[(&str, &str)], expected: &str) {
+    let file = |(place, (says, fields)): (usize, &(&str, &str))| {
+        (format!("d/Made.v{}.avsc", place + 1), of_table(says, fields))
+    };
+    let files: Vec<_> = versions.iter().enumerate().map(file).collect();
+    assert_eq!(codegen::generate(&files).map(drop), Err(expected.to_owned()));
+}
+
+const OF_T: &str = r#""readmill.table":"t","readmill.key":["a"]"#;
+
+#[test]
+fn contracts_of_tables_need_a_key_that_can_be_one() {
+    let a = |kind: &str| format!(r#"{{"name":"a","type":{kind},"doc":"A."}}"#);
+    let key = "d/Made.v1.avsc: Made.a: a key is neither null, large, inexact nor a list";
+    let inner = r#"{"type":"record","name":"I","doc":"I.","fields":[]}"#;
+    let decimal = r#"{"type":"bytes","logicalType":"decimal","precision":2,"scale":3}"#;
+    let table = [
+        (r#""readmill.key":["a"]"#, a("\"int\""), "Made: readmill.table is missing or not a text"),
+        (
+            r#""readmill.table":"t""#,
+            a("\"int\""),
+            "Made: a record with readmill.table needs readmill.key",
+        ),
+        (
+            r#""readmill.table":"t","readmill.key":["b"]"#,
+            a("\"int\""),
+            "Made: the key's column b is no field",
+        ),
+        (OF_T, a(inner), "Made: a column has no record in it"),
+        (OF_T, a(decimal), "Made.a: precision and scale do not fit"),
+    ];
+    for (says, fields, problem) in table {
+        table_refused(&[(says, &fields)], &format!("d/Made.v1.avsc: {problem}"));
+    }
+    for kind in [r#"["null","int"]"#, "\"double\"", r#"{"type":"array","items":"int"}"#] {
+        table_refused(&[(OF_T, &a(kind))], key);
+    }
+    let large = r#"{"name":"a","type":"int","doc":"A.","readmill.large":true}"#;
+    table_refused(&[(OF_T, large)], key);
+    let default =
+        r#"{"name":"a","type":{"type":"string","logicalType":"uuid"},"doc":"A.","default":""}"#;
+    let told = "d/Made.v1.avsc: Made.a: the default \"\" is not of the field's type";
+    table_refused(&[(OF_T, default)], told);
+    refused(
+        &[large],
+        "d/Made.v1.avsc: Made.a: the generator does not support the property readmill.large",
+    );
+}
+
+#[test]
+fn tables_have_a_history_too() {
+    let a = r#"{"name":"a","type":"int","doc":"A."}"#;
+    let b = |kind: &str| format!(r#"{a},{{"name":"b","type":{kind},"doc":"B."}}"#);
+    let decimal = |precision: u32, scale: u32| {
+        b(&format!(
+            r#"{{"type":"bytes","logicalType":"decimal","precision":{precision},"scale":{scale}}}"#
+        ))
+    };
+    let cannot = |problem: &str| format!("d/Made.v2.avsc: cannot read d/Made.v1.avsc: {problem}");
+    let table = [
+        (a.to_owned(), b("\"int\""), "Made.b: the field is new and has no default".to_owned()),
+        (
+            b("\"string\""),
+            b("\"bytes\""),
+            "Made.b: the type Text cannot be read as Bytes".to_owned(),
+        ),
+        (
+            b("\"long\""),
+            b("\"double\""),
+            "Made.b: the type Long cannot be read as Double".to_owned(),
+        ),
+    ];
+    for (old, new, problem) in table {
+        table_refused(&[(OF_T, &old), (OF_T, &new)], &cannot(&problem));
+    }
+    let (old, new) = (decimal(12, 2), decimal(12, 3));
+    let files = |old: &str, new: &str| {
+        let file = |n: usize, fields: &str| (format!("d/Made.v{n}.avsc"), of_table(OF_T, fields));
+        codegen::generate(&[file(1, old), file(2, new)])
+    };
+    assert!(files(&old, &new).is_err());
+    for new in [decimal(13, 3), b(r#"{"type":"bytes","logicalType":"decimal"}"#)] {
+        let code = files(&old, &new).unwrap();
+        assert!(code.contains("Made(RowChange<Made>)") && code.contains("Some(\"t\")"), "{code}");
+        assert!(!code.contains("WrittenEvents") && !code.contains("fn write"), "{code}");
+    }
+    let other = OF_T.replace("\"t\"", "\"u\"");
+    let told = "d/Made.v2.avsc: d/Made.v1.avsc is of another table or key";
+    table_refused(&[(OF_T, a), (&other, a)], told);
+}

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use readmill_schemas::deliveries::{DeliveriesEvent, DeliveryCreated, OrderService, PickedUp};
 use readmill_schemas::deliveries_out::{self, DeliveriesOutEvent, IntegratedDelivery, Outcome};
 use readmill_schemas::points::{EarnCancelled, LotUse, PointsEarned, PointsEvent, PointsUsed};
-use readmill_schemas::{Events, Timestamp};
+use readmill_schemas::{Events, Timestamp, WrittenEvents};
 
 use crate::own;
 
@@ -82,7 +82,7 @@ fn integrated() -> impl Strategy<Value = DeliveriesOutEvent> {
 
 /// Read by our plan it is the same event; read by the reference it is a whole value.
 #[track_caller]
-fn check<E: Events>(event: &E) {
+fn check<E: WrittenEvents>(event: &E) {
     let contract = event.contract();
     let which = E::CONTRACTS.iter().position(|known| known == contract).unwrap();
     let mut body = Vec::new();

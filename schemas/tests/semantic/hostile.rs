@@ -1,4 +1,6 @@
 //! Bytes that no Avro writer wrote: an error that names the column and no value, never a panic.
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 use readmill_schemas::semantic::{Conventions, IDLE_VALUES_MAX, RowReader, SemanticFault};
 
@@ -113,4 +115,30 @@ fn records_that_double_without_bytes_are_bounded() {
     }
     let error = reader(&last).read(&[]).unwrap_err();
     assert_eq!(error.fault(), SemanticFault::Idle { limit: IDLE_VALUES_MAX });
+}
+
+/// A schema is compiled once through, however many ways lead to its types: with each level the
+/// values double that it can have.
+#[test]
+fn nested_unions_are_compiled_in_one_pass() {
+    let mut union = r#"["null","int"]"#.to_owned();
+    let mut named = union.clone();
+    for n in 0..20 {
+        let record = |name: char, kind: &str| {
+            format!(
+                r#"{{"type":"record","name":"{name}{n}","fields":[{{"name":"f","type":{kind}}}]}}"#
+            )
+        };
+        union = format!("[{},{}]", record('A', &union), record('B', &named));
+        named = format!(r#"["A{n}","B{n}"]"#);
+    }
+    // Whether it is read or refused at the end of all branches, the end is near.
+    for union in [union.clone(), union.replace("\"int\"", "\"Nothing\"")] {
+        let text =
+            format!(r#"{{"type":"record","name":"R","fields":[{{"name":"u","type":{union}}}]}}"#);
+        let started = Instant::now();
+        let fits = RowReader::parse(&[&text], &Conventions::default()).is_ok();
+        assert_eq!(fits, !union.contains("Nothing"));
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
 }

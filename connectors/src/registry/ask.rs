@@ -1,39 +1,37 @@
 //! Requests to the registry: a schema with all that it refers to, and a registration.
 
+use std::path::Path;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use readmill_engine::Fault;
 use readmill_schemas::SchemaId;
 use readmill_schemas::writer::WriterSchema;
 use schema_registry_converter::async_impl::schema_registry::{
-    SrSettings, get_referenced_schema, get_schema_by_id, post_schema,
+    SrSettings, get_all_subjects, get_referenced_schema, get_schema_by_id,
+    get_schema_by_subject_and_version, post_schema,
 };
 use schema_registry_converter::schema_registry_common::{
     RegisteredReference, RegisteredSchema, SchemaType, SuppliedSchema,
 };
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::config::RegistryConfig;
+use super::courtesy::Courtesy;
 use super::misses::{self, Miss, judge};
-use crate::tls;
+use crate::tls::{self, Trust};
 
 const MOST_REFERENCES: usize = 64;
 const DEEPEST_REFERENCE: usize = 16;
+/// How many questions about subjects are under way side by side.
+pub const PARALLEL_QUESTIONS: usize = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const BAD_URL: &str = "set `urls` under [registry] to addresses like http://host:8081, or \
                        http://host:8080/apis/ccompat/v7 for apicurio";
-
-/// The latest version of a subject, as the registry answers.
-#[derive(Debug, Deserialize)]
-struct Latest {
-    id: u32,
-    schema: String,
-    #[serde(rename = "schemaType")]
-    schema_type: Option<String>,
-}
+const BAD_FILES: &str = "mend the file, or the setting under [registry] that names it";
+const BAD_TRUST: &str = "install the system's certificates, or set `ca_file` under [registry]";
+const BAD_ACCOUNT: &str = "set `username` and `password`, or `token`, under [registry]";
 
 /// The way to the registry. The library's caching decoder is not used: it keeps every failure
 /// until it is told not to.
@@ -44,38 +42,53 @@ pub struct Line {
     http: reqwest::Client,
     unknown_limit: Duration,
     request_limit: Duration,
-    account: Option<(String, Option<String>)>,
+    account: Account,
+}
+
+/// As whom the registry is asked.
+#[derive(Clone)]
+enum Account {
+    Nobody,
+    User(String, Option<String>),
+    Bearer(String),
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Account(…)")
+    }
 }
 
 impl Line {
     /// Makes the clients; nothing is asked yet.
     pub fn new(config: &RegistryConfig) -> Result<Self, Fault> {
-        tls::install();
-        let urls = config.trimmed();
-        let malformed = |url: &&String| reqwest::Url::parse(url).is_err();
-        if let Some(url) = urls.iter().find(malformed) {
-            return Err(misses::refused(format!("{url:?} is not an address"), BAD_URL));
-        }
-        let Some((first, others)) = urls.split_first() else {
-            return Err(misses::refused("it has no address".to_owned(), BAD_URL));
-        };
+        let urls = addresses(config)?;
+        let account = Account::of(config);
+        let trust = trust(config)?;
+        let (first, others) = urls.split_first().ok_or_else(no_address)?;
         let mut builder = SrSettings::new_builder(first.clone());
         for url in others {
             builder.add_url(url.clone());
         }
-        if let Some(username) = &config.username {
-            builder.set_basic_authorization(username, config.password.as_deref());
+        match &account {
+            Account::Nobody => {}
+            Account::User(name, password) => {
+                builder.set_basic_authorization(name, password.as_deref());
+            }
+            Account::Bearer(token) => {
+                builder.set_token_authorization(token);
+            }
         }
-        builder.set_timeout(config.request_limit());
-        let settings = builder.build().map_err(|error| misses::refused(error.error, BAD_URL))?;
-        let http = reqwest::Client::builder().timeout(config.request_limit()).build();
+        builder.set_timeout(config.request_limit()).with_middleware(Courtesy::default());
+        let settings = builder.build_with(client(config, &trust)?);
+        let http = client(config, &trust)?.timeout(config.request_limit()).build();
         Ok(Self {
-            settings,
+            settings: settings.map_err(|error| refused_client(&error))?,
+            http: http.map_err(|error| refused_client(&error))?,
             urls,
-            http: http.map_err(|error| misses::refused(error.to_string(), BAD_URL))?,
             unknown_limit: Duration::from_millis(config.unknown_limit_ms),
             request_limit: config.request_limit(),
-            account: config.username.clone().map(|name| (name, config.password.clone())),
+            account,
         })
     }
 
@@ -102,35 +115,37 @@ impl Line {
     }
 
     /// The latest schema of every subject, as (subject, id, text); only those of Avro.
-    pub async fn latest(&self) -> Result<Vec<(String, SchemaId, String)>, Fault> {
-        let subjects: Vec<String> = self.get("/subjects").await?;
-        let mut latest = Vec::new();
-        for subject in subjects {
-            let named = subject.replace('%', "%25").replace('/', "%2F");
-            let found: Latest = self.get(&format!("/subjects/{named}/versions/latest")).await?;
-            if found.schema_type.is_none_or(|kind| kind == "AVRO") {
-                latest.push((subject, SchemaId(found.id), found.schema));
-            }
-        }
-        Ok(latest)
+    pub async fn latest(&self) -> Result<Vec<(String, SchemaId, String)>, Miss> {
+        let subjects = self.in_time(get_all_subjects(&self.settings)).await?;
+        let subjects = subjects.map_err(|error| judge(&error))?;
+        let latest = stream::iter(subjects).map(|subject| async move {
+            let found = self.latest_of(&subject).await?;
+            let found = found.filter(|found| found.schema_type == SchemaType::Avro);
+            Ok(found.map(|found| (subject, SchemaId(found.id), found.schema)))
+        });
+        let latest: Vec<_> = latest.buffered(PARALLEL_QUESTIONS).try_collect().await?;
+        Ok(latest.into_iter().flatten().collect())
     }
 
-    /// Asks the first address; for what a person asks, and may ask again.
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
-        let url = self.urls.first().map(String::as_str).unwrap_or_default();
-        let told = crate::address::told(url);
-        let silent = |error: reqwest::Error| {
-            misses::silent(format!("{told}: {}", innermost(&error.without_url())))
-        };
-        let answer = self.asking(&format!("{url}{path}")).send().await.map_err(silent)?;
-        answer.error_for_status().map_err(silent)?.json().await.map_err(silent)
+    /// The latest schema of a subject, if there is one.
+    pub async fn latest_of(&self, subject: &str) -> Result<Option<RegisteredSchema>, Miss> {
+        // The library replaces slashes, and nothing else.
+        let marks = [('%', "%25"), ('?', "%3F"), ('#', "%23")];
+        let path = marks.iter().fold(subject.to_owned(), |path, (c, code)| path.replace(*c, code));
+        let asked = get_schema_by_subject_and_version(&self.settings, &path, None);
+        match self.in_time(asked).await? {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if misses::no_such_subject(&error) => Ok(None),
+            Err(error) => Err(judge(&error)),
+        }
     }
 
     fn asking(&self, url: &str) -> reqwest::RequestBuilder {
         let request = self.http.get(url);
         match &self.account {
-            Some((name, password)) => request.basic_auth(name, password.as_deref()),
-            None => request,
+            Account::Nobody => request,
+            Account::User(name, password) => request.basic_auth(name, password.as_deref()),
+            Account::Bearer(token) => request.bearer_auth(token),
         }
     }
 
@@ -149,17 +164,13 @@ impl Line {
     async fn probe(&self, url: &str) -> Result<(), Fault> {
         let request = self.asking(&format!("{url}/schemas/types"));
         let told = crate::address::told(url);
-        let answer = request.send().await.map_err(|error| {
-            misses::silent(format!("{told}: {}", innermost(&error.without_url())))
-        })?;
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| misses::unanswered(&told, &error.without_url()))?;
         let status = answer.status();
         let types = answer.json::<Vec<String>>().await;
         match (status.as_u16(), types) {
             (200, Ok(types)) if types.iter().any(|known| known == "AVRO") => Ok(()),
-            (401 | 403, _) => {
-                const HINT: &str = "set `username` and `password` under [registry]";
-                Err(misses::refused(format!("{told} answers {status}"), HINT))
-            }
+            (401 | 403, _) => Err(misses::refused(format!("{told} answers {status}"), BAD_ACCOUNT)),
             (429 | 500..=599, _) => Err(misses::silent(format!("{told} answers {status}"))),
             (_, _) => {
                 let detail = format!("{told} answers {status}, and not as a schema registry does");
@@ -168,7 +179,8 @@ impl Line {
         }
     }
 
-    async fn once(&self, id: SchemaId) -> Result<WriterSchema, Miss> {
+    /// Asks for an id once.
+    pub async fn once(&self, id: SchemaId) -> Result<WriterSchema, Miss> {
         let found = self.in_time(get_schema_by_id(id.0, &self.settings)).await?;
         let root = found.map_err(|error| judge(&error))?;
         require_avro(&root)?;
@@ -224,6 +236,48 @@ fn require_avro(schema: &RegisteredSchema) -> Result<(), Miss> {
     Err(Miss::Unusable("it is not an avro schema".to_owned()))
 }
 
-fn innermost(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), innermost)
+impl Account {
+    fn of(config: &RegistryConfig) -> Self {
+        match (&config.token, &config.username) {
+            (Some(token), _) => Self::Bearer(token.clone()),
+            (None, Some(name)) => Self::User(name.clone(), config.password.clone()),
+            (None, None) => Self::Nobody,
+        }
+    }
+}
+
+fn no_address() -> Fault {
+    misses::refused("it has no address".to_owned(), BAD_URL)
+}
+
+fn addresses(config: &RegistryConfig) -> Result<Vec<String>, Fault> {
+    let urls = config.trimmed();
+    let malformed = |url: &&String| reqwest::Url::parse(url).is_err();
+    match urls.iter().find(malformed) {
+        Some(url) => {
+            let told = crate::address::told(url);
+            Err(misses::refused(format!("{told:?} is not an address"), BAD_URL))
+        }
+        None => Ok(urls),
+    }
+}
+
+fn trust(config: &RegistryConfig) -> Result<Trust, Fault> {
+    let read = |path: &Path| std::fs::read_to_string(path);
+    config.files().load(read).map_err(|unfit| {
+        let told = unfit.iter().map(|unfit| format!("`{}`: {}", unfit.setting, unfit.what));
+        misses::refused(told.collect::<Vec<_>>().join("; "), BAD_FILES)
+    })
+}
+
+fn client(config: &RegistryConfig, trust: &Trust) -> Result<reqwest::ClientBuilder, Fault> {
+    tls::install();
+    let tls_needed = config.open_urls().len() < config.urls.len();
+    let client = trust.give(reqwest::Client::builder(), tls_needed);
+    client.map_err(|error| misses::refused(misses::innermost(&error), BAD_FILES))
+}
+
+/// What keeps a client from being made: all that is left is that there is nobody to trust.
+fn refused_client(error: &(dyn std::error::Error + 'static)) -> Fault {
+    misses::refused(misses::innermost(error), BAD_TRUST)
 }

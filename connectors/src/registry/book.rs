@@ -1,6 +1,6 @@
 //! The book of schemas: good answers for ever, one question at a time for an id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,17 +8,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use futures::stream::{self, StreamExt};
 use readmill_engine::{Fault, SchemaBook};
 use readmill_schemas::SchemaId;
 use readmill_schemas::writer::WriterSchema;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::ask::Line;
+use super::ask::{Line, PARALLEL_QUESTIONS};
 use super::config::RegistryConfig;
 use super::misses::{Miss, UnknownIds};
 
 /// How many schemas are kept; the one with the lowest id gives way.
 const MOST_SCHEMAS: usize = 10_000;
+
+/// How many subjects a warm-up asks about; the schemas of others wait for their first records.
+const MOST_WARMED_SUBJECTS: usize = 500;
 
 type Answer = Result<Arc<WriterSchema>, Miss>;
 type Flight = Shared<BoxFuture<'static, Answer>>;
@@ -26,6 +30,7 @@ type Flight = Shared<BoxFuture<'static, Answer>>;
 /// Finds writer schemas in a registry.
 pub struct RegistryBook {
     line: Line,
+    warm_up_limit: Duration,
     pages: Mutex<Pages>,
 }
 
@@ -34,6 +39,19 @@ struct Pages {
     unknown: UnknownIds,
     /// Questions under way: whoever asks for the same id waits for the same answer.
     flights: BTreeMap<SchemaId, Flight>,
+}
+
+/// What a warm-up has achieved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Warmth {
+    /// How many subjects there might be.
+    pub subjects: usize,
+    /// The latest schemas of so many are at hand.
+    pub ready: usize,
+    /// Why another is not, if it was not the registry's word that there is none.
+    pub first_failure: Option<String>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 impl fmt::Debug for RegistryBook {
@@ -50,7 +68,8 @@ impl RegistryBook {
     pub fn new(config: &RegistryConfig) -> Result<Self, Fault> {
         let unknown = UnknownIds::new(Duration::from_millis(config.unknown_age_ms));
         let pages = Pages { known: BTreeMap::new(), unknown, flights: BTreeMap::new() };
-        Ok(Self { line: Line::new(config)?, pages: Mutex::new(pages) })
+        let warm_up_limit = Duration::from_millis(config.warm_up_limit_ms);
+        Ok(Self { line: Line::new(config)?, warm_up_limit, pages: Mutex::new(pages) })
     }
 
     /// Asks whether there is a registry at all, once, for a start that fails clearly.
@@ -65,8 +84,8 @@ impl RegistryBook {
     ///
     /// The subject follows from who shares the schema. Debezium's keys and envelopes belong to one
     /// topic: `<topic>-key` and `<topic>-value`. The events in payloads are shared by tables:
-    /// their record's full name. Reactions of several contracts share one topic:
-    /// `<topic>-<record's full name>`, so that each evolves on its own.
+    /// their record's full name. Reactions of several contracts share one topic, so by default
+    /// each evolves on its own: `<topic>-<record's full name>`.
     ///
     /// # Errors
     /// `Silent` when nobody answers, `Refused` when the registry does not take the schema.
@@ -80,7 +99,46 @@ impl RegistryBook {
     /// # Errors
     /// `Silent` when nobody answers.
     pub async fn latest(&self) -> Result<Vec<(String, SchemaId, String)>, Fault> {
-        self.line.latest().await
+        self.line.latest().await.map_err(|miss| miss.of_subject().fault(SchemaId(0)))
+    }
+
+    /// Fetches the latest schemas of subjects, so that the first records need not wait for them.
+    ///
+    /// Nothing depends on it: whatever fails, or takes too long, is asked for by the first record
+    /// that needs it, which has more patience. So only good answers are written down.
+    pub async fn warm_up(&self, subjects: &BTreeSet<String>) -> Warmth {
+        let since = Instant::now();
+        let mut warmth = Warmth { subjects: subjects.len(), ..Warmth::default() };
+        let subjects = subjects.iter().take(MOST_WARMED_SUBJECTS).cloned();
+        let mut answers = stream::iter(subjects)
+            .map(|subject| self.fetch(subject))
+            .buffer_unordered(PARALLEL_QUESTIONS);
+        let gather = async {
+            while let Some(answer) = answers.next().await {
+                match answer {
+                    Ok(true) => warmth.ready += 1,
+                    Ok(false) => {}
+                    Err(miss) => warmth.failed(miss),
+                }
+            }
+        };
+        if timeout(self.warm_up_limit, gather).await.is_err() {
+            warmth.failed(Miss::Silent(format!("{} ms are over", self.warm_up_limit.as_millis())));
+        }
+        warmth.took = since.elapsed();
+        warmth
+    }
+
+    /// Fetches the latest schema of a subject; `false` means that there is none. It is asked for
+    /// again by its id, so that what is kept is what a record would have been given.
+    async fn fetch(&self, subject: String) -> Result<bool, Miss> {
+        let Some(latest) = self.line.latest_of(&subject).await? else { return Ok(false) };
+        let id = SchemaId(latest.id);
+        if !self.pages().known.contains_key(&id) {
+            let schema = self.line.once(id).await?;
+            self.pages().keep(id, Arc::new(schema));
+        }
+        Ok(true)
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
@@ -112,15 +170,26 @@ impl RegistryBook {
         }
         pages.flights.remove(&id);
         match answer {
-            Ok(schema) => {
-                if pages.known.len() >= MOST_SCHEMAS {
-                    pages.known.pop_first();
-                }
-                pages.known.insert(id, Arc::clone(schema));
-            }
+            Ok(schema) => pages.keep(id, Arc::clone(schema)),
             Err(Miss::Unknown) => pages.unknown.insert(id, Instant::now()),
             Err(Miss::Silent(_) | Miss::Refused(..) | Miss::Unusable(_)) => {}
         }
+    }
+}
+
+impl Pages {
+    fn keep(&mut self, id: SchemaId, schema: Arc<WriterSchema>) {
+        if self.known.len() >= MOST_SCHEMAS {
+            self.known.pop_first();
+        }
+        self.known.insert(id, schema);
+    }
+}
+
+impl Warmth {
+    fn failed(&mut self, miss: Miss) {
+        let first = self.first_failure.take();
+        self.first_failure = first.or_else(|| Some(miss.fault(SchemaId(0)).to_string()));
     }
 }
 

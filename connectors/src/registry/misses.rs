@@ -10,9 +10,13 @@ use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::RawError;
 use tokio::time::Instant;
 
+use super::handshake;
+
 const SERVICE: &str = "schema registry";
 /// Confluent's code of an id that does not exist, as against a path that does not.
 const NO_SUCH_SCHEMA: u32 = 40_403;
+/// Its codes of a subject, and of a version, that do not exist.
+const NO_SUCH_SUBJECT: [u32; 2] = [40_401, 40_402];
 /// How many unknown ids are remembered.
 const REMEMBERED_IDS: usize = 1_000;
 
@@ -32,11 +36,15 @@ pub enum Miss {
 /// What a registry's answer means. Only its own word that an id does not exist counts as unknown;
 /// a 404 of a proxy, or garbage, must never make a good record look like poison.
 pub fn judge(error: &SRCError) -> Miss {
+    if let Some((refused, hint)) = handshake::refusal(error) {
+        return Miss::Refused(refused, hint);
+    }
     let told = told(error);
     match status(error) {
         Some(401) => Miss::Refused(
             told,
-            "set `username` and `password` under [registry] to an account that may read schemas",
+            "set `username` and `password`, or `token`, under [registry] to an account that may \
+             read schemas",
         ),
         Some(403) => Miss::Refused(told, "give the account under [registry] the right to do this"),
         Some(404) if code(error) == Some(NO_SUCH_SCHEMA) => Miss::Unknown,
@@ -47,6 +55,11 @@ pub fn judge(error: &SRCError) -> Miss {
         Some(422) => Miss::Refused(told, "the registry takes the schema for invalid: fix it"),
         Some(_) | None => Miss::Silent(told),
     }
+}
+
+/// Whether it is the registry's own word that a subject does not exist.
+pub fn no_such_subject(error: &SRCError) -> bool {
+    status(error) == Some(404) && code(error).is_some_and(|code| NO_SUCH_SUBJECT.contains(&code))
 }
 
 /// The status is only in the text of the library's error.
@@ -62,15 +75,11 @@ fn code(error: &SRCError) -> Option<u32> {
 
 /// The library's words and their innermost cause; never a body, which may be anything.
 fn told(error: &SRCError) -> String {
-    let mut innermost: &dyn Error = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
     let words = error.error.to_lowercase();
     match code(error) {
         Some(0) => words,
         Some(code) => format!("{words} (error code {code})"),
-        None if error.source().is_some() => format!("{words}: {innermost}"),
+        None if error.source().is_some() => format!("{words}: {}", innermost(error)),
         None => words,
     }
 }
@@ -100,6 +109,19 @@ impl Miss {
             Self::Unknown => Fault::UnknownSchema { id: id.0 },
             Self::Unusable(detail) => Fault::UnusableSchema { id: id.0, detail },
         }
+    }
+}
+
+/// What an error's innermost cause says.
+pub fn innermost(error: &(dyn Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
+}
+
+/// No answer from one address.
+pub fn unanswered(told: &str, error: &(dyn Error + 'static)) -> Fault {
+    match handshake::refusal(error) {
+        Some((refused_by, hint)) => refused(format!("{told}: {refused_by}"), hint),
+        None => silent(format!("{told}: {}", innermost(error))),
     }
 }
 

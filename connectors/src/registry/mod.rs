@@ -3,11 +3,17 @@
 mod ask;
 mod book;
 mod config;
+mod courtesy;
+mod handshake;
 mod misses;
 #[cfg(test)]
 mod stub;
+mod subject;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
-pub use book::RegistryBook;
+pub use book::{RegistryBook, Warmth};
 pub use config::RegistryConfig;
+pub use subject::SubjectStrategy;

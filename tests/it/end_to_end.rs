@@ -2,7 +2,6 @@
 //! what the source tables say.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::Duration;
 
 use readmill_core::digest::Digest;
@@ -14,115 +13,46 @@ use readmill_workload::written_schemas;
 use crate::mill::{Mill, succeed, wait};
 use crate::paths::{root, stack};
 use crate::real::{Corner, consumed, settled};
+use crate::shop::Shop;
 
 const EVENTS: &str = "4000";
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A database of its own, with outbox tables and a connector.
-struct Shop {
-    name: String,
-    url: String,
-}
-
-impl Shop {
-    fn open(corner: &Corner) -> Self {
-        let name = corner.name.clone();
-        let admin = stack("POSTGRES_ADMIN_URL");
-        psql(&admin, &["-c", &format!("create database {name} owner app")]);
-        let url = |address: String| address.replace("/shop", &format!("/{name}"));
-        let ddl = root().join("connectors/debezium/postgres/outbox.sql");
-        let shop = Self { url: url(stack("POSTGRES_URL")), name: name.clone() };
-        psql(&url(admin), &["-c", "grant all on schema public to app"]);
-        psql(&shop.url, &["-f", ddl.to_str().unwrap()]);
-        shop
-    }
-
-    /// Applies one of the project's own connector definitions to this database.
-    fn connect(&self, definition: &str) {
-        let name = &self.name;
-        self.stack(&[
-            "connector",
-            "apply",
-            &format!("connectors/debezium/postgres/{definition}"),
-            &format!("NAME={name}"),
-            &format!("DATABASE={name}"),
-            &format!("TOPIC_PREFIX={name}"),
-            &format!("SLOT={name}"),
-        ]);
-    }
-
-    fn stack(&self, args: &[&str]) {
-        let done = Command::new(root().join("compose/stack"))
-            .args(args)
-            .current_dir(root())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success(), "compose/stack {args:?}: {said}");
-    }
-
-    fn produce(&self, seed: &str) {
-        let registry = stack("REGISTRY_URL");
-        let target = ["produce", "--postgres", &self.url, "--registry", &registry];
-        let workload = ["--events", EVENTS, "--seed", seed, "--keys", "300"];
-        succeed(&[&target[..], &workload[..]].concat());
-    }
-
-    /// Folds the committed rows of its tables, aggregate by aggregate in their order.
-    async fn expected<M: ReadModel>(&self, tables: &[&str]) -> BTreeMap<Key, M::State> {
-        let config: tokio_postgres::Config = self.url.parse().unwrap();
-        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-        let connection = tokio::spawn(connection);
-        let mut documents: BTreeMap<Key, Document<M>> = BTreeMap::new();
-        for table in tables {
-            // Without versions, only the order of writing tells the order of an aggregate's rows.
-            let rows = format!(
-                "select id::text, aggregate_id, version, type, payload from public.{table} \
-                 order by version nulls last, created_at, ctid"
-            );
-            for (row, offset) in client.query(&rows, &[]).await.unwrap().iter().zip(0..) {
-                let event = read::<M::Event>(row.get(3), row.get(4));
-                let from =
-                    Position { partition: Partition::new(*table, 0), offset: Offset(offset) };
-                for key in M::keys(&event).into_vec() {
-                    let identity = match row.get::<_, Option<i64>>(2) {
-                        Some(version) => Identity::version(table, row.get(1), true, version),
-                        None => Identity::event(table, None, row.get(0)),
-                    };
-                    documents.entry(key).or_default().take(Incoming {
-                        identity: &identity,
-                        from: &from,
-                        sent_below: from.offset,
-                        event: &event,
-                    });
-                }
+/// Folds the committed rows of its tables, aggregate by aggregate in their order.
+async fn expected<M: ReadModel>(shop: &Shop, tables: &[&str]) -> BTreeMap<Key, M::State> {
+    let client = shop.client().await;
+    let mut documents: BTreeMap<Key, Document<M>> = BTreeMap::new();
+    for table in tables {
+        // Without versions, only the order of writing tells the order of an aggregate's rows.
+        let rows = format!(
+            "select id::text, aggregate_id, version, type, payload from public.{table} \
+             order by version nulls last, created_at, ctid"
+        );
+        for (row, offset) in client.query(&rows, &[]).await.unwrap().iter().zip(0..) {
+            let event = read::<M::Event>(row.get(3), row.get(4));
+            let from = Position { partition: Partition::new(*table, 0), offset: Offset(offset) };
+            for key in M::keys(&event).into_vec() {
+                let identity = match row.get::<_, Option<i64>>(2) {
+                    Some(version) => Identity::version(table, row.get(1), true, version),
+                    None => Identity::event(table, None, row.get(0)),
+                };
+                documents.entry(key).or_default().take(Incoming {
+                    identity: &identity,
+                    from: &from,
+                    sent_below: from.offset,
+                    event: &event,
+                });
             }
         }
-        connection.abort();
-        documents.into_iter().filter_map(|(key, doc)| doc.state.map(|s| (key, s))).collect()
     }
+    documents.into_iter().filter_map(|(key, doc)| doc.state.map(|s| (key, s))).collect()
 }
 
-impl Drop for Shop {
-    fn drop(&mut self) {
-        let deleted = Command::new(root().join("compose/stack"))
-            .args(["connector", "delete", &self.name])
-            .output();
-        if let Ok(deleted) = deleted
-            && !deleted.status.success()
-        {
-            eprintln!("{}", String::from_utf8_lossy(&deleted.stderr));
-        }
-    }
-}
-
-fn psql(url: &str, args: &[&str]) {
-    let done = Command::new("psql")
-        .args(["-q", "-v", "ON_ERROR_STOP=1", "-d", url])
-        .args(args)
-        .output()
-        .unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+fn produce(shop: &Shop, seed: &str) {
+    let registry = stack("REGISTRY_URL");
+    let target = ["produce", "--postgres", &shop.url, "--registry", &registry];
+    let workload = ["--events", EVENTS, "--seed", seed, "--keys", "300"];
+    succeed(&[&target[..], &workload[..]].concat());
 }
 
 /// An event by its type's name, read with the schema that it was written with.
@@ -165,14 +95,15 @@ async fn flattened_rows_become_the_same_documents() {
 }
 
 async fn from_rows_to_documents(corner: &Corner, definition: &str, configuration: &str) {
-    let shop = Shop::open(corner);
+    let ddl = root().join("connectors/debezium/postgres/outbox.sql");
+    let shop = Shop::open(corner, &std::fs::read_to_string(ddl).unwrap());
     // Some rows are there before the connector: it reads them by a snapshot.
-    shop.produce("1");
+    produce(&shop, "1");
     shop.connect(definition);
     let mill = Mill::start(corner.dir(), configuration);
     mill.wait_for("/readyz", LIMIT);
-    let points = shop.expected::<Points>(&["points_outbox"]).await;
-    let deliveries = shop.expected::<Deliveries>(&DELIVERIES).await;
+    let points = expected::<Points>(&shop, &["points_outbox"]).await;
+    let deliveries = expected::<Deliveries>(&shop, &DELIVERIES).await;
     assert!(points.len() > 100 && deliveries.len() > 10);
     let (mongo, redis) = (corner.mongo().await, corner.redis().await);
     let points_store = mongo.documents("points", 1).await.unwrap();

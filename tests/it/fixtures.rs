@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use readmill_core::{Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel};
+use readmill_core::{
+    Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel, SourcePosition,
+};
 use readmill_models::{ALL, Visit, visit};
 use readmill_schemas::Events;
+use readmill_schemas::row::RowOp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -41,6 +44,11 @@ impl<M: ReadModel> Run<M> {
         for key in M::keys(&line.event).into_vec() {
             let key_is_aggregate = key.as_str() == line.aggregate;
             let identity = match line.version {
+                _ if line.event.contract().table.is_some() => {
+                    let lsn = offset(identity_of).0;
+                    let at = SourcePosition::Postgres { commit: Some(lsn), lsn };
+                    Identity::row("log", &line.aggregate, key_is_aggregate, RowOp::Update, Some(at))
+                }
                 Some(version) => {
                     Identity::version("log", &line.aggregate, key_is_aggregate, version)
                 }
@@ -66,7 +74,7 @@ impl<M: ReadModel> Run<M> {
             json!({
                 "state": document.state,
                 "gone": document.stamp.gone,
-                "held": document.stamp.held,
+                "held": document.stamp.is_held(),
                 "waiting": document.stamp.waiting.len(),
             })
         };

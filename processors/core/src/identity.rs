@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use readmill_schemas::row::RowOp;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -88,6 +89,16 @@ pub enum Place {
         /// The tag of the event id.
         tag: EventTag,
     },
+    /// A change of a table's row: a newer image replaces an older one.
+    #[serde(rename = "row")]
+    Row {
+        /// Where it was committed, or where the snapshot stood that read it.
+        position: Option<SourcePosition>,
+        /// Whether a snapshot read it.
+        snapshot: bool,
+        /// The tag of its key, operation and position.
+        tag: EventTag,
+    },
     /// Nothing but the record's own place in the log.
     #[serde(rename = "offset")]
     Log(Offset),
@@ -107,9 +118,53 @@ impl Identity {
         Self { line: format!("e:{topic}"), place }
     }
 
+    /// Known as a change of a row within its table's topic. Each row is a line of its own; a
+    /// document keyed by the row has just that one.
+    ///
+    /// What was committed before it does not tell one change from another: it is unknown for the
+    /// first transaction after a connector starts, so a repeat may come without it.
+    pub fn row(
+        topic: &str,
+        row: &str,
+        key_is_row: bool,
+        op: RowOp,
+        position: Option<SourcePosition>,
+    ) -> Self {
+        let line = if key_is_row { format!("r:{topic}") } else { format!("r:{topic}:{row}") };
+        let kind = op.letter();
+        let told = match position {
+            Some(SourcePosition::Postgres { lsn, .. }) => format!("{kind}:{lsn}:{row}"),
+            Some(SourcePosition::Binlog { server, file, pos, row: index }) => {
+                format!("{kind}:{server}:{file}:{pos}:{index}:{row}")
+            }
+            None => format!("{kind}:{row}"),
+        };
+        let (snapshot, tag) = (op == RowOp::Read, EventTag::of(&told));
+        Self { line, place: Place::Row { position, snapshot, tag } }
+    }
+
     /// Known by its position in the log only: safe against redelivery, not against a relay.
     pub fn log(partition: &Partition, offset: Offset) -> Self {
         Self { line: format!("o:{partition}"), place: Place::Log(offset) }
+    }
+}
+
+impl SourcePosition {
+    /// Whether a change committed here is surely in a snapshot that stood at `snapshot`; none
+    /// where the two cannot be compared.
+    ///
+    /// A PostgreSQL change that was written before the snapshot stood may be committed after it.
+    /// Only the commit before it is known, so this errs towards the snapshot; whichever streamed
+    /// it is published behind the snapshot's rows.
+    pub fn is_in_snapshot(&self, snapshot: &Self) -> Option<bool> {
+        match (self, snapshot) {
+            (Self::Postgres { commit, lsn }, Self::Postgres { lsn: stood, .. }) => {
+                Some(lsn <= stood && commit.is_none_or(|commit| commit < *stood))
+            }
+            (Self::Postgres { .. } | Self::Binlog { .. }, _) => {
+                self.partial_cmp(snapshot).map(Ordering::is_le)
+            }
+        }
     }
 }
 

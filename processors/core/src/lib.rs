@@ -4,6 +4,7 @@ mod bytes;
 pub mod digest;
 pub mod document;
 pub mod envelope;
+pub mod finished;
 pub mod identity;
 pub mod ledger;
 pub mod marks;
@@ -13,8 +14,9 @@ pub mod position;
 pub mod stamp;
 
 pub use document::{Document, Incoming, Taken};
+pub use finished::Finished;
 pub use identity::{EventTag, Identity, SourcePosition};
-pub use ledger::Ledger;
+pub use ledger::{Entered, Ledger};
 pub use marks::{Marks, Verdict};
 pub use model::{Admit, Folded, Key, Keys, Reaction, ReadModel, Standing};
 pub use outcome::{Counts, Outcome};

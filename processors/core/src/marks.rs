@@ -59,8 +59,20 @@ impl Marks {
                     judge_unremembered(*forgotten, position)
                 }
             }
+            (Place::Row { position, snapshot, tag }, Some(Self::Events { forgotten, recent })) => {
+                if recent.iter().any(|(_, remembered)| *remembered == tag) {
+                    return Verdict::Repeat;
+                }
+                let streamed = recent.iter().filter_map(|(position, _)| *position);
+                let streamed = streamed.chain(*forgotten);
+                if snapshot {
+                    judge_read(streamed, position)
+                } else {
+                    judge_row(streamed, position)
+                }
+            }
             (Place::Log(offset), Some(Self::Log(high))) if offset <= *high => Verdict::Repeat,
-            (Place::Event { .. } | Place::Log(_), _) => Verdict::Fold,
+            (Place::Event { .. } | Place::Row { .. } | Place::Log(_), _) => Verdict::Fold,
         }
     }
 
@@ -69,8 +81,12 @@ impl Marks {
         match place {
             Place::Version(version) => Self::Version(version),
             Place::Log(offset) => Self::Log(offset),
-            Place::Event { position, tag } => {
+            Place::Event { position, tag } | Place::Row { position, snapshot: false, tag } => {
                 Self::Events { forgotten: None, recent: VecDeque::from([(position, tag)]) }
+            }
+            // No change is older for having come after a snapshot.
+            Place::Row { snapshot: true, tag, .. } => {
+                Self::Events { forgotten: None, recent: VecDeque::from([(None, tag)]) }
             }
         }
     }
@@ -78,8 +94,10 @@ impl Marks {
     /// Notes one more change.
     pub fn advance(&mut self, place: Place) {
         match (self, place) {
-            (Self::Events { forgotten, recent }, Place::Event { position, tag }) => {
-                recent.push_back((position, tag));
+            (Self::Events { forgotten, recent }, Place::Event { .. } | Place::Row { .. }) => {
+                if let Self::Events { recent: first, .. } = Self::first(place) {
+                    recent.extend(first);
+                }
                 if recent.len() > REMEMBERED_EVENTS
                     && let Some((Some(oldest), _)) = recent.pop_front()
                     && forgotten.is_none_or(|known| {
@@ -118,9 +136,44 @@ fn judge_unremembered(
     }
 }
 
+/// A row's image that is older than one of those folded is stale.
+fn judge_row(
+    folded: impl Iterator<Item = SourcePosition>,
+    position: Option<SourcePosition>,
+) -> Verdict {
+    let (mut newer, mut unknown) = (false, false);
+    for known in folded {
+        match position.and_then(|position| position.partial_cmp(&known)) {
+            Some(Ordering::Less) => return Verdict::Stale,
+            Some(Ordering::Equal | Ordering::Greater) => newer = true,
+            None => unknown = true,
+        }
+    }
+    if unknown && !newer { Verdict::FoldUndecided } else { Verdict::Fold }
+}
+
+/// A row as a snapshot read it is stale once a change was folded that the snapshot did not see.
+fn judge_read(
+    folded: impl Iterator<Item = SourcePosition>,
+    stood: Option<SourcePosition>,
+) -> Verdict {
+    let mut verdict = Verdict::Fold;
+    for known in folded {
+        match stood.map(|stood| known.is_in_snapshot(&stood)) {
+            Some(Some(true)) => {}
+            Some(None) => verdict = Verdict::FoldUndecided,
+            Some(Some(false)) | None => return Verdict::Stale,
+        }
+    }
+    verdict
+}
+
 #[cfg(test)]
 mod tests {
+    use readmill_schemas::row::RowOp;
+
     use super::*;
+    use crate::identity::Identity;
 
     fn event(lsn: i64) -> Place {
         let position = Some(SourcePosition::Postgres { commit: Some(lsn), lsn });
@@ -155,6 +208,33 @@ mod tests {
         let unknown = Some(SourcePosition::Postgres { commit: None, lsn: 7 });
         let place = Place::Event { position: unknown, tag: EventTag::of("new") };
         assert_eq!(judge(&marks, place), Verdict::FoldUndecided);
+    }
+
+    #[test]
+    fn a_row_takes_no_older_image() {
+        use RowOp::{Delete, Read, Update};
+        let at = |commit, lsn| Some(SourcePosition::Postgres { commit, lsn });
+        let place = |op, position| Identity::row("t", "7", true, op, position).place;
+        let mut marks = Marks::first(place(Read, at(None, 5)));
+        let judge = |marks: &Marks, op, position| Marks::judge(Some(marks), place(op, position));
+        assert_eq!(judge(&marks, Read, at(None, 5)), Verdict::Repeat);
+        assert_eq!(judge(&marks, Read, at(None, 9)), Verdict::Fold, "another snapshot");
+        assert_eq!(judge(&marks, Update, at(Some(3), 4)), Verdict::Fold, "begun before it");
+        marks.advance(place(Update, at(Some(5), 6)));
+        let table = [
+            (Update, at(Some(5), 6), Verdict::Repeat),
+            (Update, at(None, 6), Verdict::Repeat),
+            (Delete, at(Some(5), 6), Verdict::Fold),
+            (Update, at(Some(4), 3), Verdict::Stale),
+            (Update, at(Some(7), 2), Verdict::Fold),
+            (Update, at(None, 9), Verdict::FoldUndecided),
+            (Read, at(None, 4), Verdict::Stale),
+            (Read, at(None, 6), Verdict::Fold),
+            (Read, None, Verdict::Stale),
+        ];
+        for (op, position, verdict) in table {
+            assert_eq!(judge(&marks, op, position), verdict, "{op:?} at {position:?}");
+        }
     }
 
     #[test]

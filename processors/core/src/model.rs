@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use readmill_schemas::{Contract, Events};
+use readmill_schemas::{Contract, Events, WrittenEvents};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +111,7 @@ impl<S> Folded<S> {
 
     /// And others are told.
     #[must_use]
-    pub fn saying<E: Events>(mut self, event: &E) -> Self {
+    pub fn saying<E: WrittenEvents>(mut self, event: &E) -> Self {
         self.says.push(Reaction::of(event));
         self
     }
@@ -129,7 +129,7 @@ pub struct Reaction {
 
 impl Reaction {
     /// Writes `event` under its contract.
-    pub fn of<E: Events>(event: &E) -> Self {
+    pub fn of<E: WrittenEvents>(event: &E) -> Self {
         let mut body = Vec::new();
         event.write(&mut body);
         Self { contract: event.contract().name.to_owned(), body }

@@ -21,6 +21,22 @@ impl Partition {
     }
 }
 
+/// What sets the topics of held records apart: no topic of a broker has such a name.
+const HELD: &str = "held:";
+
+impl Partition {
+    /// The place of this partition's records once they come from the held store: what follows from
+    /// them is owed by whoever brings them, not by the worker of the partition.
+    pub fn held(&self) -> Self {
+        Self::new(format!("{HELD}{}", self.topic), self.index)
+    }
+
+    /// Whether records come here from the held store.
+    pub fn is_held(&self) -> bool {
+        self.topic.starts_with(HELD)
+    }
+}
+
 impl fmt::Display for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.topic, self.index)

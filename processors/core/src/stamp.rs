@@ -17,9 +17,10 @@ pub struct Stamp<E> {
     /// Whether the document ended: this stamp is its tombstone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
-    /// Whether a record of this key is held, so that all later ones queue behind it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub held: bool,
+    /// Of each partition the last record of this key that is held; later ones queue behind them.
+    /// Empty when the key is free.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Position>,
     /// What has been folded, per line, sorted by line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<(String, Marks)>,
@@ -36,7 +37,7 @@ impl<E> Default for Stamp<E> {
         Self {
             revision: 0,
             gone: false,
-            held: false,
+            held: Vec::new(),
             marks: Vec::new(),
             waiting: Vec::new(),
             unsent: Vec::new(),
@@ -110,6 +111,23 @@ impl<E> Stamp<E> {
     pub fn forget_sent(&mut self, partition: &Partition, offset: Offset) {
         self.unsent
             .retain(|output| output.from.partition != *partition || output.from.offset >= offset);
+    }
+
+    /// Whether a record of this key is held.
+    pub const fn is_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Notes that a record joins the key's queue: one more revision, so that whoever frees the key
+    /// meanwhile notices. Answers false for one that has been in it before.
+    pub fn queue(&mut self, record: &Position) -> bool {
+        match self.held.iter_mut().find(|last| last.partition == record.partition) {
+            Some(last) if record.offset <= last.offset => return false,
+            Some(last) => last.offset = record.offset,
+            None => self.held.push(record.clone()),
+        }
+        self.revision += 1;
+        true
     }
 
     fn find(&self, line: &str) -> Result<usize, usize> {

@@ -1,15 +1,11 @@
 //! The stream of one assigned partition: the log's end and the worker's end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use readmill_core::{Partition, ResumeAt};
+use readmill_core::{Finished, Partition, ResumeAt};
 use tokio::sync::{mpsc, watch};
 
 use crate::record::Record;
-
-/// No record has been settled yet.
-const NOTHING: i64 = -1;
 
 /// The worker's end: batches in, settled positions out.
 #[derive(Debug)]
@@ -18,8 +14,13 @@ pub struct Feed {
     pub partition: Partition,
     batches: mpsc::Receiver<Vec<Record>>,
     closing: watch::Receiver<bool>,
-    settled: Arc<AtomicI64>,
+    ended: bool,
+    known: Finished,
+    settled: Slate,
 }
+
+/// How far a worker has come: where to resume, and what is finished beyond.
+type Slate = Arc<Mutex<Option<(ResumeAt, Finished)>>>;
 
 /// The log's end: batches out, settled positions in. Dropping it lets the worker finish what is
 /// queued and end.
@@ -28,28 +29,37 @@ pub struct FeedLine {
     /// Where batches go; full means that the partition is to be paused.
     pub batches: mpsc::Sender<Vec<Record>>,
     closing: watch::Sender<bool>,
-    settled: Arc<AtomicI64>,
+    settled: Slate,
 }
 
 /// Both ends for one partition, with room for `queued_batches` batches between them.
 pub fn feed(partition: Partition, queued_batches: usize) -> (FeedLine, Feed) {
     let (sender, batches) = mpsc::channel(queued_batches);
     let (close, closing) = watch::channel(false);
-    let settled = Arc::new(AtomicI64::new(NOTHING));
+    let settled = Slate::default();
     let line = FeedLine { batches: sender, closing: close, settled: Arc::clone(&settled) };
-    (line, Feed { partition, batches, closing, settled })
+    let known = Finished::default();
+    (line, Feed { partition, batches, closing, ended: false, known, settled })
 }
 
 impl FeedLine {
     /// Where the partition is to be resumed, once anything has been settled.
     pub fn settled(&self) -> Option<ResumeAt> {
-        match self.settled.load(Ordering::Acquire) {
-            NOTHING => None,
-            value => Some(ResumeAt::stored(value)),
-        }
+        self.progress().map(|(resume_at, _)| resume_at)
     }
 
-    /// Asks the worker to end after the batch in its hands; what is queued is left unsettled.
+    /// The same, with what is finished beyond it.
+    pub fn progress(&self) -> Option<(ResumeAt, Finished)> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A way to ask for the same once this end is gone.
+    pub fn progress_of(&self) -> impl Fn() -> Option<(ResumeAt, Finished)> + use<> {
+        let slate = Arc::clone(&self.settled);
+        move || slate.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks the worker to end after what it has begun; what is queued is left unsettled.
     pub fn close(&self) {
         self.closing.send_replace(true);
     }
@@ -61,13 +71,26 @@ impl FeedLine {
 }
 
 impl Feed {
+    /// The feed of a partition of which this is finished beyond the position that it resumes at.
+    #[must_use]
+    pub fn knowing(self, known: Finished) -> Self {
+        Self { known, ..self }
+    }
+
+    /// What was finished before, once: a log that goes back makes it void.
+    pub fn take_known(&mut self) -> Finished {
+        std::mem::take(&mut self.known)
+    }
+
     /// The next records: all that are queued, up to about `limit`; `None` when the feed has ended.
     pub async fn next(&mut self, limit: usize) -> Option<Vec<Record>> {
-        let mut records = tokio::select! {
+        let first = tokio::select! {
             biased;
-            _ = self.closing.wait_for(|closing| *closing) => return None,
-            first = self.batches.recv() => first?,
+            Ok(_) = self.closing.wait_for(|closing| *closing) => None,
+            first = self.batches.recv() => first,
         };
+        self.ended = first.is_none();
+        let mut records = first?;
         while records.len() < limit
             && let Ok(more) = self.batches.try_recv()
         {
@@ -76,9 +99,20 @@ impl Feed {
         Some(records)
     }
 
-    /// Tells the log what is settled.
-    pub fn settle(&self, resume_at: ResumeAt) {
-        self.settled.store(resume_at.value(), Ordering::Release);
+    /// Whether no more records will come.
+    pub const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether the partition is taken away, or the process stops.
+    pub fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Tells the log what is settled, and what is finished beyond.
+    pub fn settle(&self, resume_at: ResumeAt, finished: Finished) {
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        *settled = Some((resume_at, finished));
     }
 
     /// Turns true when the partition is taken away or the process stops.

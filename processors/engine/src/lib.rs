@@ -1,26 +1,35 @@
 //! When things happen: the river over its ports, partition workers, retries, metrics and health.
 
+pub mod bounded;
+pub mod desk;
 pub mod fault;
 pub mod feed;
+mod gauge;
 pub mod metrics;
+pub mod open;
 pub mod patience;
 pub mod ports;
+pub mod progress;
 pub mod pulse;
+mod queue;
 pub mod reader;
 pub mod record;
 pub mod river;
 pub mod route;
 pub mod run;
 pub mod shard;
+pub mod shards;
 pub mod station;
 pub mod tally;
 pub mod work;
 
+pub use bounded::Bounded;
+pub use desk::{Dealt, Desk};
 pub use fault::{Fault, Remedy};
 pub use feed::{Feed, FeedLine};
 pub use metrics::{Meter, Metrics};
 pub use ports::{Clock, HeldStore, Log, Mirror, Outlet, Ports, SchemaBook, Store};
-pub use ports::{HeldRecord, Put, Said, View, Write};
+pub use ports::{Held, HeldRecord, Original, Put, Said, Unfolded, View, Write};
 pub use pulse::Pulse;
 pub use record::Record;
 pub use run::{Limits, Watch, run};

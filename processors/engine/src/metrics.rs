@@ -22,6 +22,8 @@ pub enum Meter {
     Ended,
     /// Records that wait in documents, of those that this process took in.
     Waiting,
+    /// Records that are held now, by whichever process.
+    Held,
     /// Records folded although nothing proved that they were new.
     Undecided,
     /// Documents written.
@@ -40,6 +42,10 @@ pub enum Meter {
     Partitions,
     /// The offset at which each partition would resume.
     ResumeAt,
+    /// Records of each partition that are taken in and not settled.
+    OpenRecords,
+    /// Their bytes.
+    OpenBytes,
     /// Seconds from the source's commit to the durable document.
     Freshness,
     /// Seconds that a batch, or a sampled record, spent in a station.
@@ -63,12 +69,15 @@ struct Spec {
     kind: Kind,
 }
 
+const PARTITION: &[&str] = &["model", "topic", "partition"];
+
 impl Meter {
     /// All metrics, in the order of the enum.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Consumed,
         Self::Ended,
         Self::Waiting,
+        Self::Held,
         Self::Undecided,
         Self::Written,
         Self::Conflicts,
@@ -78,6 +87,8 @@ impl Meter {
         Self::Retries,
         Self::Partitions,
         Self::ResumeAt,
+        Self::OpenRecords,
+        Self::OpenBytes,
         Self::Freshness,
         Self::Station,
         Self::Batch,
@@ -98,6 +109,7 @@ impl Meter {
                 ("readmill_ended_total", "Records by their end", labels, Kind::Counter)
             }
             Self::Waiting => ("readmill_waiting", "Records that wait", MODEL, Kind::Gauge),
+            Self::Held => ("readmill_held_records", "Records held now", MODEL, Kind::Gauge),
             Self::Undecided => {
                 let help = "Records folded although nothing proved them new";
                 ("readmill_undecided_total", help, MODEL, Kind::Counter)
@@ -117,9 +129,14 @@ impl Meter {
                 ("readmill_retries_total", help, MODEL, Kind::Counter)
             }
             Self::Partitions => ("readmill_partitions", "Partitions in work", MODEL, Kind::Gauge),
-            Self::ResumeAt => {
-                let labels: &[&str] = &["model", "topic", "partition"];
-                ("readmill_resume_at", "Offset to resume at", labels, Kind::Gauge)
+            Self::ResumeAt => ("readmill_resume_at", "Offset to resume at", PARTITION, Kind::Gauge),
+            Self::OpenRecords => {
+                let help = "Records that are taken in and not settled";
+                ("readmill_open_records", help, PARTITION, Kind::Gauge)
+            }
+            Self::OpenBytes => {
+                let help = "Bytes of the records that are taken in and not settled";
+                ("readmill_open_bytes", help, PARTITION, Kind::Gauge)
             }
             Self::Freshness => {
                 let help = "Seconds from the source's commit to the durable document";

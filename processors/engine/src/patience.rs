@@ -66,6 +66,7 @@ impl Patience {
     pub async fn pause(&mut self, pause_ms: u64) -> Result<(), Fault> {
         let wait = tokio::time::sleep(Duration::from_millis(pause_ms));
         tokio::select! {
+            biased; // so that a simulation can be repeated
             () = wait => Ok(()),
             _ = self.closing.wait_for(|closing| *closing) => Err(Fault::Abandoned),
         }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use readmill_core::{Document, Key, Position, ReadModel};
 use readmill_schemas::SchemaId;
 use readmill_schemas::writer::WriterSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::feed::Feed;
@@ -70,15 +71,62 @@ pub struct HeldRecord {
     pub model: &'static str,
     /// The key that it holds, where one is known.
     pub key: Option<Key>,
+    /// How much of it has not been folded.
+    pub unfolded: Unfolded,
     /// Why, without any of its data.
     pub reason: String,
     /// When it was held, in milliseconds since 1970.
     pub held_at_ms: i64,
+    /// How often it was tried again.
+    pub tries: u32,
     /// The record.
     pub record: Record,
+    /// What a person has changed of it, as it came.
+    pub original: Option<Original>,
 }
 
-/// Where held records are kept.
+/// The parts of a held record that can be edited, as they were before the first edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Original {
+    /// The value's bytes.
+    pub value: Option<Vec<u8>>,
+    /// The headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// How much of a held record has not been folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfolded {
+    /// Nothing of it: it could not be read.
+    All,
+    /// Its part in the document under its key.
+    Part,
+}
+
+/// Which held records are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// All of a model.
+    All,
+    /// Those that hold no key.
+    Keyless,
+    /// Those that hold one key.
+    Key(Key),
+}
+
+impl Held {
+    /// Whether a record that holds `key` is meant.
+    pub fn means(&self, key: Option<&Key>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Keyless => key.is_none(),
+            Self::Key(wanted) => key == Some(wanted),
+        }
+    }
+}
+
+/// Where held records are kept. A record is held once for a model and a key.
 #[async_trait]
 pub trait HeldStore: Debug + Send + Sync {
     /// Keeps records; one that is kept already stays as it is.
@@ -86,6 +134,28 @@ pub trait HeldStore: Debug + Send + Sync {
 
     /// How many records of a model are held.
     async fn count(&self, model: &str) -> Result<u64, Fault>;
+
+    /// Visits held records of a model, each once, in no stated order and not all in memory.
+    async fn visit(
+        &self,
+        model: &'static str,
+        which: &Held,
+        visit: &mut (dyn FnMut(HeldRecord) + Send),
+    ) -> Result<(), Fault>;
+
+    /// The held records of a model, in no stated order.
+    async fn list(&self, model: &'static str, which: &Held) -> Result<Vec<HeldRecord>, Fault> {
+        let mut found = Vec::new();
+        self.visit(model, which, &mut |held| found.push(held)).await?;
+        Ok(found)
+    }
+
+    /// Writes records anew that are held: mended, or tried again. One that has been released does
+    /// not come back.
+    async fn replace(&self, records: &[HeldRecord]) -> Result<(), Fault>;
+
+    /// Lets records go; those that are not held any more are no error.
+    async fn release(&self, records: &[HeldRecord]) -> Result<(), Fault>;
 }
 
 /// A reaction on its way out.
@@ -167,5 +237,22 @@ impl HeldRecord {
     /// The position under which it is kept.
     pub const fn position(&self) -> &Position {
         &self.record.position
+    }
+
+    /// Gives it another value and other headers; what it came with is kept beside them.
+    pub fn edit(&mut self, value: Option<Vec<u8>>, headers: Vec<(String, Vec<u8>)>) {
+        let value = std::mem::replace(&mut self.record.value, value);
+        let headers = std::mem::replace(&mut self.record.headers, headers);
+        self.original.get_or_insert(Original { value, headers });
+    }
+
+    /// Gives back what it came with. Answers whether it had been edited.
+    pub fn undo_edits(&mut self) -> bool {
+        let Some(Original { value, headers }) = self.original.take() else {
+            return false;
+        };
+        self.record.value = value;
+        self.record.headers = headers;
+        true
     }
 }

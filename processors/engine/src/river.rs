@@ -1,148 +1,227 @@
-//! The river: one batch of one partition through the eight stations, in this one function.
+//! The river: one partition through the eight stations, in this one function.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use futures::future::try_join_all;
-use readmill_core::{Ledger, Outcome, Position, ReadModel, ResumeAt};
+use readmill_core::{Entered, Offset, Outcome, Partition, ReadModel, ResumeAt};
 
 use crate::fault::Fault;
+use crate::feed::Feed;
 use crate::metrics::Meter;
+use crate::open::Open;
 use crate::patience::Patience;
-use crate::ports::{HeldRecord, Ports};
+use crate::ports::{HeldRecord, Ports, Unfolded};
+use crate::progress::Progress;
 use crate::reader::{self, Reader};
 use crate::record::Record;
 use crate::route::Routed;
-use crate::run::Limits;
-use crate::shard::{self, Batch, End, Shard};
+use crate::run::{Limits, Watch};
+use crate::shard::{self, End};
+use crate::shards::Shards;
 use crate::station::Lap;
 use crate::station::Station::{Envelope, Event, Intake, Route, Settle, Wire};
 use crate::tally::{Settled, Tally};
 
 /// One partition's river.
 #[derive(Debug)]
-pub struct River<'p, M: ReadModel> {
-    ports: &'p Ports<M>,
+pub struct River<M: ReadModel> {
+    ports: Arc<Ports<M>>,
+    limits: Limits,
     tally: Tally,
     patience: Patience,
     reader: Reader<M>,
-    shards: Vec<Shard<M>>,
-    ledger: Option<Ledger>,
+    shards: Shards<M>,
+    open: Option<Open>,
+    progress: Progress,
 }
 
-impl<'p, M: ReadModel> River<'p, M> {
+/// What happens next.
+enum Turn {
+    /// Records have come.
+    In(Vec<Record>),
+    /// A shard has come back.
+    Out(Result<Vec<End>, Fault>),
+}
+
+impl<M: ReadModel> River<M> {
     /// A river for a newly assigned partition.
-    pub fn new(ports: &'p Ports<M>, limits: &Limits, tally: Tally, patience: Patience) -> Self {
-        let shards = limits.shards_per_partition.max(1);
-        let cached = limits.cached_documents_per_partition / shards;
-        let cached = NonZeroUsize::new(cached).unwrap_or(NonZeroUsize::MIN);
+    pub fn new(
+        ports: Arc<Ports<M>>,
+        partition: &Partition,
+        limits: Limits,
+        watch: &Watch,
+        patience: Patience,
+    ) -> Self {
         Self {
-            ports,
-            tally,
+            limits,
+            tally: watch.tally.clone(),
+            progress: Progress::of::<M>(partition, ports.metrics.clone(), watch.pulse.clone()),
             reader: Reader::new(Arc::clone(&ports.schemas), patience.clone()),
-            shards: (0..shards).map(|_| Shard::new(cached, patience.clone())).collect(),
+            shards: Shards::new(Arc::clone(&ports), partition.clone(), &limits, &patience),
+            ports,
             patience,
-            ledger: None,
+            open: None,
         }
     }
 
-    /// Takes a batch in and answers where the partition may be resumed once it has returned.
+    /// Flows until the feed has ended and all that was begun is settled.
     ///
     /// # Errors
-    /// A fault that does not pass, or `Abandoned`: then nothing of the batch is settled, and
-    /// whoever reads it again finds the stamps of what was written.
-    pub async fn flow(&mut self, records: Vec<Record>) -> Result<Option<ResumeAt>, Fault> {
-        let metrics = &self.ports.metrics;
-        let mut lap = Lap::begin(metrics, M::NAME);
-        let records = lap.of(Intake, self.intake(records));
-        let mut routed = Routed::new(self.shards.len());
-        for (at, record) in records.iter().enumerate() {
-            let mut lap = Lap::sampled(metrics, M::NAME, at);
-            let passing = async {
-                let framed = lap.of(Wire, reader::wire(record))?;
-                let change = lap.of(Envelope, self.reader.envelope(record, framed).await)?;
-                let event = lap.of(Event, self.reader.event(&change).await)?;
-                Ok((change, event))
-            };
-            let passed = passing.await;
-            lap.of(Route, routed.add::<M>(at, record, passed))?;
+    /// A fault that does not pass, or `Abandoned`: then whoever reads what is not settled again
+    /// finds the stamps of what was written.
+    pub async fn flow(&mut self, feed: &mut Feed) -> Result<(), Fault> {
+        let ports = Arc::clone(&self.ports);
+        while let Some(turn) = self.turn(feed).await {
+            let mut lap = Lap::begin(&ports.metrics, M::NAME);
+            match turn {
+                Turn::In(records) => {
+                    let records = lap.of(Intake, self.intake(feed, records).await?);
+                    let mut routed = Routed::new(self.shards.count());
+                    for (at, record) in records.iter().enumerate() {
+                        let mut lap = Lap::sampled(&ports.metrics, M::NAME, at);
+                        let passing = async {
+                            let framed = lap.of(Wire, reader::wire(record))?;
+                            let change = self.reader.envelope(record, framed).await;
+                            let change = lap.of(Envelope, change)?;
+                            let event = self.reader.event(&record.position, &change).await;
+                            Ok((change, lap.of(Event, event)?))
+                        };
+                        let passed = passing.await;
+                        lap.of(Route, routed.add::<M>(record, passed))?;
+                    }
+                    // 6 fold and 7 write, timed in each shard
+                    self.hand_on(routed).await?;
+                }
+                Turn::Out(ends) => lap.of(Settle, self.settle(ends?)),
+            }
+            if let Some(open) = &self.open {
+                feed.settle(open.resume_at(), open.finished());
+                self.progress.show(open);
+            }
         }
-        let Some(first) = records.first() else {
-            return Ok(None);
-        };
-        let sent_below = first.position.offset;
-        self.hold_keyless(&records, &routed.keyless).await?;
-        let batch = Batch { ports: self.ports, records: &records, sent_below };
-        let shards = self.shards.iter_mut().zip(routed.shards);
-        let folding = shards.map(|(shard, queues)| shard.fold_and_write(batch, queues));
-        let ends = try_join_all(folding).await?; // 6 fold and 7 write, timed in each shard
-        let mut lap = Lap::begin(metrics, M::NAME);
-        Ok(lap.of(Settle, self.settle(&records, routed.ends, ends)))
+        Ok(())
+    }
+
+    /// Waits for records, as long as there is room for more, or for a shard.
+    async fn turn(&mut self, feed: &mut Feed) -> Option<Turn> {
+        if !feed.has_ended() && self.has_room() {
+            tokio::select! {
+                biased; // so that a simulation can be repeated
+                Some(ends) = self.shards.next() => return Some(Turn::Out(ends)),
+                records = feed.next(self.limits.batch_records) => match records {
+                    Some(records) => return Some(Turn::In(records)),
+                    None if feed.is_closing() => self.shards.forget_queued(),
+                    None => {}
+                },
+            }
+        }
+        self.shards.next().await.map(Turn::Out)
+    }
+
+    fn has_room(&self) -> bool {
+        let Limits { open_records_per_partition, open_bytes_per_partition, .. } = self.limits;
+        self.open.as_ref().is_none_or(|open| {
+            open.records() < open_records_per_partition && open.bytes() < open_bytes_per_partition
+        })
     }
 
     /// Station 1: takes records in. A log that goes back (a topic made anew, positions reset by
     /// hand) is followed: what was folded before is known by its stamps, and counted.
-    fn intake(&mut self, mut records: Vec<Record>) -> Vec<Record> {
-        let Some(Position { partition, offset }) = records.first().map(|first| &first.position)
-        else {
-            return records;
+    async fn intake(
+        &mut self,
+        feed: &mut Feed,
+        records: Vec<Record>,
+    ) -> Result<Vec<Arc<Record>>, Fault> {
+        let Some(first) = records.first().map(|first| first.position.offset) else {
+            return Ok(Vec::new());
         };
-        let goes_back = self.ledger.as_ref().is_some_and(|l| l.resume_at().covers(*offset));
-        if goes_back {
-            tracing::warn!(model = M::NAME, %partition, offset = offset.0, "the log went back");
-            self.ledger = None;
+        if self.open.as_ref().is_some_and(|open| open.has_met(first)) {
+            tracing::warn!(model = M::NAME, partition = %feed.partition, offset = first.0,
+                "the log went back");
+            while let Some(ends) = self.shards.next().await {
+                self.settle(ends?);
+            }
+            self.open = None;
         }
-        let begin = || Ledger::starting_at(ResumeAt::stored(offset.0));
-        let ledger = self.ledger.get_or_insert_with(begin);
-        records.retain(|record| ledger.take(record.position.offset));
-        self.ports.metrics.observe(Meter::Batch, &[M::NAME], records.len() as f64);
-        records
+        let begin = || Open::starting_at(ResumeAt::stored(first.0), feed.take_known());
+        let open = self.open.get_or_insert_with(begin);
+        let mut settled = Settled::default();
+        let mut taken = Vec::with_capacity(records.len());
+        for record in records {
+            match open.enter(&record) {
+                Entered::Open => taken.push(Arc::new(record)),
+                Entered::FinishedBefore => settled.ends.push(Outcome::Duplicate),
+                Entered::Again => {}
+            }
+        }
+        self.tally.count(settled);
+        self.ports.metrics.observe(Meter::Batch, &[M::NAME], taken.len() as f64);
+        Ok(taken)
     }
 
-    async fn hold_keyless(
-        &mut self,
-        records: &[Record],
-        keyless: &[(usize, String)],
-    ) -> Result<(), Fault> {
+    /// From station 5 to the shards. Records that end here are held or skipped.
+    async fn hand_on(&mut self, routed: Routed<M::Event>) -> Result<(), Fault> {
+        self.hold_keyless(&routed.keyless).await?;
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let mut settled = Settled::default();
+        for (position, parts, end) in routed.records {
+            if let Some(ended) = open.expect(position.offset, parts, end) {
+                settled.add(position, ended);
+            }
+        }
+        self.tally.count(settled);
+        self.shards.hand_on(routed.shards, Offset(open.resume_at().value()));
+        Ok(())
+    }
+
+    async fn hold_keyless(&mut self, keyless: &[(Arc<Record>, String)]) -> Result<(), Fault> {
         let held_at_ms = self.ports.clock.now_ms();
-        let held: Vec<HeldRecord> = keyless
-            .iter()
-            .filter_map(|(at, reason)| {
-                let record = records.get(*at)?.clone();
-                let reason = reason.clone();
-                Some(HeldRecord { model: M::NAME, key: None, reason, held_at_ms, record })
-            })
-            .collect();
-        shard::keep(&mut self.patience, self.ports, &held).await
+        let hold = |(record, reason): &(Arc<Record>, String)| HeldRecord {
+            model: M::NAME,
+            key: None,
+            unfolded: Unfolded::All,
+            reason: reason.clone(),
+            held_at_ms,
+            tries: 0,
+            record: Record::clone(record),
+            original: None,
+        };
+        let held: Vec<HeldRecord> = keyless.iter().map(hold).collect();
+        shard::keep(&mut self.patience, &self.ports, &held).await
     }
 
-    /// Station 8: every record has its outcome; the ledger says how far that is contiguous.
-    fn settle(
-        &mut self,
-        records: &[Record],
-        aside: Vec<(usize, Outcome)>,
-        ends: Vec<Vec<End>>,
-    ) -> Option<ResumeAt> {
-        let (mut parts, mut released) = (aside, Vec::new());
-        for end in ends.into_iter().flatten() {
-            self.observe(&end);
-            parts.push((end.record, end.taken.outcome));
-            released.extend(end.taken.released);
+    /// Station 8: parts have their outcomes; the ledger says how far records are contiguous.
+    fn settle(&mut self, ends: Vec<End>) {
+        let Some(open) = &mut self.open else { return };
+        let mut settled = Settled::default();
+        for End { from, taken, committed_ms, .. } in ends {
+            observe::<M>(&self.ports, taken.undecided, taken.outcome, committed_ms);
+            for (position, outcome) in taken.released {
+                let ours = position.partition == from.partition;
+                if !ours || !open.released(position.offset, outcome) {
+                    settled.released.push((position, outcome));
+                }
+            }
+            if let Some(ended) = open.part_ended(from.offset, taken.outcome) {
+                settled.add(from, ended);
+            }
         }
-        self.tally.count(Settled::of(records, &parts, released));
-        let ledger = self.ledger.as_mut()?;
-        records.iter().for_each(|record| ledger.finish(record.position.offset));
-        Some(ledger.resume_at())
+        self.tally.count(settled);
+        self.shards.go_on(Offset(open.resume_at().value()));
     }
+}
 
-    /// What a part's end says to those who watch.
-    fn observe(&self, end: &End) {
-        if end.taken.undecided {
-            self.ports.metrics.add(Meter::Undecided, &[M::NAME], 1);
-        }
-        if let Some(ms) = end.committed_ms.filter(|_| end.taken.outcome == Outcome::Applied) {
-            let seconds = (self.ports.clock.now_ms() - ms).max(0) as f64 / 1000.0;
-            self.ports.metrics.observe(Meter::Freshness, &[M::NAME], seconds);
-        }
+/// What a part's end says to those who watch.
+fn observe<M: ReadModel>(
+    ports: &Ports<M>,
+    undecided: bool,
+    outcome: Outcome,
+    committed_ms: Option<i64>,
+) {
+    if undecided {
+        ports.metrics.add(Meter::Undecided, &[M::NAME], 1);
+    }
+    if let Some(ms) = committed_ms.filter(|_| outcome == Outcome::Applied) {
+        let seconds = (ports.clock.now_ms() - ms).max(0) as f64 / 1000.0;
+        ports.metrics.observe(Meter::Freshness, &[M::NAME], seconds);
     }
 }

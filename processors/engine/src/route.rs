@@ -1,21 +1,23 @@
 //! Station 5: which documents an event touches, and the queue of parts before each of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use readmill_core::envelope::Change;
 use readmill_core::{Identity, Key, Outcome, Position, ReadModel};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fault::Fault;
+use crate::ports::Unfolded;
 use crate::reader::Aside;
 use crate::record::Record;
 
 /// One record's part in one document.
 #[derive(Debug)]
 pub struct Part<E> {
-    /// The record's place in the batch.
-    pub record: usize,
-    /// The record's place in the log.
+    /// The record.
+    pub record: Arc<Record>,
+    /// Where it comes from: its place in the log, or among held records.
     pub from: Position,
     /// What is to be done.
     pub task: Task<E>,
@@ -34,7 +36,36 @@ pub enum Task<E> {
         committed_ms: i64,
     },
     /// A record that cannot be read: its key is held with it.
-    Hold(String),
+    Hold {
+        /// How it is known, if its envelope could be read.
+        identity: Option<Identity>,
+        /// Why it cannot be read.
+        reason: String,
+    },
+    /// An event from the key's queue in the held store.
+    Retry {
+        /// How it is known.
+        identity: Identity,
+        /// The event.
+        event: E,
+    },
+    /// A record from the key's queue that a person gives up.
+    GiveUp(Identity),
+}
+
+impl<E> Task<E> {
+    /// How much of its record is not folded, if it is held.
+    pub const fn unfolded(&self) -> Unfolded {
+        match self {
+            Self::Hold { .. } => Unfolded::All,
+            Self::Take { .. } | Self::Retry { .. } | Self::GiveUp(_) => Unfolded::Part,
+        }
+    }
+
+    /// Whether its record comes from the key's queue, and so is held already.
+    pub const fn is_from_queue(&self) -> bool {
+        matches!(self, Self::Retry { .. } | Self::GiveUp(_))
+    }
 }
 
 /// The parts of one document, in the log's order.
@@ -45,17 +76,17 @@ pub type Queues<E> = BTreeMap<Key, Vec<Part<E>>>;
 pub struct Routed<E> {
     /// Queues by shard: a key is always in the same one.
     pub shards: Vec<Queues<E>>,
-    /// Records that ended here, or that are held without a key.
-    pub ends: Vec<(usize, Outcome)>,
+    /// Every record, with the number of its parts; without any it has come to this end here.
+    pub records: Vec<(Position, usize, Outcome)>,
     /// Records to hold for which no key is known, with the reasons.
-    pub keyless: Vec<(usize, String)>,
+    pub keyless: Vec<(Arc<Record>, String)>,
 }
 
 impl<E: Clone> Routed<E> {
     /// An empty one.
     pub fn new(shards: usize) -> Self {
         let shards = (0..shards.max(1)).map(|_| BTreeMap::new()).collect();
-        Self { shards, ends: Vec::new(), keyless: Vec::new() }
+        Self { shards, records: Vec::new(), keyless: Vec::new() }
     }
 
     /// Routes what came out of the stations before.
@@ -64,55 +95,58 @@ impl<E: Clone> Routed<E> {
     /// A fault that is not the record's own.
     pub fn add<M: ReadModel<Event = E>>(
         &mut self,
-        at: usize,
-        record: &Record,
+        record: &Arc<Record>,
         passed: Result<(Change<'_>, E), Aside>,
     ) -> Result<(), Fault> {
-        match passed {
-            Ok((change, event)) => self.touch::<M>(at, record, &change, event),
+        let position = record.position.clone();
+        let (parts, end) = match passed {
+            Ok((change, event)) => (self.touch::<M>(record, &change, event), Outcome::Skipped),
             Err(Aside::Skip(rule)) => {
-                tracing::trace!(position = %record.position, rule, "skipped");
-                self.ends.push((at, Outcome::Skipped));
+                tracing::trace!(%position, rule, "skipped");
+                (0, Outcome::Skipped)
             }
-            Err(Aside::Hold { key: Some(key), reason }) => {
-                self.push(key, at, record, Task::Hold(reason));
+            Err(Aside::Hold { key: Some(key), identity, reason }) => {
+                self.push(key, record, Task::Hold { identity, reason });
+                (1, Outcome::Skipped)
             }
-            Err(Aside::Hold { key: None, reason }) => {
-                self.ends.push((at, Outcome::Held));
-                self.keyless.push((at, reason));
+            Err(Aside::Hold { key: None, reason, .. }) => {
+                self.keyless.push((Arc::clone(record), reason));
+                (0, Outcome::Held)
             }
             Err(Aside::Fault(fault)) => return Err(fault),
-        }
+        };
+        self.records.push((position, parts, end));
         Ok(())
     }
 
+    /// Answers how many documents it touches.
     fn touch<M: ReadModel<Event = E>>(
         &mut self,
-        at: usize,
-        record: &Record,
+        record: &Arc<Record>,
         change: &Change<'_>,
         event: E,
-    ) {
+    ) -> usize {
         let keys = M::keys(&event).into_vec();
-        if keys.is_empty() {
-            self.ends.push((at, Outcome::Skipped));
-        }
+        let parts = keys.len();
         for key in keys {
             let identity = change.identity(&record.position, &key);
             let committed_ms = change.committed_ms;
-            self.push(key, at, record, Task::Take { identity, event: event.clone(), committed_ms });
+            self.push(key, record, Task::Take { identity, event: event.clone(), committed_ms });
         }
+        parts
     }
 
-    fn push(&mut self, key: Key, record: usize, whole: &Record, task: Task<E>) {
+    fn push(&mut self, key: Key, record: &Arc<Record>, task: Task<E>) {
         let shard = shard_of(&key, self.shards.len());
-        let part = Part { record, from: whole.position.clone(), task };
+        let from = record.position.clone();
+        let part = Part { record: Arc::clone(record), from, task };
         if let Some(queues) = self.shards.get_mut(shard) {
             queues.entry(key).or_default().push(part);
         }
     }
 }
 
+/// The shard of a key.
 fn shard_of(key: &Key, shards: usize) -> usize {
     usize::try_from(xxh3_64(key.as_str().as_bytes()) % shards.max(1) as u64).unwrap_or(0)
 }

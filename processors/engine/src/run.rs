@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::fault::{Fault, Remedy};
 use crate::feed::Feed;
+use crate::gauge;
 use crate::metrics::Meter;
 use crate::patience::Patience;
 use crate::ports::{Log, Ports};
@@ -24,6 +25,10 @@ pub struct Limits {
     pub shards_per_partition: usize,
     /// So many documents of a partition are kept in memory.
     pub cached_documents_per_partition: usize,
+    /// No more is taken in while so many records of a partition are not settled.
+    pub open_records_per_partition: usize,
+    /// No more is taken in while the unsettled records of a partition have so many bytes.
+    pub open_bytes_per_partition: usize,
 }
 
 impl Default for Limits {
@@ -32,6 +37,8 @@ impl Default for Limits {
             batch_records: 4096,
             shards_per_partition: 4,
             cached_documents_per_partition: 16_384,
+            open_records_per_partition: 16_384,
+            open_bytes_per_partition: 16 << 20,
         }
     }
 }
@@ -58,6 +65,9 @@ pub async fn run<M: ReadModel>(
     watch: Watch,
 ) -> Result<Counts, Fault> {
     let mut workers: JoinSet<Result<(), Fault>> = JoinSet::new();
+    // It ends with this function.
+    let mut watching = JoinSet::new();
+    watching.spawn(gauge::watch_held(Arc::clone(&ports)));
     let mut stop = watch.stop.clone();
     let mut reading = true;
     let mut result = loop {
@@ -65,6 +75,7 @@ pub async fn run<M: ReadModel>(
             break Ok(());
         }
         tokio::select! {
+            biased; // so that a simulation can be repeated
             feed = log.assigned(), if reading => match feed {
                 Ok(Some(feed)) => {
                     workers.spawn(work(Arc::clone(&ports), feed, limits, watch.clone()));
@@ -95,36 +106,20 @@ async fn work<M: ReadModel>(
     limits: Limits,
     watch: Watch,
 ) -> Result<(), Fault> {
-    let Watch { tally, pulse, .. } = watch;
     let (model, partition) = (M::NAME, feed.partition.clone());
     tracing::info!(model, %partition, "partition assigned");
     ports.metrics.shift(Meter::Partitions, &[model], 1);
-    tally.assign();
+    watch.tally.assign();
     let patience = Patience::new(feed.closing(), ports.metrics.clone(), model);
-    let mut river = River::new(&ports, &limits, tally, patience);
-    let labels = [model, &partition.topic, &partition.index.to_string()];
-    let mut result = Ok(());
-    while let Some(records) = feed.next(limits.batch_records).await {
-        pulse.busy(model, &partition);
-        match river.flow(records).await {
-            Ok(Some(resume_at)) => {
-                feed.settle(resume_at);
-                ports.metrics.set(Meter::ResumeAt, &labels, resume_at.value());
-            }
-            Ok(None) => {}
-            Err(fault) if fault.remedy() == Remedy::LetGo => break,
-            Err(fault) => {
-                result = Err(fault);
-                break;
-            }
-        }
-        pulse.idle(model, &partition);
-    }
-    pulse.released(model, &partition);
-    ports.metrics.remove(Meter::ResumeAt, &labels);
+    let mut river = River::new(Arc::clone(&ports), &partition, limits, &watch, patience);
+    let result = river.flow(&mut feed).await;
+    drop(river);
     ports.metrics.shift(Meter::Partitions, &[model], -1);
     tracing::info!(model, %partition, "partition released");
-    result
+    match result {
+        Err(fault) if fault.remedy() == Remedy::LetGo => Ok(()),
+        result => result,
+    }
 }
 
 fn outcome(worker: Result<Result<(), Fault>, tokio::task::JoinError>) -> Result<(), Fault> {

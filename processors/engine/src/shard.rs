@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 use readmill_core::document::Taken;
-use readmill_core::{Document, Key, Offset, ReadModel};
+use readmill_core::{Document, Key, Offset, Partition, Position, ReadModel};
 
 use crate::fault::{Fault, Remedy};
 use crate::metrics::Meter;
@@ -20,21 +20,23 @@ const PAUSE_AFTER_FAULT_MS: u64 = 200;
 /// What one record's part in one document came to.
 #[derive(Debug)]
 pub struct End {
-    /// The record's place in the batch.
-    pub record: usize,
+    /// Where the record comes from.
+    pub from: Position,
     /// What became of it.
     pub taken: Taken,
+    /// Whether the record came from the key's queue.
+    pub from_queue: bool,
     /// When its source committed it, where that is known.
     pub committed_ms: Option<i64>,
 }
 
-/// A batch as its shards see it.
+/// Whose records are folded, and where.
 #[derive(Debug)]
 pub struct Batch<'a, M: ReadModel> {
     /// The outside world.
     pub ports: &'a Ports<M>,
-    /// The records.
-    pub records: &'a [Record],
+    /// Whose they are: what follows from them is owed to records of this partition.
+    pub partition: &'a Partition,
     /// Everything of the partition below this offset is settled or sent.
     pub sent_below: Offset,
 }
@@ -82,7 +84,7 @@ impl<M: ReadModel> Shard<M> {
             let (again, done) = self.look_up(batch, works, &unsure).await?;
             lap.of(Station::Write, self.tell(batch, &done).await)?;
             for work in done {
-                self.finish(work, &mut ends);
+                self.finish(batch, work, &mut ends);
             }
             works = again;
         }
@@ -125,17 +127,25 @@ impl<M: ReadModel> Shard<M> {
     /// Held records come before the documents that refer to them: a key must never be held
     /// without its record.
     async fn hold(&mut self, batch: Batch<'_, M>, works: &[Work<M>]) -> Result<(), Fault> {
-        let now_ms = batch.ports.clock.now_ms();
-        let held: Vec<HeldRecord> = works
-            .iter()
-            .flat_map(|work| work.held().map(move |(part, why)| (work, part, why)))
-            .filter_map(|(work, part, why)| {
-                let record = batch.records.get(part.record)?.clone();
-                let (key, reason) = (Some(work.key.clone()), why.to_owned());
-                Some(HeldRecord { model: M::NAME, key, reason, held_at_ms: now_ms, record })
-            })
-            .collect();
+        let held: Vec<HeldRecord> =
+            works.iter().flat_map(|work| held_records(batch, work)).collect();
         keep(&mut self.patience, batch.ports, &held).await
+    }
+
+    /// Records that were to be held, and no longer are: their key was freed meanwhile.
+    async fn take_back(
+        &mut self,
+        batch: Batch<'_, M>,
+        held: &[HeldRecord],
+        now: &Work<M>,
+    ) -> Result<(), Fault> {
+        let still = held_records(batch, now);
+        let is_free = |held: &&HeldRecord| still.iter().all(|s| s.position() != held.position());
+        let free: Vec<HeldRecord> = held.iter().filter(is_free).cloned().collect();
+        if free.is_empty() {
+            return Ok(());
+        }
+        patiently!(self.patience, batch.ports.held.release(&free))
     }
 
     /// Station 7, first half. Answers for each work whether its write is unsure.
@@ -185,7 +195,10 @@ impl<M: ReadModel> Shard<M> {
             if stored.stamp == work.document.stamp {
                 done.push(work);
             } else {
-                again.push(Work::fold(work.key, stored, work.parts, batch.sent_below));
+                let held = held_records(batch, &work);
+                let work = Work::fold(work.key, stored, work.parts, batch.sent_below);
+                self.take_back(batch, &held, &work).await?;
+                again.push(work);
             }
         }
         Ok((again, done))
@@ -205,13 +218,16 @@ impl<M: ReadModel> Shard<M> {
         patiently!(self.patience, mirror.show(&views))
     }
 
-    fn finish(&mut self, work: Work<M>, ends: &mut Vec<End>) {
+    /// What is told is forgotten with the next write, not only when its record is settled.
+    fn finish(&mut self, batch: Batch<'_, M>, mut work: Work<M>, ends: &mut Vec<End>) {
+        work.document.stamp.unsent.retain(|output| output.from.partition != *batch.partition);
         for (part, taken) in work.parts.into_iter().zip(work.taken) {
+            let from_queue = part.task.is_from_queue();
             let committed_ms = match part.task {
                 Task::Take { committed_ms, .. } => Some(committed_ms),
-                Task::Hold(_) => None,
+                Task::Hold { .. } | Task::Retry { .. } | Task::GiveUp(_) => None,
             };
-            ends.push(End { record: part.record, taken, committed_ms });
+            ends.push(End { from: part.from, taken, from_queue, committed_ms });
         }
         self.hot.put(work.key, work.document);
     }
@@ -230,17 +246,36 @@ pub async fn keep<M: ReadModel>(
         let position = &record.position;
         tracing::warn!(model = M::NAME, %position, reason, "held");
     }
-    patiently!(patience, ports.held.hold(held))
+    patiently!(patience, ports.held.hold(held))?;
+    // Seen at once; repeats that were held already are corrected when the gauge is read again.
+    let many = i64::try_from(held.len()).unwrap_or(i64::MAX);
+    ports.metrics.shift(Meter::Held, &[M::NAME], many);
+    Ok(())
+}
+
+/// The records that a document's fold holds.
+fn held_records<M: ReadModel>(batch: Batch<'_, M>, work: &Work<M>) -> Vec<HeldRecord> {
+    let held_at_ms = batch.ports.clock.now_ms();
+    let held = work.held().map(|(part, why)| HeldRecord {
+        model: M::NAME,
+        key: Some(work.key.clone()),
+        unfolded: part.task.unfolded(),
+        reason: why.to_owned(),
+        held_at_ms,
+        tries: 0,
+        record: Record::clone(&part.record),
+        original: None,
+    });
+    held.collect()
 }
 
 /// Reactions owed to records of this partition; those of others are their own workers' to send.
 fn unsent<M: ReadModel>(work: &Work<M>, batch: Batch<'_, M>) -> Vec<Said> {
-    let ours = batch.records.first().map(|record| &record.position.partition);
     work.document
         .stamp
         .unsent
         .iter()
-        .filter(|output| Some(&output.from.partition) == ours)
+        .filter(|output| output.from.partition == *batch.partition)
         .map(|output| Said::named(M::NAME, &work.key, output))
         .collect()
 }

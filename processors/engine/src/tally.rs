@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use readmill_core::{Counts, Outcome, Position};
 
 use crate::metrics::{Meter, Metrics};
-use crate::record::Record;
+use crate::open::Ended;
 
 /// What became of every record that this process took in for one model.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub struct Tally {
     books: Arc<Mutex<Books>>,
 }
 
-/// How the records of a settled batch ended.
+/// How records ended.
 #[derive(Debug, Default)]
 pub struct Settled {
     /// The end of every record.
@@ -28,24 +28,12 @@ pub struct Settled {
 }
 
 impl Settled {
-    /// Gathers a batch from the ends of its records' parts: a record ends as its weightiest part.
-    pub fn of(
-        records: &[Record],
-        parts: &[(usize, Outcome)],
-        released: Vec<(Position, Outcome)>,
-    ) -> Self {
-        let mut ends = vec![Outcome::Skipped; records.len()];
-        let mut waits = vec![0; records.len()];
-        for &(at, outcome) in parts {
-            if let (Some(end), Some(waits)) = (ends.get_mut(at), waits.get_mut(at)) {
-                *end = outcome.max(*end);
-                *waits += u32::from(outcome == Outcome::Waiting);
-            }
+    /// Adds a record that has come to its end.
+    pub fn add(&mut self, position: Position, ended: Ended) {
+        self.ends.push(ended.outcome);
+        if ended.waits > 0 {
+            self.waiting.push((position, ended.waits));
         }
-        let all = records.iter().zip(&ends).zip(waits);
-        let waiting = all.filter(|((_, end), _)| **end == Outcome::Waiting);
-        let waiting = waiting.map(|((record, _), waits)| (record.position.clone(), waits));
-        Self { waiting: waiting.collect(), ends, released }
     }
 }
 
@@ -86,7 +74,7 @@ impl Tally {
         self.with(|books| books.assigned)
     }
 
-    /// Counts a settled batch.
+    /// Counts settled records.
     pub fn count(&self, settled: Settled) {
         self.with(|books| {
             let before = books.counts;

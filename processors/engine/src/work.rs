@@ -38,11 +38,12 @@ impl<M: ReadModel> Work<M> {
         self.document.stamp.revision != self.loaded
     }
 
-    /// The parts that are held, with the reasons.
+    /// The parts that have just been held, with the reasons. Those that were before are kept.
     pub fn held(&self) -> impl Iterator<Item = (&Part<M::Event>, &str)> {
         self.parts.iter().zip(&self.taken).filter_map(|(part, taken)| {
-            let why = taken.why.as_deref().unwrap_or("held");
-            (taken.outcome == Outcome::Held).then_some((part, why))
+            let why = taken.why.as_deref()?;
+            let is_new = taken.outcome == Outcome::Held && !part.task.is_from_queue();
+            is_new.then_some((part, why))
         })
     }
 }
@@ -52,10 +53,15 @@ fn take<M: ReadModel>(
     part: &Part<M::Event>,
     sent_below: Offset,
 ) -> Taken {
+    let from = &part.from;
     match &part.task {
         Task::Take { identity, event, .. } => {
-            document.take(Incoming { identity, from: &part.from, sent_below, event })
+            document.take(Incoming { identity, from, sent_below, event })
         }
-        Task::Hold(reason) => document.hold_for(reason),
+        Task::Hold { identity, reason } => document.hold_for(identity.as_ref(), from, reason),
+        Task::Retry { identity, event } => {
+            document.retry(Incoming { identity, from, sent_below, event })
+        }
+        Task::GiveUp(identity) => document.give_up(identity, from),
     }
 }

@@ -1,10 +1,12 @@
 //! The bundled read models, one file each, and the one list of them.
 
+pub mod coupons;
 pub mod deliveries;
 pub mod points;
 
 use readmill_core::ReadModel;
 
+pub use coupons::Coupons;
 pub use deliveries::Deliveries;
 pub use points::Points;
 
@@ -51,4 +53,4 @@ macro_rules! registry {
     };
 }
 
-registry!(Points, Deliveries);
+registry!(Points, Deliveries, Coupons);

@@ -21,6 +21,7 @@ pub mod oracle;
 
 pub use knobs::{KnobError, Knobs};
 pub use relay::{Emission, Relay, Twist};
+pub use rng::Rng;
 pub use row::{SourceEvent, SourceRow, Subject, Table};
 pub use source::Source;
 pub use wire::{MissingSchema, Payloads, WrittenSchema, written_schemas};

@@ -60,7 +60,7 @@ pub fn fold<M: ReadModel<Event: Subject>>(
             let identity = identity(&row, &key);
             let document = documents.entry(key).or_default();
             if row.poisoned {
-                document.hold_for("the payload cannot be read");
+                document.hold_for(Some(&identity), &from, "the payload cannot be read");
             } else {
                 let sent_below = from.offset;
                 document.take(Incoming { identity: &identity, from: &from, sent_below, event });
@@ -82,7 +82,7 @@ fn expected<M: ReadModel>(documents: BTreeMap<Key, Document<M>>) -> Expected<M> 
     let mut expected = Expected { states: BTreeMap::new(), gone: 0, held: 0, waiting: 0 };
     for (key, document) in documents {
         expected.gone += u64::from(document.stamp.gone);
-        expected.held += u64::from(document.stamp.held);
+        expected.held += u64::from(document.stamp.is_held());
         expected.waiting += document.stamp.waiting.len() as u64;
         if let Some(state) = document.state {
             expected.states.insert(key, state);

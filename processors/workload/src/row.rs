@@ -3,7 +3,7 @@
 use readmill_core::SourcePosition;
 use readmill_schemas::deliveries::DeliveriesEvent;
 use readmill_schemas::points::PointsEvent;
-use readmill_schemas::{Contract, Events};
+use readmill_schemas::{Contract, Events, WrittenEvents};
 
 /// The outbox tables, one for each service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,5 +1,7 @@
 //! A document and station 6: one event taken in, with all that follows from it inside the document.
 
+mod holding;
+
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Identity;
@@ -59,7 +61,7 @@ pub struct Incoming<'a, E> {
 pub struct Taken {
     /// The event's own end.
     pub outcome: Outcome,
-    /// Why it waits or is held, without any of its data.
+    /// Why it waits or is held, without any of its data; none if it did so before.
     pub why: Option<String>,
     /// Records that had waited and have now come to their end.
     pub released: Vec<(Position, Outcome)>,
@@ -87,46 +89,48 @@ impl<M: ReadModel> Document<M> {
         }
     }
 
-    /// Takes one event in: folds it, lets it wait, or says why neither.
+    /// Takes one event in: folds it, lets it wait, queues it, or says why nothing of it.
     pub fn take(&mut self, incoming: Incoming<'_, M::Event>) -> Taken {
+        match self.judge(&incoming) {
+            Judged::Ended(outcome) => Taken::as_outcome(outcome),
+            Judged::New(verdict) => {
+                let taken = if self.stamp.is_held() {
+                    Taken::because(Outcome::Held, "an earlier record of this key is held")
+                } else {
+                    self.take_new(&incoming, verdict)
+                };
+                let is_held = taken.outcome == Outcome::Held;
+                if is_held { self.queue(incoming.from, taken) } else { taken }
+            }
+        }
+    }
+
+    fn judge(&mut self, incoming: &Incoming<'_, M::Event>) -> Judged {
         let is_it = |waiting: &Waiting<M::Event>| {
             waiting.from == *incoming.from && waiting.identity == *incoming.identity
         };
         if self.waits(is_it) {
-            return Taken::as_outcome(Outcome::Waiting);
+            return Judged::Ended(Outcome::Waiting);
         }
         self.stamp.forget_sent(&incoming.from.partition, incoming.sent_below);
-        let verdict = self.stamp.judge(incoming.identity);
-        match verdict {
-            Verdict::Repeat => return Taken::as_outcome(Outcome::Duplicate),
-            Verdict::Stale => return Taken::as_outcome(Outcome::Stale),
-            Verdict::Fold | Verdict::FoldUndecided | Verdict::Early => {}
+        match self.stamp.judge(incoming.identity) {
+            Verdict::Repeat => Judged::Ended(Outcome::Duplicate),
+            Verdict::Stale => Judged::Ended(Outcome::Stale),
+            verdict @ (Verdict::Fold | Verdict::FoldUndecided | Verdict::Early) => {
+                Judged::New(verdict)
+            }
         }
-        if self.stamp.held {
-            return Taken::because(Outcome::Held, "an earlier record of this key is held");
-        }
+    }
+
+    fn take_new(&mut self, incoming: &Incoming<'_, M::Event>, verdict: Verdict) -> Taken {
         if verdict != Verdict::Early {
             let undecided = verdict == Verdict::FoldUndecided;
-            return Taken { undecided, ..self.admit(&incoming) };
+            return Taken { undecided, ..self.admit(incoming) };
         }
         if self.waits(|waiting| waiting.identity == *incoming.identity) {
             return Taken::as_outcome(Outcome::Duplicate);
         }
-        self.let_wait(&incoming, Wants::EarlierVersions)
-    }
-
-    /// Holds the key for a record that cannot be read.
-    pub fn hold_for(&mut self, why: &str) -> Taken {
-        self.hold();
-        Taken::because(Outcome::Held, why)
-    }
-
-    /// Marks the key as held: from now on its events queue behind the held record.
-    const fn hold(&mut self) {
-        if !self.stamp.held {
-            self.stamp.held = true;
-            self.stamp.revision += 1;
-        }
+        self.let_wait(incoming, Wants::EarlierVersions)
     }
 
     fn waits(&self, is_it: impl FnMut(&Waiting<M::Event>) -> bool) -> bool {
@@ -144,10 +148,7 @@ impl<M: ReadModel> Document<M> {
                 Taken::as_outcome(Outcome::Stale)
             }
             Admit::Wait(why) => self.let_wait(incoming, Wants::Event(why.to_owned())),
-            Admit::Refuse(why) => {
-                self.hold();
-                Taken::because(Outcome::Held, why)
-            }
+            Admit::Refuse(why) => Taken::because(Outcome::Held, why),
         };
         if taken.outcome != Outcome::Held {
             taken.released = self.release(incoming.from);
@@ -157,7 +158,6 @@ impl<M: ReadModel> Document<M> {
 
     fn let_wait(&mut self, incoming: &Incoming<'_, M::Event>, wants: Wants) -> Taken {
         if self.stamp.waiting.len() >= MAX_WAITING_EVENTS {
-            self.hold();
             return Taken::because(Outcome::Held, "too many events wait in this document");
         }
         let why = match &wants {
@@ -250,6 +250,14 @@ impl<M: ReadModel> Document<M> {
             self.stamp.mark(&identity);
         }
     }
+}
+
+/// Whether an event has its end already.
+enum Judged {
+    /// It has: nothing is to be done.
+    Ended(Outcome),
+    /// It is new, as far as can be told.
+    New(Verdict),
 }
 
 /// Whether a waiting event's time has come.

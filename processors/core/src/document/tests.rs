@@ -129,8 +129,54 @@ fn a_refused_event_holds_its_key() {
     use Outcome::{Applied, Held};
     let log = [versioned(1, "a"), versioned(2, "poison"), versioned(3, "c")];
     let document = check(&log, &[Applied, Held, Held], &["a"]);
-    assert!(document.stamp.held);
-    assert_eq!(document.stamp.revision, 2, "queueing behind it changes nothing more");
+    assert_eq!(document.stamp.held, [at(2)]);
+    assert_eq!(document.stamp.revision, 3, "whoever frees the key sees that its queue has grown");
+}
+
+fn retry(document: &mut Document<Trail>, sent: &Sent, offset: usize) -> Taken {
+    let (event, from) = (event(&sent.label), at(offset));
+    let identity = &sent.identity;
+    document.retry(Incoming { identity, from: &from, sent_below: Offset(0), event: &event })
+}
+
+#[test]
+fn a_queue_is_folded_in_its_order_before_live_events_pass() {
+    use Outcome::{Applied, Duplicate, Held};
+    let log = [versioned(1, "a"), versioned(2, "poison"), versioned(3, "c"), versioned(4, "d")];
+    let mut document = check(&log[..3], &[Applied, Held, Held], &["a"]);
+    assert_eq!(retry(&mut document, &log[1], 1).outcome, Held, "refused again");
+    assert_eq!(document.stamp.held, [at(2)]);
+    assert_eq!(retry(&mut document, &versioned(2, "mended"), 1).outcome, Applied);
+    assert_eq!(deliver(&mut document, &log, 3, 4), [Held], "not before the queue is empty");
+    assert_eq!(retry(&mut document, &log[2], 2).outcome, Applied);
+    assert_eq!(retry(&mut document, &log[3], 3).outcome, Applied);
+    document.free();
+    assert_eq!(deliver(&mut document, &log, 0, 4), [Duplicate; 4]);
+    assert_eq!(document.state.as_deref().unwrap_or_default(), ["a", "mended", "c", "d"]);
+}
+
+#[test]
+fn what_queues_already_is_not_queued_again() {
+    let log = [versioned(1, "poison"), versioned(2, "b")];
+    let mut document = check(&log, &[Outcome::Held; 2], &[]);
+    let before = document.clone();
+    assert_eq!(deliver(&mut document, &log, 0, 2), [Outcome::Held; 2]);
+    assert_eq!(document, before);
+}
+
+#[test]
+fn an_event_that_was_given_up_counts_as_taken_in() {
+    let log = [versioned(1, "poison"), versioned(2, "b"), versioned(4, "d")];
+    let mut document = check(&log, &[Outcome::Held; 3], &[]);
+    let give_up = |document: &mut Document<Trail>, n: usize| {
+        document.give_up(&log[n].identity, &at(n)).outcome
+    };
+    assert_eq!(give_up(&mut document, 2), Outcome::Held, "3 may still come");
+    assert_eq!(give_up(&mut document, 0), Outcome::Skipped);
+    assert_eq!(give_up(&mut document, 0), Outcome::Duplicate);
+    assert_eq!(retry(&mut document, &log[1], 1).outcome, Outcome::Applied);
+    let unread = document.hold_for(Some(&log[0].identity), &at(7), "unreadable");
+    assert_eq!(unread.outcome, Outcome::Duplicate, "delivered again, it holds nothing");
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod bounded;
+mod desk;
+mod holes;
 mod world;
 
 use std::collections::BTreeMap;
@@ -70,7 +73,7 @@ type Points3 = BTreeMap<Key, Option<readmill_models::points::Member>>;
 async fn undisturbed() -> Points3 {
     let world = World::<Points>::new();
     let ports = world.ports();
-    worker(&ports).river.flow(ledger()).await.unwrap();
+    worker(&ports).flow(ledger()).await.unwrap();
     world.states()
 }
 
@@ -90,7 +93,7 @@ async fn batches_of_any_size_make_the_same_documents_and_settle_contiguously() {
         let mut worker = worker(&ports);
         let mut resume_at = None;
         for batch in ledger().chunks(size) {
-            resume_at = worker.river.flow(batch.to_vec()).await.unwrap();
+            resume_at = worker.flow(batch.to_vec()).await.unwrap();
         }
         assert_eq!(world.states(), expected);
         assert_eq!(resume_at.unwrap().value(), 120);
@@ -105,7 +108,7 @@ async fn a_lost_answer_is_looked_up_and_nothing_is_folded_twice() {
     let mut worker = worker(&ports);
     world.trouble(&[Trouble::LostAnswer, Trouble::Down, Trouble::LostAnswer]);
     for batch in ledger().chunks(30) {
-        worker.river.flow(batch.to_vec()).await.unwrap();
+        worker.flow(batch.to_vec()).await.unwrap();
     }
     assert_eq!(world.states(), undisturbed().await);
     check_counts(worker.tally.counts(), 120, 0, 0);
@@ -117,11 +120,11 @@ async fn a_zombie_and_its_successor_fold_every_event_once() {
     let (ports, ports_too) = (world.ports(), world.ports());
     let (mut zombie, mut successor) = (worker(&ports), worker(&ports_too));
     let log = ledger();
-    zombie.river.flow(log[..60].to_vec()).await.unwrap();
-    successor.river.flow(log[30..90].to_vec()).await.unwrap();
+    zombie.flow(log[..60].to_vec()).await.unwrap();
+    successor.flow(log[30..90].to_vec()).await.unwrap();
     // The zombie still has the documents in its cache, and does not know that it is one.
-    zombie.river.flow(log[60..100].to_vec()).await.unwrap();
-    successor.river.flow(log[90..].to_vec()).await.unwrap();
+    zombie.flow(log[60..100].to_vec()).await.unwrap();
+    successor.flow(log[90..].to_vec()).await.unwrap();
     assert_eq!(world.states(), undisturbed().await);
     check_counts(zombie.tally.counts(), 70, 30, 0);
     check_counts(successor.tally.counts(), 50, 40, 0);
@@ -132,17 +135,17 @@ async fn a_crash_between_document_and_outputs_sends_them_later_under_the_same_id
     let world = World::<Deliveries>::new();
     let ports = world.ports();
     world.deafen_outlet(true);
-    let crashed = worker(&ports).river.flow(delivery(0, "d-1")).await;
+    let crashed = worker(&ports).flow(delivery(0, "d-1")).await;
     assert!(matches!(crashed, Err(Fault::Refused { .. })), "{crashed:?}");
     assert!(world.said().is_empty());
     world.deafen_outlet(false);
     let mut again = worker(&ports);
-    again.river.flow(delivery(0, "d-1")).await.unwrap();
+    again.flow(delivery(0, "d-1")).await.unwrap();
     assert_eq!(world.said(), ["deliveries/d-1/5/0"]);
     check_counts(again.tally.counts(), 0, 5, 0);
     // What is behind the settled records was sent: it is not said again.
-    again.river.flow(delivery(5, "d-2")).await.unwrap();
-    again.river.flow(delivery(10, "d-1")).await.unwrap();
+    again.flow(delivery(5, "d-2")).await.unwrap();
+    again.flow(delivery(10, "d-1")).await.unwrap();
     assert_eq!(world.said(), ["deliveries/d-1/5/0", "deliveries/d-2/5/0"]);
 }
 
@@ -150,7 +153,7 @@ async fn a_crash_between_document_and_outputs_sends_them_later_under_the_same_id
 async fn documents_come_before_what_they_say() {
     let world = World::<Deliveries>::new();
     let ports = world.ports();
-    worker(&ports).river.flow(delivery(0, "d-1")).await.unwrap();
+    worker(&ports).flow(delivery(0, "d-1")).await.unwrap();
     assert_eq!(world.history(), ["write d-1", "say deliveries/d-1/5/0"]);
 }
 
@@ -173,7 +176,7 @@ async fn steps_in_any_order_end_in_one_integrated_event() {
         (0..).zip(&mut log).for_each(|(n, record)| record.position.offset.0 = n);
         let mut worker = worker(&ports);
         for record in log {
-            worker.river.flow(vec![record]).await.unwrap();
+            worker.flow(vec![record]).await.unwrap();
         }
         assert_eq!(world.said(), ["deliveries/d-1/".to_owned() + &revision(&world) + "/0"]);
         assert_eq!(world.states().into_values().collect::<Vec<_>>(), [None], "{order:?}");
@@ -192,7 +195,7 @@ async fn a_record_that_cannot_be_read_holds_its_key_and_no_other() {
     let mut worker = worker(&ports);
     let poison = record_of(1, "m-1", Some(2), "poison", b"\x00\x00\x00\x00\x64\xff");
     let log = vec![earned(0, "m-1", 1), poison, earned(2, "m-1", 3), earned(3, "m-2", 1)];
-    worker.river.flow(log.clone()).await.unwrap();
+    worker.flow(log.clone()).await.unwrap();
     let m1 = Some(Key::from("m-1"));
     assert_eq!(world.held(), [(m1.clone(), 1), (m1, 2)]);
     assert_eq!(world.states()[&Key::from("m-2")].as_ref().unwrap().available, 1);
@@ -207,7 +210,7 @@ async fn a_record_that_cannot_be_read_holds_its_key_and_no_other() {
 async fn worker_again(world: &World<Points>, log: Vec<Record>) {
     let ports = world.ports();
     let mut again = worker(&ports);
-    again.river.flow(log).await.unwrap();
+    again.flow(log).await.unwrap();
     assert_eq!(world.held().len(), 2);
     check_counts(again.tally.counts(), 0, 2, 2);
 }
@@ -221,7 +224,7 @@ async fn a_payload_may_be_json_text() {
                     "points": 7, "expires_at": 2}"#;
     let poison = br#"{"ledger_id": "l"}"#;
     let log = vec![json_record(0, 1, text), json_record(1, 2, poison), json_record(2, 3, text)];
-    worker.river.flow(log).await.unwrap();
+    worker.flow(log).await.unwrap();
     assert_eq!(world.states()[&Key::from("m-1")].as_ref().unwrap().available, 7);
     check_counts(worker.tally.counts(), 1, 0, 2);
     assert_eq!(world.held().len(), 2, "what does not fit holds its key");
@@ -240,7 +243,7 @@ async fn unframed_records_are_held_and_tombstones_skipped() {
     let (mut junk, mut tombstone) = (earned(0, "m-1", 1), earned(1, "m-1", 1));
     junk.value = Some(b"{\"not\": \"avro\"}".to_vec());
     tombstone.value = None;
-    worker.river.flow(vec![junk, tombstone, earned(2, "m-1", 1)]).await.unwrap();
+    worker.flow(vec![junk, tombstone, earned(2, "m-1", 1)]).await.unwrap();
     assert_eq!(world.held(), [(None, 0)]);
     let counts = worker.tally.counts();
     assert_eq!((counts.held, counts.skipped, counts.applied), (1, 1, 1));
@@ -252,8 +255,8 @@ async fn a_log_that_goes_back_is_followed_and_its_repeats_are_counted() {
     let world = World::<Points>::new();
     let ports = world.ports();
     let mut worker = worker(&ports);
-    worker.river.flow(ledger()).await.unwrap();
-    let resume_at = worker.river.flow(ledger()[40..70].to_vec()).await.unwrap();
+    worker.flow(ledger()).await.unwrap();
+    let resume_at = worker.flow(ledger()[40..70].to_vec()).await.unwrap();
     assert_eq!(resume_at.unwrap().value(), 70);
     assert_eq!(world.states(), undisturbed().await);
     check_counts(worker.tally.counts(), 120, 30, 0);
@@ -266,7 +269,7 @@ async fn work_is_given_up_when_its_partition_is_taken_away() {
     let mut worker = worker(&ports);
     world.trouble(&[Trouble::Down; 3]);
     worker.close.send_replace(true);
-    let given_up = worker.river.flow(ledger()).await;
+    let given_up = worker.flow(ledger()).await;
     assert!(matches!(given_up, Err(Fault::Abandoned)), "{given_up:?}");
     assert_eq!(worker.tally.counts(), Counts::default(), "nothing is settled, nothing counted");
 }

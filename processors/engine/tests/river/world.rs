@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use readmill_core::{Document, Key, Offset, Partition, Position, ReadModel};
+use readmill_core::{Document, Finished, Key, Offset, Partition, Position, ReadModel, ResumeAt};
+use readmill_engine::feed::feed;
 use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
-    Clock, Fault, HeldRecord, HeldStore, Limits, Metrics, Outlet, Ports, Put, Record, Said,
-    SchemaBook, Store, Tally, Write,
+    Clock, Fault, Held, HeldRecord, HeldStore, Limits, Metrics, Outlet, Ports, Pulse, Put, Record,
+    Said, SchemaBook, Store, Tally, Watch, Write,
 };
 use readmill_schemas::debezium::{OutboxEnvelope, Source, Value};
-use readmill_schemas::{Events, SchemaId, WriterSchema, framing};
+use readmill_schemas::{Events, SchemaId, WriterSchema, WrittenEvents, framing};
 use tokio::sync::watch;
 
 /// What the next write meets.
@@ -39,6 +40,8 @@ struct Inner<M: ReadModel> {
     history: Vec<String>,
     troubles: VecDeque<Trouble>,
     deaf_outlet: bool,
+    /// A key whose writes do not come back as long as it stands here.
+    stalled: Option<Key>,
 }
 
 impl<M: ReadModel> Clone for World<M> {
@@ -56,6 +59,7 @@ impl<M: ReadModel> World<M> {
             history: Vec::new(),
             troubles: VecDeque::new(),
             deaf_outlet: false,
+            stalled: None,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
@@ -70,6 +74,10 @@ impl<M: ReadModel> World<M> {
 
     pub fn deafen_outlet(&self, deaf: bool) {
         self.lock().deaf_outlet = deaf;
+    }
+
+    pub fn stall(&self, key: Option<&str>) {
+        self.lock().stalled = key.map(Key::from);
     }
 
     pub fn states(&self) -> BTreeMap<Key, Option<M::State>> {
@@ -94,32 +102,68 @@ impl<M: ReadModel> World<M> {
         self.lock().history.clone()
     }
 
-    pub fn ports(&self) -> Ports<M> {
-        Ports {
+    pub fn ports(&self) -> Arc<Ports<M>> {
+        self.ports_holding(Arc::new(self.clone()))
+    }
+
+    pub fn ports_holding(&self, held: Arc<dyn HeldStore>) -> Arc<Ports<M>> {
+        Arc::new(Ports {
             schemas: Arc::new(Book),
             store: Arc::new(self.clone()),
-            held: Arc::new(self.clone()),
+            held,
             outlet: Arc::new(self.clone()),
             mirror: None,
             clock: Arc::new(Stopped),
             metrics: Metrics::new().unwrap(),
-        }
+        })
     }
 }
 
 /// A worker on one partition: a river and the counts of its process.
-pub struct Worker<'p, M: ReadModel> {
-    pub river: River<'p, M>,
+pub struct Worker<M: ReadModel> {
+    pub river: River<M>,
     pub tally: Tally,
     pub close: watch::Sender<bool>,
+    /// How far it came.
+    pub progress: Option<(ResumeAt, Finished)>,
 }
 
-pub fn worker<M: ReadModel>(ports: &Ports<M>) -> Worker<'_, M> {
+pub fn partition() -> Partition {
+    Partition::new("t", 0)
+}
+
+pub fn worker<M: ReadModel>(ports: &Arc<Ports<M>>) -> Worker<M> {
+    worker_within(ports, Limits::default())
+}
+
+pub fn worker_within<M: ReadModel>(ports: &Arc<Ports<M>>, limits: Limits) -> Worker<M> {
     let (close, closing) = watch::channel(false);
     let tally = Tally::new(M::NAME, ports.metrics.clone());
-    let patience = Patience::new(closing, ports.metrics.clone(), M::NAME);
-    let river = River::new(ports, &Limits::default(), tally.clone(), patience);
-    Worker { river, tally, close }
+    let patience = Patience::new(closing.clone(), ports.metrics.clone(), M::NAME);
+    let watch = Watch { tally: tally.clone(), pulse: Pulse::default(), stop: closing };
+    let river = River::new(Arc::clone(ports), &partition(), limits, &watch, patience);
+    Worker { river, tally, close, progress: None }
+}
+
+impl<M: ReadModel> Worker<M> {
+    /// Takes records through the river, and waits until all that can be is settled.
+    pub async fn flow(&mut self, records: Vec<Record>) -> Result<Option<ResumeAt>, Fault> {
+        self.flow_knowing(records, Finished::default()).await
+    }
+
+    pub async fn flow_knowing(
+        &mut self,
+        records: Vec<Record>,
+        known: Finished,
+    ) -> Result<Option<ResumeAt>, Fault> {
+        let (line, feed) = feed(partition(), 1);
+        line.batches.send(records).await.unwrap();
+        let (mut feed, progress) = (feed.knowing(known), line.progress_of());
+        drop(line);
+        let flowed = self.river.flow(&mut feed).await;
+        self.progress = progress();
+        flowed.map(|()| self.progress.as_ref().map(|(resume_at, _)| *resume_at))
+    }
 }
 
 #[async_trait]
@@ -130,6 +174,13 @@ impl<M: ReadModel> Store<M> for World<M> {
     }
 
     async fn put(&self, writes: &[Write<'_, M>]) -> Result<Vec<Put>, Fault> {
+        let stalls = || {
+            let stalled = self.lock().stalled.clone();
+            writes.iter().any(|write| Some(write.key) == stalled.as_ref())
+        };
+        while stalls() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
         let mut inner = self.lock();
         let trouble = inner.troubles.pop_front();
         if trouble == Some(Trouble::Down) {
@@ -162,7 +213,9 @@ impl<M: ReadModel> HeldStore for World<M> {
     async fn hold(&self, records: &[HeldRecord]) -> Result<(), Fault> {
         let mut inner = self.lock();
         for record in records {
-            if inner.held.iter().all(|held| held.position() != record.position()) {
+            let same =
+                |held: &HeldRecord| held.position() == record.position() && held.key == record.key;
+            if !inner.held.iter().any(same) {
                 inner.history.push(format!("hold {}", record.position().offset.0));
                 inner.held.push(record.clone());
             }
@@ -172,6 +225,42 @@ impl<M: ReadModel> HeldStore for World<M> {
 
     async fn count(&self, _: &str) -> Result<u64, Fault> {
         Ok(self.lock().held.len() as u64)
+    }
+
+    async fn visit(
+        &self,
+        _: &'static str,
+        which: &Held,
+        visit: &mut (dyn FnMut(HeldRecord) + Send),
+    ) -> Result<(), Fault> {
+        let inner = self.lock();
+        let meant = inner.held.iter().filter(|held| which.means(held.key.as_ref()));
+        meant.cloned().for_each(visit);
+        Ok(())
+    }
+
+    async fn replace(&self, records: &[HeldRecord]) -> Result<(), Fault> {
+        let mut inner = self.lock();
+        for record in records {
+            let same = |held: &&mut HeldRecord| {
+                held.position() == record.position() && held.key == record.key
+            };
+            if let Some(held) = inner.held.iter_mut().find(same) {
+                held.clone_from(record);
+            }
+        }
+        Ok(())
+    }
+
+    async fn release(&self, records: &[HeldRecord]) -> Result<(), Fault> {
+        let mut inner = self.lock();
+        for record in records {
+            inner.history.push(format!("release {}", record.position().offset.0));
+            inner
+                .held
+                .retain(|held| held.position() != record.position() || held.key != record.key);
+        }
+        Ok(())
     }
 }
 
@@ -234,7 +323,12 @@ fn parsed(text: &str) -> Arc<WriterSchema> {
 }
 
 /// A record as a relay would publish it.
-pub fn record<E: Events>(offset: i64, aggregate: &str, version: Option<i64>, event: &E) -> Record {
+pub fn record<E: WrittenEvents>(
+    offset: i64,
+    aggregate: &str,
+    version: Option<i64>,
+    event: &E,
+) -> Record {
     let first =
         if event.contract().name.starts_with("readmill.points") { POINTS } else { DELIVERIES };
     let which = E::CONTRACTS.iter().position(|c| c.name == event.contract().name).unwrap();

@@ -1,16 +1,20 @@
 //! Stations 2 to 4: from a record's bytes to a typed event, by plans that are made once a schema.
 
+mod row;
+
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use readmill_core::envelope::{self, Change, Payload, Reading, Routed};
-use readmill_core::{Key, ReadModel};
+use readmill_core::{Identity, Key, Position, ReadModel};
 use readmill_schemas::debezium::{FlatOutboxRow, OutboxEnvelope};
 use readmill_schemas::framing::{self, Framed};
 use readmill_schemas::json::JsonContract;
 use readmill_schemas::plan::Plan;
 use readmill_schemas::{Contract, Events, SchemaId, Shape, WriterSchema};
+
+use self::row::{KeyReader, RowForm};
 
 use crate::fault::{Fault, Remedy};
 use crate::patience::{Patience, patiently};
@@ -28,6 +32,8 @@ pub enum Aside {
     Hold {
         /// The key, as far as it could be read.
         key: Option<Key>,
+        /// How the change is known, as far as it could be read.
+        identity: Option<Identity>,
         /// Why, without any of the record's data.
         reason: String,
     },
@@ -37,7 +43,7 @@ pub enum Aside {
 
 impl Aside {
     fn hold(reason: impl ToString) -> Self {
-        Self::Hold { key: None, reason: reason.to_string() }
+        Self::Hold { key: None, identity: None, reason: reason.to_string() }
     }
 }
 
@@ -71,6 +77,7 @@ pub struct Reader<M> {
     events: HashMap<SchemaId, Option<EventPlan>>,
     /// The contracts for JSON text, made with the first one.
     json: Vec<JsonContract>,
+    keys: HashMap<SchemaId, KeyReader>,
     model: PhantomData<M>,
 }
 
@@ -79,8 +86,9 @@ pub struct Reader<M> {
 enum Form {
     Envelope(Plan),
     Flattened(Plan),
+    Row(RowForm),
     Routed,
-    Housekeeping(&'static str),
+    Aside(&'static str),
 }
 
 /// How to read one event type, as one writer wrote it.
@@ -93,14 +101,21 @@ struct EventPlan {
 impl<M: ReadModel> Reader<M> {
     /// A reader that knows no schema yet.
     pub fn new(schemas: Arc<dyn SchemaBook>, patience: Patience) -> Self {
-        let (forms, events, json) = (HashMap::new(), HashMap::new(), Vec::new());
-        Self { schemas, patience, forms, events, json, model: PhantomData }
+        Self {
+            schemas,
+            patience,
+            forms: HashMap::new(),
+            events: HashMap::new(),
+            json: Vec::new(),
+            keys: HashMap::new(),
+            model: PhantomData,
+        }
     }
 
     /// Station 3: the envelope, in whichever shape, narrowed to a committed row.
     ///
     /// # Errors
-    /// Housekeeping is skipped, what is no outbox row is held.
+    /// Housekeeping is skipped, what is no row of an outbox or of the model's tables is held.
     pub async fn envelope<'r>(
         &mut self,
         record: &'r Record,
@@ -110,6 +125,7 @@ impl<M: ReadModel> Reader<M> {
             let form = self.form(framed.schema).await?;
             self.forms.insert(framed.schema, form);
         }
+        self.meet_key(record, framed.schema).await?;
         let reading = match self.forms.get(&framed.schema) {
             Some(Form::Envelope(plan)) => {
                 envelope::read(plan.read(framed.body).map_err(Aside::hold)?)
@@ -118,8 +134,16 @@ impl<M: ReadModel> Reader<M> {
                 let row = plan.read(framed.body).map_err(Aside::hold)?;
                 envelope::read_flattened(row, record.timestamp_ms)
             }
+            Some(Form::Row(form)) => {
+                let key = row::key(record, &self.keys)?;
+                form.envelope(envelope::Row {
+                    key,
+                    body: framed,
+                    timestamp_ms: record.timestamp_ms,
+                })?
+            }
             Some(Form::Routed) => envelope::read_routed(routed(record, framed)),
-            Some(Form::Housekeeping(what)) => Reading::Skip(what),
+            Some(Form::Aside(what)) => Reading::Skip(what),
             None => Reading::Broken("no plan for the envelope"),
         };
         match reading {
@@ -129,23 +153,43 @@ impl<M: ReadModel> Reader<M> {
         }
     }
 
-    /// Station 4: the typed event in a row's payload.
+    /// Station 4: the typed event in a row's payload, or in its images.
     ///
     /// # Errors
     /// An event type of another subject is skipped; a payload that cannot be read is held with the
     /// key of its aggregate.
-    pub async fn event(&mut self, change: &Change<'_>) -> Result<M::Event, Aside> {
+    pub async fn event(&mut self, from: &Position, change: &Change<'_>) -> Result<M::Event, Aside> {
         let read = match &change.payload {
             Payload::Avro(framed) => self.avro(*framed).await,
             Payload::Json { event_type, text } => self.json(event_type, text),
             Payload::Broken(error) => Err(Aside::hold(error)),
+            Payload::Row { op, body } => match self.forms.get(&body.schema) {
+                Some(Form::Row(form)) => form.event(*op, body.body),
+                Some(_) | None => Err(Aside::Skip(NOT_OURS)),
+            },
         };
         read.map_err(|aside| match aside {
-            Aside::Hold { reason, .. } => {
-                Aside::Hold { key: Some(change.aggregate.into()), reason }
+            Aside::Hold { reason, .. } if !change.aggregate.is_empty() => {
+                let key = Key(change.aggregate.clone().into_owned());
+                let identity = Some(change.identity(from, &key));
+                Aside::Hold { key: Some(key), identity, reason }
             }
-            Aside::Skip(_) | Aside::Fault(_) => aside,
+            Aside::Hold { .. } | Aside::Skip(_) | Aside::Fault(_) => aside,
         })
+    }
+
+    /// Makes ready to read the record's key, where rows are known by theirs.
+    async fn meet_key(&mut self, record: &Record, body: SchemaId) -> Result<(), Aside> {
+        if !matches!(self.forms.get(&body), Some(Form::Row(_))) {
+            return Ok(());
+        }
+        if let Some(schema) = row::key_schema(record)
+            && !self.keys.contains_key(&schema)
+        {
+            let reader = KeyReader::of(schema, &*self.writer(schema).await?)?;
+            self.keys.insert(schema, reader);
+        }
+        Ok(())
     }
 
     async fn avro(&mut self, framed: Framed<'_>) -> Result<M::Event, Aside> {
@@ -184,9 +228,21 @@ impl<M: ReadModel> Reader<M> {
         Ok(match Shape::of(&writer) {
             Shape::Envelope => Form::Envelope(plan(id, &writer, &OutboxEnvelope::CONTRACT)?),
             Shape::Flattened => Form::Flattened(plan(id, &writer, &FlatOutboxRow::CONTRACT)?),
-            Shape::Housekeeping(what) => Form::Housekeeping(what),
+            Shape::TableEnvelope { table } => Self::row_form(id, &writer, &table, false)?,
+            Shape::TableRow { table } => Self::row_form(id, &writer, &table, true)?,
+            Shape::Housekeeping(what) => Form::Aside(what),
             Shape::Event => Form::Routed,
         })
+    }
+
+    fn row_form(
+        id: SchemaId,
+        writer: &WriterSchema,
+        table: &str,
+        flattened: bool,
+    ) -> Result<Form, Aside> {
+        let form = RowForm::of::<M::Event>(id, writer, table, flattened)?;
+        Ok(form.map_or(Form::Aside(NOT_OURS), Form::Row))
     }
 
     async fn event_plan(&mut self, id: SchemaId) -> Result<Option<EventPlan>, Aside> {

@@ -1,0 +1,63 @@
+//! Holding a key: the queue behind a record that cannot be folded, and the ways out of it.
+
+use super::{Document, Incoming, Judged, Taken};
+use crate::identity::Identity;
+use crate::marks::Verdict;
+use crate::model::ReadModel;
+use crate::outcome::Outcome;
+use crate::position::Position;
+
+const VERSIONS_ARE_MISSING: &str =
+    "versions before its own are missing, and would count as taken in: deal with them first";
+
+impl<M: ReadModel> Document<M> {
+    /// Holds the key for a record that cannot be read. If its envelope could be, `identity` tells
+    /// whether it came to an end before: folded from an edited copy, or dropped.
+    pub fn hold_for(&mut self, identity: Option<&Identity>, from: &Position, why: &str) -> Taken {
+        match identity.map(|identity| self.stamp.judge(identity)) {
+            Some(Verdict::Repeat) => Taken::as_outcome(Outcome::Duplicate),
+            Some(Verdict::Stale) => Taken::as_outcome(Outcome::Stale),
+            Some(Verdict::Fold | Verdict::FoldUndecided | Verdict::Early) | None => {
+                self.queue(from, Taken::because(Outcome::Held, why))
+            }
+        }
+    }
+
+    /// Takes in an event from the head of the key's queue. It stays there if it is refused again.
+    pub fn retry(&mut self, incoming: Incoming<'_, M::Event>) -> Taken {
+        match self.judge(&incoming) {
+            Judged::Ended(outcome) => Taken::as_outcome(outcome),
+            Judged::New(verdict) => self.take_new(&incoming, verdict),
+        }
+    }
+
+    /// Gives the event at the head of the queue up: from now on it counts as taken in. It stays
+    /// where events before it would count as taken in as well.
+    pub fn give_up(&mut self, identity: &Identity, from: &Position) -> Taken {
+        match self.stamp.judge(identity) {
+            Verdict::Repeat | Verdict::Stale => Taken::as_outcome(Outcome::Duplicate),
+            Verdict::Early => Taken::because(Outcome::Held, VERSIONS_ARE_MISSING),
+            Verdict::Fold | Verdict::FoldUndecided => {
+                self.stamp.mark(identity);
+                let released = self.release(from);
+                Taken { released, ..Taken::as_outcome(Outcome::Skipped) }
+            }
+        }
+    }
+
+    /// Lets live events pass again, once the queue is empty and all that it led to is told. Whoever
+    /// queued a record meanwhile has changed the revision, so that this document is not written.
+    pub fn free(&mut self) {
+        if self.stamp.is_held() {
+            self.stamp.held.clear();
+            self.stamp.unsent.retain(|output| !output.from.partition.is_held());
+            self.stamp.revision += 1;
+        }
+    }
+
+    /// Puts a held record into the queue, unless it is there.
+    pub(super) fn queue(&mut self, from: &Position, held: Taken) -> Taken {
+        let is_new = self.stamp.queue(from);
+        Taken { why: held.why.filter(|_| is_new), ..held }
+    }
+}

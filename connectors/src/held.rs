@@ -1,14 +1,18 @@
 //! A held record as text, for stores that have no form of their own for bytes.
 
 use readmill_core::{Key, Offset, Partition, Position};
-use readmill_engine::{HeldRecord, Record};
+use readmill_engine::{HeldRecord, Original, Record, Unfolded};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The id of a held record: one record is held once for a model, however often it comes.
+/// The id of a held record: it is held once for a model and a key, however often it comes.
 pub fn id(record: &HeldRecord) -> String {
     let Position { partition, offset } = record.position();
-    format!("{}/{}/{}/{}", record.model, partition.topic, partition.index, offset.0)
+    let place = format!("{}/{}/{}/{}", record.model, partition.topic, partition.index, offset.0);
+    match &record.key {
+        Some(key) => format!("{place}/{key}"),
+        None => place,
+    }
 }
 
 /// A held record as it is stored. The model is part of the id.
@@ -16,6 +20,10 @@ pub fn id(record: &HeldRecord) -> String {
 pub struct Row {
     /// The key that it holds.
     pub key: Option<Key>,
+    /// How much of it is not folded.
+    pub unfolded: Unfolded,
+    /// How often it was tried again.
+    pub tries: u32,
     /// Why it is held.
     pub reason: String,
     /// When it was held, in milliseconds since 1970.
@@ -33,16 +41,43 @@ pub struct Row {
     /// The record's value.
     pub value: Option<Bytes>,
     /// The record's headers.
-    pub headers: Vec<(String, Bytes)>,
+    pub headers: Headers,
+    /// What it came with, if it was edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<OriginalRow>,
+}
+
+type Headers = Vec<(String, Bytes)>;
+
+/// What an edited record came with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginalRow {
+    /// The value.
+    pub value: Option<Bytes>,
+    /// The headers.
+    pub headers: Headers,
+}
+
+fn bytes_of(headers: &[(String, Vec<u8>)]) -> Headers {
+    headers.iter().map(|(name, value)| (name.clone(), Bytes(value.clone()))).collect()
+}
+
+fn headers_of(rows: Headers) -> Vec<(String, Vec<u8>)> {
+    rows.into_iter().map(|(name, value)| (name, value.0)).collect()
 }
 
 impl Row {
     /// The row of a held record.
     pub fn of(held: &HeldRecord) -> Self {
         let Record { position, timestamp_ms, key, value, headers } = &held.record;
-        let headers = headers.iter().map(|(name, value)| (name.clone(), Bytes(value.clone())));
+        let original = held.original.as_ref().map(|original| OriginalRow {
+            value: original.value.clone().map(Bytes),
+            headers: bytes_of(&original.headers),
+        });
         Self {
             key: held.key.clone(),
+            unfolded: held.unfolded,
+            tries: held.tries,
             reason: held.reason.clone(),
             held_at_ms: held.held_at_ms,
             topic: position.partition.topic.to_string(),
@@ -51,7 +86,8 @@ impl Row {
             timestamp_ms: *timestamp_ms,
             record_key: key.clone().map(Bytes),
             value: value.clone().map(Bytes),
-            headers: headers.collect(),
+            headers: bytes_of(headers),
+            original,
         }
     }
 
@@ -63,11 +99,30 @@ impl Row {
             timestamp_ms: self.timestamp_ms,
             key: self.record_key.map(|bytes| bytes.0),
             value: self.value.map(|bytes| bytes.0),
-            headers: self.headers.into_iter().map(|(name, bytes)| (name, bytes.0)).collect(),
+            headers: headers_of(self.headers),
         };
-        let Self { key, reason, held_at_ms, .. } = self;
-        HeldRecord { model, key, reason, held_at_ms, record }
+        let original = self.original.map(|OriginalRow { value, headers }| Original {
+            value: value.map(|bytes| bytes.0),
+            headers: headers_of(headers),
+        });
+        let Self { key, unfolded, reason, held_at_ms, tries, .. } = self;
+        HeldRecord { model, key, unfolded, reason, held_at_ms, tries, record, original }
     }
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex_text(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// The bytes of hexadecimal digits in pairs.
+pub fn bytes_of_hex(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2);
+        pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    });
+    pairs.collect()
 }
 
 /// Bytes, written as hexadecimal digits: a text that every tool can turn back.
@@ -76,21 +131,16 @@ pub struct Bytes(pub Vec<u8>);
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
-        let digits = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-        serializer.serialize_str(&digits.collect::<String>())
+        serializer.serialize_str(&hex_text(&self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let digits = String::deserialize(deserializer)?;
-        let pairs = digits.as_bytes().chunks(2).map(|pair| {
-            let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2);
-            pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())
-        });
-        let bytes: Option<Vec<u8>> = pairs.collect();
-        bytes.map(Self).ok_or_else(|| D::Error::custom("not hexadecimal digits in pairs"))
+        bytes_of_hex(&digits)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("not hexadecimal digits in pairs"))
     }
 }
 
@@ -103,8 +153,10 @@ mod tests {
         let held = HeldRecord {
             model: "deliveries",
             key: Some(Key::from("d/1")),
+            unfolded: Unfolded::All,
             reason: "undecodable".to_owned(),
             held_at_ms: 5,
+            tries: 2,
             record: Record {
                 position: Position { partition: Partition::new("t", 3), offset: Offset(9) },
                 timestamp_ms: -1,
@@ -112,8 +164,9 @@ mod tests {
                 value: None,
                 headers: vec![("a".to_owned(), vec![0, 255]), ("a".to_owned(), vec![])],
             },
+            original: Some(Original { value: Some(vec![7]), headers: Vec::new() }),
         };
-        assert_eq!(id(&held), "deliveries/t/3/9");
+        assert_eq!(id(&held), "deliveries/t/3/9/d/1");
         let text = serde_json::to_string(&Row::of(&held)).unwrap();
         let row: Row = serde_json::from_str(&text).unwrap();
         assert_eq!(row.into_held("deliveries"), held);

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod archive;
+pub mod avro_json;
 pub mod conformance;
 pub mod embedded;
 mod held;

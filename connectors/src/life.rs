@@ -8,7 +8,7 @@ pub const DEFAULT_HOURS: u32 = 720;
 /// Whether a document is a tombstone that may go when its time has come. One that still holds its
 /// key, or has events waiting in it, may not: they would be lost with it.
 pub const fn may_expire<E>(stamp: &Stamp<E>) -> bool {
-    stamp.gone && !stamp.held && stamp.waiting.is_empty()
+    stamp.gone && !stamp.is_held() && stamp.waiting.is_empty()
 }
 
 /// The life in milliseconds; none is for ever.
@@ -18,14 +18,17 @@ pub fn millis(hours: u32) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use readmill_core::{Offset, Partition, Position};
+
     use super::*;
 
     #[test]
     fn only_a_quiet_tombstone_may_expire() {
+        let position = Position { partition: Partition::new("t", 0), offset: Offset(1) };
         let stamp = |gone, held| Stamp::<()> { gone, held, ..Stamp::default() };
-        assert!(may_expire(&stamp(true, false)));
-        assert!(!may_expire(&stamp(true, true)));
-        assert!(!may_expire(&stamp(false, false)));
+        assert!(may_expire(&stamp(true, vec![])));
+        assert!(!may_expire(&stamp(true, vec![position])));
+        assert!(!may_expire(&stamp(false, vec![])));
         assert_eq!((millis(0), millis(2)), (None, Some(7_200_000)));
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use readmill_core::{Offset, Partition, Position, ResumeAt};
+use readmill_core::{Finished, Offset, Partition, Position, ResumeAt};
 use readmill_engine::{Fault, Feed, Log, Record, SchemaBook};
 use readmill_schemas::SchemaId;
 use tempfile::TempDir;
@@ -80,7 +80,7 @@ async fn drain(mut feed: Feed) -> Vec<Record> {
     let mut all = Vec::new();
     while let Some(records) = feed.next(64).await {
         if let Some(last) = records.last() {
-            feed.settle(ResumeAt::stored(last.position.offset.0 + 1));
+            feed.settle(ResumeAt::stored(last.position.offset.0 + 1), Finished::default());
         }
         all.extend(records);
     }
@@ -136,7 +136,7 @@ async fn stopping_early_keeps_what_is_settled() {
     let mut log = ArchiveLog::open(&place.config).unwrap();
     let mut feed = log.assigned().await.unwrap().unwrap();
     let first = feed.next(1).await.unwrap();
-    feed.settle(ResumeAt::stored(first[9].position.offset.0 + 1));
+    feed.settle(ResumeAt::stored(first[9].position.offset.0 + 1), Finished::default());
     drop(feed);
     log.stop().await.unwrap();
     assert_eq!(place.read().await.0.first(), Some(&record(&topic(0), 10)));

@@ -1,13 +1,17 @@
-//! The contract of a document store: every store behind the port passes all of these checks.
+//! The contracts of the stores, of documents and of held records: every store behind a port passes
+//! all of these checks.
 
+mod held;
+mod many_held;
 mod pebbles;
 mod races;
 mod shapes;
 mod steps;
 
-#[cfg(test)]
-pub(crate) use pebbles::tombstone;
+pub use held::held_conformance;
 pub use pebbles::{Pebble, Pebbles};
+#[cfg(test)]
+pub(crate) use pebbles::{somewhere, tombstone};
 
 use readmill_core::{Document, Key};
 use readmill_engine::{Put, Store, Write};

@@ -115,3 +115,10 @@ impl Pebble {
 pub(crate) fn tombstone(revision: i64) -> Document<Pebbles> {
     Document { state: None, stamp: Stamp { revision, gone: true, ..Stamp::default() } }
 }
+
+/// The queue of a held key.
+#[cfg(test)]
+pub(crate) fn somewhere() -> Vec<readmill_core::Position> {
+    let partition = readmill_core::Partition::new("t", 0);
+    vec![readmill_core::Position { partition, offset: readmill_core::Offset(1) }]
+}

@@ -110,7 +110,7 @@ fn full_stamp(gone: bool) -> Stamp<<Pebbles as readmill_core::ReadModel>::Event>
     Stamp {
         revision: 41,
         gone,
-        held: true,
+        held: vec![from.clone()],
         marks: vec![
             ("e:a.topic".to_owned(), Marks::Events { forgotten: Some(binlog), recent }),
             ("o:a.topic/7".to_owned(), Marks::Log(Offset(5))),

@@ -63,8 +63,8 @@ pub struct Cell {
     pub guard: Guard,
     /// The revision that it has.
     pub revision: i64,
-    /// The stored value.
-    pub value: Slice,
+    /// The stored value; none takes it away.
+    pub value: Option<Slice>,
 }
 
 impl Cell {
@@ -82,7 +82,13 @@ impl Cell {
                 "the state of a read model must be plain data with text keys",
             )
         })?;
-        Ok(Self { key: stored_key(key)?, guard, revision, value: value.into() })
+        Ok(Self { key: stored_key(key)?, guard, revision, value: Some(value.into()) })
+    }
+
+    /// Takes away whatever is stored.
+    pub fn removal(key: &str) -> Result<Self, Fault> {
+        let (key, guard) = (stored_key(key)?, Guard::NotNewerThan(i64::MAX));
+        Ok(Self { key, guard, revision: 0, value: None })
     }
 }
 
@@ -171,8 +177,9 @@ mod tests {
     fn a_cell_reads_back_and_an_empty_key_is_a_key() {
         let cell = Cell::new("", Guard::Absent, -7, &vec![1, 2]).unwrap();
         assert_eq!(key_of("x", &cell.key).unwrap(), Key::from(""));
-        assert_eq!(revision_of("x", &cell.value).unwrap(), -7);
-        assert_eq!(content_of::<Vec<i32>>("x", &cell.value).unwrap(), [1, 2]);
+        let value = cell.value.unwrap();
+        assert_eq!(revision_of("x", &value).unwrap(), -7);
+        assert_eq!(content_of::<Vec<i32>>("x", &value).unwrap(), [1, 2]);
     }
 
     #[test]

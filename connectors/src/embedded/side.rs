@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use readmill_core::Key;
-use readmill_engine::{Fault, HeldRecord, HeldStore, Mirror, Outlet, Said, View};
+use readmill_core::{Key, Position};
+use readmill_engine::{Fault, Held, HeldRecord, HeldStore, Mirror, Outlet, Said, View};
 use serde::{Deserialize, Serialize};
 
 use super::plan::{self, Cell, Guard};
 use super::store::{Embedded, Space};
-use crate::held::{self, Bytes};
+use crate::held::{Bytes, Row};
 
-/// Held and said things are written once and have no revisions.
-const ONCE: i64 = 0;
+/// Held and said things have no revisions of their own; this one says that they are there.
+const ONCE: i64 = 1;
+
+/// So many held records are written together; each may be as large as a record can be.
+const HELD_CHUNK_RECORDS: usize = 256;
 
 /// A stored reaction.
 #[derive(Serialize, Deserialize)]
@@ -37,17 +40,6 @@ impl Embedded {
         self.space(plan::SAID)?.each("", plan::content_of, &mut visit).await
     }
 
-    /// Visits the held records of a model, in the order of their positions as texts.
-    pub async fn each_held(
-        &self,
-        model: &'static str,
-        visit: &mut (dyn FnMut(HeldRecord) + Send),
-    ) -> Result<(), Fault> {
-        let mut visit = |_, row: held::Row| visit(row.into_held(model));
-        let records = self.space(plan::HELD)?;
-        records.each(&format!("{model}/"), plan::content_of, &mut visit).await
-    }
-
     /// The mirror of this name.
     pub fn mirror(&self, name: &str) -> Result<EmbeddedMirror, Fault> {
         Ok(EmbeddedMirror(self.space(&plan::views(name))?))
@@ -60,18 +52,64 @@ async fn count(space: &Space, prefix: &str) -> Result<u64, Fault> {
     Ok(count)
 }
 
+/// What the stored keys of held records begin with: those of one key stand together, and the length
+/// of a key tells where it ends.
+fn held_under(model: &str, which: &Held) -> String {
+    match which {
+        Held::All => format!("{model}/"),
+        Held::Keyless => format!("{model}/-/"),
+        Held::Key(key) => format!("{model}/{}/{key}/", key.as_str().len()),
+    }
+}
+
+fn held_key(record: &HeldRecord) -> String {
+    let which = record.key.clone().map_or(Held::Keyless, Held::Key);
+    let Position { partition, offset } = record.position();
+    let place = format!("{}/{}/{}", partition.topic, partition.index, offset.0);
+    held_under(record.model, &which) + &place
+}
+
+impl Embedded {
+    /// Writes rows of held records, chunk by chunk.
+    async fn put_held(&self, records: &[HeldRecord], guard: Guard) -> Result<(), Fault> {
+        let space = self.space(plan::HELD)?;
+        for chunk in records.chunks(HELD_CHUNK_RECORDS) {
+            let cell = |record| Cell::new(&held_key(record), guard, ONCE, &Row::of(record));
+            space.put(chunk.iter().map(cell).collect::<Result<_, _>>()?).await?;
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl HeldStore for Embedded {
     async fn hold(&self, records: &[HeldRecord]) -> Result<(), Fault> {
-        let cells = records.iter().map(|record| {
-            Cell::new(&held::id(record), Guard::Absent, ONCE, &held::Row::of(record))
-        });
-        let cells = cells.collect::<Result<_, _>>()?;
-        self.space(plan::HELD)?.put(cells).await.map(drop)
+        self.put_held(records, Guard::Absent).await
     }
 
     async fn count(&self, model: &str) -> Result<u64, Fault> {
-        count(&self.space(plan::HELD)?, &format!("{model}/")).await
+        count(&self.space(plan::HELD)?, &held_under(model, &Held::All)).await
+    }
+
+    async fn visit(
+        &self,
+        model: &'static str,
+        which: &Held,
+        visit: &mut (dyn FnMut(HeldRecord) + Send),
+    ) -> Result<(), Fault> {
+        let mut visit = |_, row: Row| visit(row.into_held(model));
+        let space = self.space(plan::HELD)?;
+        space.each(&held_under(model, which), plan::content_of, &mut visit).await
+    }
+
+    async fn replace(&self, records: &[HeldRecord]) -> Result<(), Fault> {
+        self.put_held(records, Guard::Revision(ONCE)).await
+    }
+
+    async fn release(&self, records: &[HeldRecord]) -> Result<(), Fault> {
+        let cells = records.iter().map(|record| Cell::removal(&held_key(record)));
+        let cells = cells.collect::<Result<_, _>>()?;
+        self.space(plan::HELD)?.put(cells).await.map(drop)
     }
 }
 

@@ -93,11 +93,11 @@ fn write(db: &Database, directory: &Path, mut queue: mpsc::Receiver<Job>) {
 }
 
 fn weight(job: &Job) -> usize {
-    job.cells.iter().map(|cell| cell.key.len() + cell.value.len()).sum()
+    job.cells.iter().map(|cell| cell.key.len() + cell.value.as_ref().map_or(0, |v| v.len())).sum()
 }
 
-/// What the group itself has written so far, by space and key.
-type Ahead = HashMap<(u64, Slice), i64>;
+/// What the group itself has made of keys so far, by space and key: a revision, or nothing.
+type Ahead = HashMap<(u64, Slice), Option<i64>>;
 
 fn commit(db: &Database, directory: &Path, group: Vec<Job>) {
     // Synced before it is visible: nobody can build on a write that a power cut takes back.
@@ -109,8 +109,12 @@ fn commit(db: &Database, directory: &Path, group: Vec<Job>) {
         if let Ok(verdicts) = &verdicts {
             let allowed = job.cells.into_iter().zip(verdicts).filter(|(_, allowed)| **allowed);
             for (cell, _) in allowed {
-                ahead.insert((job.space.id(), cell.key.clone()), cell.revision);
-                batch.insert(&job.space, cell.key, cell.value);
+                let made = cell.value.as_ref().map(|_| cell.revision);
+                ahead.insert((job.space.id(), cell.key.clone()), made);
+                match cell.value {
+                    Some(value) => batch.insert(&job.space, cell.key, value),
+                    None => batch.remove(&job.space, cell.key),
+                }
             }
         }
         judged.push((job.done, verdicts));
@@ -131,7 +135,7 @@ fn judge(job: &Job, ahead: &Ahead, directory: &Path) -> Result<Vec<bool>, Fault>
         .iter()
         .map(|cell| {
             if let Some(revision) = ahead.get(&(job.space.id(), cell.key.clone())) {
-                return Ok(cell.guard.allows(Some(*revision)));
+                return Ok(cell.guard.allows(*revision));
             }
             let stored = job.space.get(&cell.key).map_err(|error| of_store(directory, &error))?;
             let revision = stored.map(|value| revision_of(job.space.name(), &value)).transpose()?;

@@ -75,7 +75,9 @@ impl KafkaConfig {
             .set("acks", "all")
             .set("linger.ms", "2")
             .set("compression.type", "zstd")
-            .set("message.timeout.ms", "30000");
+            .set("message.timeout.ms", "30000")
+            // The topic's own bound decides: what is copied was within another topic's.
+            .set("message.max.bytes", "67108864");
         client
     }
 

@@ -38,9 +38,9 @@ impl KafkaOutlet {
         Ok(Outgoing {
             topic: self.topic.clone(),
             partition: None,
-            key: said.key.as_str().as_bytes().to_vec(),
-            value,
-            headers: vec![(ID_HEADER, said.id.clone())],
+            key: Some(said.key.as_str().as_bytes().to_vec()),
+            value: Some(value),
+            headers: vec![(ID_HEADER.to_owned(), said.id.clone().into_bytes())],
         })
     }
 }

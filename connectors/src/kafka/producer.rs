@@ -23,11 +23,11 @@ pub struct Outgoing {
     /// The partition, or the key's own.
     pub partition: Option<i32>,
     /// The key.
-    pub key: Vec<u8>,
+    pub key: Option<Vec<u8>>,
     /// The value.
-    pub value: Vec<u8>,
+    pub value: Option<Vec<u8>>,
     /// Headers.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, Vec<u8>)>,
 }
 
 /// An idempotent producer.
@@ -60,12 +60,12 @@ impl Producer {
     pub async fn send(&self, records: Vec<Outgoing>) -> Result<(), Fault> {
         let sending = records.iter().map(|record| {
             let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, v)| {
-                headers.insert(Header { key, value: Some(v.as_str()) })
+                headers.insert(Header { key, value: Some(v) })
             });
-            let mut out = FutureRecord::to(&record.topic)
-                .key(record.key.as_slice())
-                .payload(record.value.as_slice())
-                .headers(headers);
+            let mut out: FutureRecord<'_, [u8], [u8]> =
+                FutureRecord::to(&record.topic).headers(headers);
+            out.key = record.key.as_deref();
+            out.payload = record.value.as_deref();
             out.partition = record.partition;
             self.producer.send(out, QUEUE_WAIT)
         });

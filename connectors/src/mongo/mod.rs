@@ -11,4 +11,5 @@ mod store;
 
 pub use config::MongoConfig;
 pub use connect::Mongo;
+pub use held::MongoHeld;
 pub use store::MongoStore;

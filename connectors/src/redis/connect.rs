@@ -20,7 +20,7 @@ use crate::{address, life};
 
 /// How many commands are sent before their answers are read.
 pub const PIPELINE_COMMANDS: usize = 500;
-const PIPELINE_BYTES: usize = 4 << 20;
+pub const PIPELINE_BYTES: usize = 4 << 20;
 
 /// How many pipelines of one batch may be under way.
 const PARALLEL_PIPELINES: usize = 2;

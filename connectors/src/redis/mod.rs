@@ -18,5 +18,6 @@ mod store;
 
 pub use config::RedisConfig;
 pub use connect::Redis;
+pub use held::RedisHeld;
 pub use mirror::RedisMirror;
 pub use store::RedisStore;

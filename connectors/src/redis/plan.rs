@@ -54,6 +54,12 @@ pub fn held(prefix: &str, model: &str) -> String {
     format!("{prefix}held:{{{model}}}")
 }
 
+/// The key of the ids of those that hold one key, or none; in the same slot.
+pub fn held_by(prefix: &str, model: &str, key: Option<&Key>) -> String {
+    let all = held(prefix, model);
+    key.map_or_else(|| format!("{all}:keyless"), |key| format!("{all}:key:{key}"))
+}
+
 /// A guarded replacement: the key and the arguments of the script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {
@@ -228,7 +234,7 @@ mod tests {
             planned.arguments.get(3).cloned().unwrap()
         };
         assert_eq!(life(&document), "9");
-        document.stamp.held = true;
+        document.stamp.held = crate::conformance::somewhere();
         assert_eq!(life(&document), "0");
     }
 

@@ -1,4 +1,4 @@
-//! The one script that writes: a guarded replacement of a whole hash.
+//! The scripts that write: a guarded replacement of a whole hash, and what is done to held records.
 
 use std::sync::LazyLock;
 
@@ -30,6 +30,46 @@ end
 if ARGV[4] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 return 1
 ";
+
+/// What is done to one held record.
+///
+/// - `KEYS[1]` the hash of the model's held records, by id
+/// - `KEYS[2]` the set of the ids that hold the same key
+/// - `ARGV[1]` the id
+/// - `ARGV[2]` the record; not for [`RELEASE`]
+///
+/// The set is filled first: an id in it without a record is none, a record that no set names would
+/// never be found.
+pub static HOLD: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+redis.call('SADD', KEYS[2], ARGV[1])
+return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+",
+    )
+});
+
+/// Writes a held record anew; one that has been released does not come back.
+pub static REWRITE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1
+",
+    )
+});
+
+/// Lets a held record go.
+pub static RELEASE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local gone = redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('SREM', KEYS[2], ARGV[1])
+return gone
+",
+    )
+});
 
 /// The script and its hash.
 pub static REPLACE: LazyLock<Script> = LazyLock::new(|| Script::new(TEXT));

@@ -10,7 +10,7 @@ use readmill_connectors::redis::RedisConfig;
 use readmill_connectors::registry::RegistryConfig;
 
 use crate::cli::{CheckArgs, ModelsArgs};
-use crate::config::{Config, EXAMPLE, Mirror, Model, Reactions, Source, Store};
+use crate::config::{Config, EXAMPLE, HeldTopic, Holding, Mirror, Model, Reactions, Source, Store};
 use crate::exit::Exit;
 use crate::out;
 
@@ -84,10 +84,12 @@ fn lines(config: &Config, model: &Model) -> Vec<(&'static str, String)> {
     let limits = &model.limits;
     vec![
         ("topics", model.topics.join(", ")),
+        ("subjects", subjects(config, model)),
         ("reads", reads(config, model)),
         ("documents", documents(model)),
         ("view", view(model)),
         ("reactions", reactions(&model.reactions)),
+        ("held", held(&model.held)),
         (
             "limits",
             format!(
@@ -106,6 +108,13 @@ fn source(source: &Source) -> String {
             format!("{}, schemas from {}", brokers(kafka), registries(registry))
         }
         Source::Archive { dir } => format!("the archive in {}", dir.display()),
+    }
+}
+
+fn subjects(config: &Config, model: &Model) -> String {
+    match &config.source {
+        Source::Kafka { .. } => model.subjects.to_string(),
+        Source::Archive { .. } => "none: the archive brings its schemas along".to_owned(),
     }
 }
 
@@ -145,11 +154,22 @@ fn view(model: &Model) -> String {
 fn reactions(reactions: &Reactions) -> String {
     match reactions {
         Reactions::None => "none".to_owned(),
-        Reactions::Topic { topic, kafka, registry } => {
+        Reactions::Topic { topic, kafka, registry, subjects } => {
             let (brokers, registries) = (brokers(kafka), registries(registry));
-            format!("topic {topic} of {brokers}, schemas registered at {registries}")
+            format!("topic {topic} of {brokers}, schemas registered at {registries} ({subjects})")
         }
         Reactions::Embedded(store) => format!("kept in directory {}", store.directory.display()),
+    }
+}
+
+fn held(held: &Holding) -> String {
+    let most = held.limit_records;
+    match &held.topic {
+        None => format!("at most {most} records, beside the documents"),
+        Some(HeldTopic { topic, kafka }) => format!(
+            "at most {most} records, beside the documents, with copies on topic {topic} of {}",
+            brokers(kafka)
+        ),
     }
 }
 
@@ -158,7 +178,21 @@ fn brokers(kafka: &KafkaConfig) -> String {
 }
 
 fn registries(registry: &RegistryConfig) -> String {
-    registry.urls.iter().map(|url| told(url)).collect::<Vec<_>>().join(", ")
+    let mut text = registry.urls.iter().map(|url| told(url)).collect::<Vec<_>>().join(", ");
+    let files = registry.files();
+    let mut add = |what: String| text += &what;
+    match (&registry.token, &registry.username) {
+        (Some(_), _) => add(" by a token".to_owned()),
+        (None, Some(name)) => add(format!(" as {name}")),
+        (None, None) => {}
+    }
+    if let Some(path) = files.client_cert {
+        add(format!(" with the certificate {}", path.display()));
+    }
+    if let Some(path) = files.ca {
+        add(format!(" trusting {} alone", path.display()));
+    }
+    text
 }
 
 fn mongodb(mongo: &MongoConfig) -> String {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod held;
 #[cfg(test)]
 mod tests;
 mod workload;
@@ -15,6 +16,10 @@ use readmill_models::{ALL, Row};
 use crate::config::{Here, fill_text, question};
 use crate::exit::{CODES, Exit, Failure};
 
+pub use held::{
+    HeldCommand, HeldDropArgs, HeldEditArgs, HeldExportArgs, HeldListArgs, HeldOne, HeldRetryArgs,
+    HeldShowArgs,
+};
 pub use workload::WorkloadArgs;
 
 /// Turns the change events of outbox tables into read models.
@@ -52,6 +57,9 @@ pub enum Command {
     Models(ModelsArgs),
     /// Print one document.
     Get(GetArgs),
+    /// Deal with the records that could not be folded.
+    #[command(subcommand)]
+    Held(HeldCommand),
     /// Generate the changes of a made-up shop.
     Produce(ProduceArgs),
     /// Compare schemas with what the read models can read.
@@ -132,6 +140,10 @@ pub struct GetArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum SchemasCommand {
     /// Say which of the registry's schemas, or which candidate, a read model cannot read.
+    ///
+    /// Envelopes and flattened rows of an outbox are a model's if their subject is that of one of
+    /// its topics, by the model's subject_strategy. Events are known by their record's name, and
+    /// rows of ordinary tables by their table, under any subject.
     Check(SchemasCheckArgs),
 }
 
@@ -141,7 +153,8 @@ pub struct SchemasCheckArgs {
     /// The configuration.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
-    /// A schema that is not registered yet; without it everything in the registry is looked at.
+    /// A schema that is not registered yet; without it the latest schema of every subject is
+    /// looked at.
     #[arg(long, value_name = "AVSC")]
     pub candidate: Option<PathBuf>,
 }

@@ -9,6 +9,7 @@ use anyhow::Result;
 use futures::future::BoxFuture;
 use readmill_connectors::archive::{MANIFEST, Manifest};
 use readmill_connectors::embedded::EmbeddedConfig;
+use readmill_connectors::registry::SubjectStrategy;
 use readmill_core::digest::Digest;
 use readmill_core::{Counts, Key, ReadModel};
 use readmill_engine::{Fault, Limits};
@@ -17,7 +18,7 @@ use readmill_workload::{Knobs, Table};
 use serde_json::{Value, json};
 
 use crate::cli::DemoArgs;
-use crate::config::{Config, Instance, Mirror, Model, Reactions, Source, Store};
+use crate::config::{Config, Holding, Instance, Mirror, Model, Reactions, Source, Store};
 use crate::exit::{Exit, Failure};
 use crate::out;
 use crate::produce::{archive, progress};
@@ -153,10 +154,12 @@ pub fn model(dir: &Path, row: Row) -> Model {
     Model {
         row,
         topics: topics.collect(),
+        subjects: SubjectStrategy::default(),
         store: Store::Embedded(Arc::clone(&embedded)),
         mirror: row.mirror.map(|_| Mirror::Embedded(Arc::clone(&embedded))),
         generation: 1,
         reactions: Reactions::Embedded(embedded),
+        held: Holding::default(),
         limits: Limits::default(),
     }
 }

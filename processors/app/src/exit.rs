@@ -13,7 +13,8 @@ pub const CODES: &str = "Exit codes:
   2  a mistake in the configuration or on the command line
   3  a service refused, cannot be reached, or an address is in use
   4  stored data is damaged
-  5  there is no such document";
+  5  there is no such document, or no such held record
+  6  some records are still held";
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +30,10 @@ pub enum Exit {
     Service = 3,
     /// Stored data is damaged.
     Damaged = 4,
-    /// There is no such document.
+    /// There is no such document, or no such held record.
     NotFound = 5,
+    /// Some records are still held.
+    StillHeld = 6,
 }
 
 impl From<Exit> for std::process::ExitCode {

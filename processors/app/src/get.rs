@@ -24,7 +24,7 @@ use crate::services::Services;
 pub async fn get(args: GetArgs) -> Result<Exit> {
     let name = args.model.name;
     let model = match (&args.config, &args.dir) {
-        (Some(file), _) => configured(file, name)?,
+        (Some(file), _) => model_of(&Config::load(file)?, file, name)?,
         (None, Some(dir)) => demo::model(dir, args.model),
         (None, None) => return Ok(Exit::Usage),
     };
@@ -52,10 +52,13 @@ pub async fn get(args: GetArgs) -> Result<Exit> {
     }
 }
 
-fn configured(file: &Path, name: &str) -> Result<config::Model> {
-    let config = Config::load(file)?;
-    let named = config.models.into_iter().find(|model| model.row.name == name);
-    named.ok_or_else(|| {
+/// The model of that name in a configuration.
+///
+/// # Errors
+/// When it is not in it.
+pub fn model_of(config: &Config, file: &Path, name: &str) -> Result<config::Model> {
+    let named = config.models.iter().find(|model| model.row.name == name);
+    named.cloned().ok_or_else(|| {
         let told = format!("{} does not run the read model {name}", file.display());
         Failure::new(Exit::Usage, told, format!("add a stanza [models.{name}]")).into()
     })

@@ -6,9 +6,11 @@ mod config;
 mod demo;
 mod exit;
 mod get;
+mod held;
 mod http;
 mod logs;
 mod out;
+mod ports;
 mod produce;
 mod run;
 mod schemas;
@@ -45,6 +47,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Check(_)
         | Command::Models(_)
         | Command::Get(_)
+        | Command::Held(_)
         | Command::Produce(_)
         | Command::Schemas(_) => LevelFilter::WARN,
     }
@@ -57,6 +60,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Demo(args) => on_runtime(demo::demo(args)),
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Get(args) => on_runtime(get::get(args)),
+        Command::Held(command) => on_runtime(held::held(command)),
         Command::Produce(args) => on_runtime(produce::produce(args)),
         Command::Schemas(SchemasCommand::Check(args)) => on_runtime(schemas::check(args)),
     }

@@ -110,6 +110,7 @@ async fn kafka(config: &Config, knobs: &Knobs, pace: Pace, bar: &ProgressBar) ->
         let topic = topics.get(&emission.table).cloned().unwrap_or_default();
         let Emission { key, value, .. } = emission;
         // The key decides the partition, so that a topic may have any number of them.
+        let (key, value) = (Some(key), Some(value));
         batch.push(Outgoing { topic, partition: None, key, value, headers: Vec::new() });
         if batch.len() == SENT_TOGETHER {
             sent += send(&producer, &mut batch, &mut pace, bar).await?;

@@ -1,11 +1,13 @@
 //! `schemas check`: which schemas a read model could not read, before anyone writes with them.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result};
 use readmill_connectors::registry::RegistryBook;
 use readmill_core::ReadModel;
 use readmill_models::Visit;
 use readmill_schemas::debezium::{FlatOutboxRow, OutboxEnvelope};
-use readmill_schemas::{Contract, Events, Plan, Shape, WriterSchema};
+use readmill_schemas::{Contract, Events, Plan, Shape, WriterSchema, row};
 
 use crate::cli::SchemasCheckArgs;
 use crate::config::{Config, Model, Source};
@@ -16,8 +18,8 @@ use crate::out;
 struct Written {
     /// Where it is from.
     place: String,
-    /// The topic whose values it is registered for; a candidate is for any.
-    topic: Option<String>,
+    /// The subject that it is registered under; a candidate has none yet, and may be for any.
+    subject: Option<String>,
     text: String,
 }
 
@@ -25,7 +27,8 @@ struct Written {
 struct Reads {
     model: &'static str,
     contracts: &'static [Contract],
-    topics: Vec<String>,
+    /// The subjects that the values of its topics may have.
+    subjects: BTreeSet<String>,
 }
 
 /// What a schema means to the models.
@@ -49,7 +52,7 @@ pub async fn check(args: SchemasCheckArgs) -> Result<Exit> {
         Some(file) => {
             let text = std::fs::read_to_string(file)
                 .with_context(|| format!("{} cannot be read", file.display()))?;
-            vec![Written { place: file.display().to_string(), topic: None, text }]
+            vec![Written { place: file.display().to_string(), subject: None, text }]
         }
         None => registered(&config).await?,
     };
@@ -61,7 +64,7 @@ pub async fn check(args: SchemasCheckArgs) -> Result<Exit> {
         let schema = schema.with_context(|| format!("{place} is no schema"))?;
         for reads in &reads {
             let model = reads.model;
-            match reads.judge(&schema, written.topic.as_deref()) {
+            match reads.judge(&schema, written.subject.as_deref()) {
                 Judgement::Foreign => {}
                 Judgement::Read(contract) => {
                     out::line(format!("{model}: reads {place} as {contract}"));
@@ -88,11 +91,10 @@ async fn registered(config: &Config) -> Result<Vec<Written>> {
         return Err(Failure::new(Exit::Usage, "an archive has no registry", hint).into());
     };
     let latest = RegistryBook::new(registry)?.latest().await?;
-    let written = latest.into_iter().map(|(subject, id, text)| {
-        let topic = subject.strip_suffix("-value").map(str::to_owned);
-        // A subject without a topic is shared by all: its record's name tells whose it is.
-        let topic = Some(topic.unwrap_or_default());
-        Written { place: format!("subject {subject} (id {id})"), topic, text }
+    let written = latest.into_iter().map(|(subject, id, text)| Written {
+        place: format!("subject {subject} (id {id})"),
+        subject: Some(subject),
+        text,
     });
     Ok(written.collect())
 }
@@ -100,15 +102,19 @@ async fn registered(config: &Config) -> Result<Vec<Written>> {
 impl Reads {
     fn of(model: &Model) -> Option<Self> {
         let contracts = readmill_models::visit(model.row.name, Contracts)?;
-        Some(Self { model: model.row.name, contracts, topics: model.topics.clone() })
+        Some(Self { model: model.row.name, contracts, subjects: subjects(model, contracts) })
     }
 
-    fn judge(&self, writer: &WriterSchema, topic: Option<&str>) -> Judgement {
-        let its_topic = topic.is_none_or(|topic| self.topics.iter().any(|known| known == topic));
+    fn judge(&self, writer: &WriterSchema, subject: Option<&str>) -> Judgement {
+        let its_topic = subject.is_none_or(|subject| self.subjects.contains(subject));
         let contract = match Shape::of(writer) {
             Shape::Envelope if its_topic => Some(&OutboxEnvelope::CONTRACT),
             Shape::Flattened if its_topic => Some(&FlatOutboxRow::CONTRACT),
             Shape::Envelope | Shape::Flattened | Shape::Housekeeping(_) => None,
+            Shape::TableEnvelope { table } | Shape::TableRow { table } => {
+                return self.judge_rows(writer, &table);
+            }
+            // Whoever writes payloads may name their subjects otherwise: the record's name tells.
             Shape::Event => {
                 let name = writer.name();
                 self.contracts.iter().find(|known| Some(known.name) == name.as_deref())
@@ -120,6 +126,23 @@ impl Reads {
             Err(error) => Judgement::Breaks(contract.name, error.to_string()),
         }
     }
+
+    /// Rows are known by their table, whatever the topic.
+    fn judge_rows(&self, writer: &WriterSchema, table: &str) -> Judgement {
+        let is_it =
+            |contract: &&Contract| contract.table.is_some_and(|t| Shape::is_table(table, t));
+        let Some(contract) = self.contracts.iter().find(is_it) else { return Judgement::Foreign };
+        match row::check(writer, contract) {
+            Ok(()) => Judgement::Read(contract.name),
+            Err(why) => Judgement::Breaks(contract.name, why.to_string()),
+        }
+    }
+}
+
+/// The subjects that a model's schemas may be registered under.
+pub fn subjects(model: &Model, contracts: &[Contract]) -> BTreeSet<String> {
+    let events: Vec<&str> = contracts.iter().map(|contract| contract.name).collect();
+    model.subjects.subjects(&model.topics, &events)
 }
 
 /// The contracts of a model.
@@ -135,20 +158,27 @@ impl Visit for Contracts {
 
 #[cfg(test)]
 mod tests {
+    use readmill_connectors::registry::SubjectStrategy::{self, RecordName, TopicRecordName};
     use readmill_schemas::points::PointsEvent;
 
     use super::*;
 
-    fn judge(name: &str, fields: &str, topic: Option<&str>) -> Judgement {
+    fn judge(
+        strategy: SubjectStrategy,
+        name: &str,
+        fields: &str,
+        subject: Option<&str>,
+    ) -> Judgement {
         let text = format!(r#"{{"type": "record", "name": "{name}", "fields": [{fields}]}}"#);
-        let topics = vec!["ours".to_owned()];
-        let reads = Reads { model: "points", contracts: PointsEvent::CONTRACTS, topics };
-        reads.judge(&WriterSchema::parse(&text).unwrap(), topic)
+        let contracts = PointsEvent::CONTRACTS;
+        let subjects = strategy.subjects(&["ours".to_owned()], &[]);
+        let reads = Reads { model: "points", contracts, subjects };
+        reads.judge(&WriterSchema::parse(&text).unwrap(), subject)
     }
 
     #[track_caller]
     fn check(name: &str, fields: &str, wanted: &str) {
-        let judged = judge(name, fields, None);
+        let judged = judge(SubjectStrategy::default(), name, fields, None);
         let told = match judged {
             Judgement::Foreign => "foreign".to_owned(),
             Judgement::Read(_) => "reads".to_owned(),
@@ -174,10 +204,18 @@ mod tests {
         let fields =
             ["op", "after", "source"].map(|f| format!(r#"{{"name": "{f}", "type": "int"}}"#));
         let fields = fields.join(", ");
-        assert_eq!(judge("other.Envelope", &fields, Some("other")), Judgement::Foreign);
-        for topic in [None, Some("ours")] {
-            let judged = judge("ours.Envelope", &fields, topic);
-            assert!(matches!(judged, Judgement::Breaks(..)), "{judged:?}");
+        let table = [
+            (SubjectStrategy::TopicName, "ours-value", "other-value"),
+            (RecordName, "ours.Envelope", "ours-value"),
+            (TopicRecordName, "ours-ours.Envelope", "other-ours.Envelope"),
+        ];
+        for (strategy, ours, other) in table {
+            let judge = |subject| judge(strategy, "ours.Envelope", &fields, subject);
+            assert_eq!(judge(Some(other)), Judgement::Foreign, "{strategy}");
+            for subject in [None, Some(ours)] {
+                let judged = judge(subject);
+                assert!(matches!(judged, Judgement::Breaks(..)), "{strategy}: {judged:?}");
+            }
         }
     }
 }

@@ -52,8 +52,8 @@ impl Services {
     /// When the store does not answer or refuses.
     pub async fn held(&self, store: &config::Store) -> Result<Arc<dyn HeldStore>, Fault> {
         Ok(match store {
-            config::Store::Mongo(room) => Arc::new(self.mongo(room).await?),
-            config::Store::Redis(room) => Arc::new(self.redis(room).await?),
+            config::Store::Mongo(room) => Arc::new(self.mongo(room).await?.held().await?),
+            config::Store::Redis(room) => Arc::new(self.redis(room).await?.held()),
             config::Store::Embedded(room) => Arc::new(self.embedded(room).await?),
         })
     }

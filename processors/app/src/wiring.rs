@@ -1,30 +1,26 @@
 //! Wiring: the models of a configuration, started on the services that it names.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use async_trait::async_trait;
-use readmill_connectors::archive::{ArchiveBook, ArchiveConfig, ArchiveLog};
-use readmill_connectors::kafka::{KafkaConfig, KafkaLog, KafkaOutlet};
+use readmill_connectors::archive::{ArchiveConfig, ArchiveLog};
+use readmill_connectors::kafka::{KafkaConfig, KafkaLog};
+use readmill_connectors::registry::Warmth;
 use readmill_core::{Counts, ReadModel};
-use readmill_engine::{
-    Clock, Fault, Log, Metrics, Outlet, Ports, Pulse, Said, SchemaBook, Store, Tally, Watch,
-};
+use readmill_engine::{Fault, Log, Metrics, Ports, Pulse, Store, Tally, Watch};
 use readmill_models::Visit;
+use readmill_schemas::Events as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{self, Config, Reactions};
+use crate::config::{self, Config};
 use crate::http::ServedModel;
+use crate::ports::{Bound, Opening};
+use crate::schemas;
 use crate::served::{End, Model};
 use crate::services::Services;
-
-/// The number that leaves the partitions of a new topic to the brokers.
-const BROKERS_DEFAULT: i32 = -1;
 
 /// What all models of a process share.
 #[derive(Debug, Clone)]
@@ -85,55 +81,32 @@ impl Visit for Start {
 
 impl Start {
     async fn start<M: ReadModel>(self) -> Result<Running, Fault> {
-        let Process { services, metrics, pulse, stop, .. } = &self.process;
-        let store = services.documents::<M>(&self.model).await?;
-        let mirror = match (M::MIRROR, &self.model.mirror) {
-            (Some(name), Some(place)) => Some(services.mirror(place, name).await?),
-            (Some(_) | None, _) => None,
-        };
-        let ports = Ports {
-            schemas: self.schemas().await?,
-            store: Arc::clone(&store),
-            held: services.held(&self.model.store).await?,
-            outlet: self.outlet::<M>().await?,
-            mirror,
-            clock: Arc::new(SystemClock),
-            metrics: metrics.clone(),
-        };
+        let Process { config, services, metrics, pulse, stop } = &self.process;
+        let opening = Opening { config, model: &self.model, services };
+        let held = opening.held(Bound::AsConfigured).await?;
+        let ports = opening.ports::<M>(held, metrics.clone()).await?;
+        self.warm_up::<M>().await?;
+        let store = Arc::clone(&ports.store);
         let tally = Tally::new(M::NAME, metrics.clone());
         let watch = Watch { tally: tally.clone(), pulse: pulse.clone(), stop: stop.clone() };
         let log = self.log(M::NAME).await?;
         Ok(spawn(ports, store, log, self.model, watch))
     }
 
-    async fn schemas(&self) -> Result<Arc<dyn SchemaBook>, Fault> {
-        Ok(match &self.process.config.source {
-            config::Source::Kafka { registry, .. } => {
-                self.process.services.registry(registry).await?
-            }
-            config::Source::Archive { dir } => Arc::new(ArchiveBook::new(dir)),
-        })
-    }
-
-    /// The outlet of a model that says something; its contracts are registered first.
-    async fn outlet<M: ReadModel>(&self) -> Result<Arc<dyn Outlet>, Fault> {
-        let services = &self.process.services;
-        Ok(match &self.model.reactions {
-            Reactions::None => Arc::new(Mute),
-            Reactions::Embedded(room) => Arc::new(services.embedded(room).await?),
-            Reactions::Topic { topic, kafka, registry } => {
-                let registry = services.registry(registry).await?;
-                let mut ids = BTreeMap::new();
-                for contract in M::SAYS {
-                    let subject = format!("{topic}-{}", contract.name);
-                    let id = registry.register(&subject, contract.text).await?;
-                    ids.insert(contract.name.to_owned(), id);
-                }
-                let producer = services.producer(kafka).await?;
-                producer.ensure_topics(&[topic], BROKERS_DEFAULT).await?;
-                Arc::new(KafkaOutlet::new(producer, topic.clone(), ids))
-            }
-        })
+    /// Fetches what the first records will need; if that fails, they ask for it themselves.
+    async fn warm_up<M: ReadModel>(&self) -> Result<(), Fault> {
+        let config::Source::Kafka { registry, .. } = &self.process.config.source else {
+            return Ok(());
+        };
+        if registry.warm_up_limit_ms == 0 {
+            return Ok(());
+        }
+        let book = self.process.services.registry(registry).await?;
+        let subjects = schemas::subjects(&self.model, M::Event::CONTRACTS);
+        let Warmth { subjects, ready, first_failure, took } = book.warm_up(&subjects).await;
+        let (ms, because) = (took.as_millis(), first_failure.as_deref());
+        tracing::info!(model = M::NAME, ready, subjects, ms, because, "schemas fetched");
+        Ok(())
     }
 
     async fn log(&self, model: &'static str) -> Result<Box<dyn Log>, Fault> {
@@ -185,30 +158,4 @@ fn spawn<M: ReadModel>(
         result
     });
     Running { served: Arc::new(served), work }
-}
-
-/// The machine's time.
-#[derive(Debug)]
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now_ms(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    }
-}
-
-/// The outlet of a model that says nothing: whatever comes is a defect, and never dropped.
-#[derive(Debug)]
-struct Mute;
-
-#[async_trait]
-impl Outlet for Mute {
-    async fn send(&self, _: &[Said]) -> Result<(), Fault> {
-        Err(Fault::Refused {
-            service: "outlet",
-            detail: "the model says something, and its reactions have no place".to_owned(),
-            hint: "name a reactions_topic for it",
-        })
-    }
 }

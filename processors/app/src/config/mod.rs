@@ -20,7 +20,7 @@ use readmill_connectors::embedded::EmbeddedConfig;
 use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
 use readmill_connectors::redis::RedisConfig;
-use readmill_connectors::registry::RegistryConfig;
+use readmill_connectors::registry::{RegistryConfig, SubjectStrategy};
 use readmill_engine::Limits;
 use readmill_models::Row;
 use toml_edit::{Document, Table};
@@ -29,6 +29,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use nearest::question;
 pub use secret::{Elsewhere, Here, fill_text};
 
+use rooms::HELD_LIMIT_RECORDS;
 use services::Services;
 use stanza::{Reading, position, start};
 
@@ -87,6 +88,8 @@ pub struct Model {
     pub row: Row,
     /// The topics that it is folded from; never none, each once.
     pub topics: Vec<String>,
+    /// How the subjects of their values are named.
+    pub subjects: SubjectStrategy,
     /// Where its documents are kept.
     pub store: Store,
     /// Where its view is kept, if it is to have one.
@@ -95,8 +98,34 @@ pub struct Model {
     pub generation: u32,
     /// Where its reactions go.
     pub reactions: Reactions,
+    /// How its records are held.
+    pub held: Holding,
     /// Its bounds.
     pub limits: Limits,
+}
+
+/// How records are held that cannot be folded.
+#[derive(Debug, Clone)]
+pub struct Holding {
+    /// At most so many; then the model stops.
+    pub limit_records: u64,
+    /// Where each is copied to.
+    pub topic: Option<HeldTopic>,
+}
+
+impl Default for Holding {
+    fn default() -> Self {
+        Self { limit_records: HELD_LIMIT_RECORDS, topic: None }
+    }
+}
+
+/// A topic for copies of held records.
+#[derive(Debug, Clone)]
+pub struct HeldTopic {
+    /// Its name.
+    pub topic: String,
+    /// Its brokers.
+    pub kafka: Arc<KafkaConfig>,
 }
 
 /// A place for documents.
@@ -132,13 +161,16 @@ pub enum Reactions {
         kafka: Arc<KafkaConfig>,
         /// The registry of its schemas.
         registry: Arc<RegistryConfig>,
+        /// How their subjects are named.
+        subjects: SubjectStrategy,
     },
     /// Beside the documents of the embedded store.
     Embedded(Arc<EmbeddedConfig>),
 }
 
 impl Config {
-    /// Reads and checks a file, filling in `${env:…}` and `${file:…}`. It touches nothing else.
+    /// Reads and checks a file, filling in `${env:…}` and `${file:…}`, and the certificates that
+    /// it names. It touches nothing else.
     ///
     /// # Errors
     /// All mistakes that it has.

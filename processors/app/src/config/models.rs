@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use readmill_connectors::registry::SubjectStrategy;
 use readmill_core::ReadModel;
 use readmill_engine::Limits;
 use readmill_models::{ALL, Row, Visit, visit};
@@ -11,7 +12,7 @@ use super::nearest::question;
 use super::rooms::{ModelStanza, SourceKind, StoreKind};
 use super::services::{Service, Services, topic_like};
 use super::stanza::{Reading, Stanza};
-use super::{Mirror, Model, Reactions, Store};
+use super::{HeldTopic, Holding, Mirror, Model, Reactions, Store};
 
 /// Reads every `[models.<name>]`; those without mistakes are answered.
 pub fn read(
@@ -67,6 +68,8 @@ impl Checking<'_, '_> {
             batch_records: raw.batch_records,
             shards_per_partition: raw.shards_per_partition,
             cached_documents_per_partition: raw.cached_documents_per_partition,
+            open_records_per_partition: raw.open_records_per_partition,
+            open_bytes_per_partition: raw.open_bytes_per_partition,
         };
         if raw.generation == 0 {
             self.blame("generation", "generations are counted from 1");
@@ -74,9 +77,10 @@ impl Checking<'_, '_> {
         let store = self.store(raw.store);
         let mirror = self.mirror(raw.mirror);
         let reactions = self.reactions(&raw);
-        let (row, topics, generation) = (self.row, raw.topics, raw.generation);
-        let reactions = reactions?;
-        Some(Model { row, topics, store: store?, mirror, generation, reactions, limits })
+        let held = self.holding(&raw);
+        let ModelStanza { topics, generation, subject_strategy: subjects, .. } = raw;
+        let (row, store, reactions) = (self.row, store?, reactions?);
+        Some(Model { row, topics, subjects, store, mirror, generation, reactions, held, limits })
     }
 
     fn topics(&mut self, raw: &ModelStanza) {
@@ -130,13 +134,22 @@ impl Checking<'_, '_> {
 
     fn reactions(&mut self, raw: &ModelStanza) -> Option<Reactions> {
         let says = visit(self.row.name, Says).unwrap_or_default();
-        match (&raw.reactions_topic, says) {
+        let strategy = raw.reactions_subject_strategy;
+        if strategy.is_some() && raw.reactions_topic.is_none() {
+            self.blame("reactions_subject_strategy", "is of no use without a reactions_topic");
+        }
+        let subjects = strategy.unwrap_or(SubjectStrategy::TopicRecordName);
+        if subjects == SubjectStrategy::TopicName && says > 1 {
+            let what = format!("would put the {says} contracts of its reactions under one subject");
+            self.blame("reactions_subject_strategy", what);
+        }
+        match (&raw.reactions_topic, says > 0) {
             (None, false) => Some(Reactions::None),
             (Some(_), false) => {
                 self.blame("reactions_topic", format!("{} says nothing", self.row.name));
                 None
             }
-            (Some(topic), true) => self.told(topic, &raw.topics),
+            (Some(topic), true) => self.told(topic, &raw.topics, subjects),
             (None, true) if self.source == Some(SourceKind::Archive) => self.kept(),
             (None, true) => {
                 let what = format!("is missing: {} tells others what it did", self.row.name);
@@ -146,7 +159,12 @@ impl Checking<'_, '_> {
         }
     }
 
-    fn told(&mut self, topic: &str, topics: &[String]) -> Option<Reactions> {
+    fn told(
+        &mut self,
+        topic: &str,
+        topics: &[String],
+        subjects: SubjectStrategy,
+    ) -> Option<Reactions> {
         if !topic_like(topic) {
             let what = format!("\"{topic}\" cannot be the name of a topic");
             self.blame("reactions_topic", what);
@@ -165,7 +183,24 @@ impl Checking<'_, '_> {
             }
         }
         let (kafka, registry) = (self.services.kafka.get()?, self.services.registry.get()?);
-        Some(Reactions::Topic { topic: topic.to_owned(), kafka, registry })
+        Some(Reactions::Topic { topic: topic.to_owned(), kafka, registry, subjects })
+    }
+
+    fn holding(&mut self, raw: &ModelStanza) -> Holding {
+        let mut holding = Holding { limit_records: raw.held_limit_records, topic: None };
+        let Some(topic) = &raw.held_topic else { return holding };
+        if !topic_like(topic) {
+            self.blame("held_topic", format!("\"{topic}\" cannot be the name of a topic"));
+        } else if raw.topics.contains(topic) {
+            self.blame("held_topic", "the model would read its own held records");
+        } else if raw.reactions_topic.as_ref() == Some(topic) {
+            self.blame("held_topic", "is the reactions_topic: their readers could not tell them");
+        } else if self.source == Some(SourceKind::Archive) {
+            self.blame("held_topic", "is only for a source of kind \"kafka\"");
+        }
+        let kafka = self.services.kafka.get();
+        holding.topic = kafka.map(|kafka| HeldTopic { topic: topic.clone(), kafka });
+        holding
     }
 
     fn kept(&mut self) -> Option<Reactions> {
@@ -195,13 +230,13 @@ impl Checking<'_, '_> {
     }
 }
 
-/// Whether a model says anything.
+/// How many contracts the reactions of a model have.
 struct Says;
 
 impl Visit for Says {
-    type Out = bool;
+    type Out = usize;
 
-    fn visit<M: ReadModel>(self) -> bool {
-        !M::SAYS.is_empty()
+    fn visit<M: ReadModel>(self) -> usize {
+        M::SAYS.len()
     }
 }

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use readmill_connectors::registry::SubjectStrategy;
 use readmill_engine::Limits;
 use serde::Deserialize;
 
@@ -64,13 +65,29 @@ pub struct ModelStanza {
     pub generation: u32,
     /// The topic that its reactions are sent to.
     pub reactions_topic: Option<String>,
+    /// How those who write to the topics name their values' subjects in the registry.
+    pub subject_strategy: SubjectStrategy,
+    /// How the subjects of its reactions are named; `topic_record_name` without it, so that each
+    /// evolves on its own.
+    pub reactions_subject_strategy: Option<SubjectStrategy>,
+    /// At most so many of its records may be held; then it stops, rather than fill the disk.
+    pub held_limit_records: u64,
+    /// The topic that each held record is copied to, for other tools; with a source of kind kafka.
+    pub held_topic: Option<String>,
     /// At most about so many records go through the river together.
     pub batch_records: usize,
     /// Keys of one partition are folded and written in so many groups side by side.
     pub shards_per_partition: usize,
     /// So many documents of a partition are kept in memory.
     pub cached_documents_per_partition: usize,
+    /// No more is taken in while so many records of a partition are not settled.
+    pub open_records_per_partition: usize,
+    /// No more is taken in while the unsettled records of a partition have so many bytes.
+    pub open_bytes_per_partition: usize,
 }
+
+/// So many records of a model may be held unless configured.
+pub const HELD_LIMIT_RECORDS: u64 = 100_000;
 
 impl Default for ModelStanza {
     fn default() -> Self {
@@ -81,9 +98,15 @@ impl Default for ModelStanza {
             mirror: None,
             generation: 1,
             reactions_topic: None,
+            subject_strategy: SubjectStrategy::default(),
+            reactions_subject_strategy: None,
+            held_limit_records: HELD_LIMIT_RECORDS,
+            held_topic: None,
             batch_records: limits.batch_records,
             shards_per_partition: limits.shards_per_partition,
             cached_documents_per_partition: limits.cached_documents_per_partition,
+            open_records_per_partition: limits.open_records_per_partition,
+            open_bytes_per_partition: limits.open_bytes_per_partition,
         }
     }
 }

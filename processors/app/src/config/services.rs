@@ -1,7 +1,7 @@
 //! The stanzas of the process, the source and the services: read, and checked beyond their types.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,6 +142,19 @@ fn registry(reading: &mut Reading<'_>, stanza: &Stanza, config: &RegistryConfig)
     if config.username.is_some() != config.password.is_some() {
         let given = if config.username.is_some() { "username" } else { "password" };
         reading.blame(stanza, given, "a user and a password belong together");
+    }
+    if config.token.is_some() && config.username.is_some() {
+        reading.blame(stanza, "token", "stands for a user and a password: leave one of them out");
+    }
+    let files = config.files();
+    let read = |path: &Path| reading.file(path);
+    let unfit = files.load(read).err().unwrap_or_default();
+    for unfit in unfit {
+        reading.blame(stanza, unfit.setting, unfit.what);
+    }
+    if let Some(open) = config.open_urls().first().filter(|_| files.any()) {
+        let what = format!("{open} is not https://, and certificates would protect nothing there");
+        reading.blame(stanza, "urls", what);
     }
 }
 

@@ -1,7 +1,9 @@
 //! Reading one stanza: every setting that does not fit is named, and the others still count.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::Range;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use toml_edit::de::from_document;
@@ -15,7 +17,7 @@ use super::secret::{Elsewhere, fill_in};
 const LIMITS: [&str; 7] =
     ["_ms", "_kib", "_mib", "_bytes", "_records", "_commands", "_per_partition"];
 /// But of these 0 means "not at all".
-const MAY_BE_ZERO: [&str; 2] = ["unknown_limit_ms", "unknown_age_ms"];
+const MAY_BE_ZERO: [&str; 3] = ["unknown_limit_ms", "unknown_age_ms", "warm_up_limit_ms"];
 
 /// A stanza under its name; what was found wrong in it is not complained about twice.
 #[derive(Debug)]
@@ -41,6 +43,11 @@ impl<'a> Reading<'a> {
     /// Reads a text.
     pub const fn new(text: &'a str, elsewhere: &'a dyn Elsewhere) -> Self {
         Self { text, elsewhere, found: Vec::new() }
+    }
+
+    /// The text of a file that a setting names.
+    pub fn file(&self, path: &Path) -> io::Result<String> {
+        self.elsewhere.file(path)
     }
 
     /// The stanza of that name in `parent`, if it is there and is a table.

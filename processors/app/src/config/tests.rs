@@ -4,7 +4,10 @@ use std::path::Path;
 
 use super::*;
 
-/// Knows one variable and no file.
+/// A certificate that has no meaning beyond its form.
+const CERTIFICATE: &str = include_str!("tests/ca.pem");
+
+/// Knows one variable and two files.
 struct Scratch;
 
 impl Elsewhere for Scratch {
@@ -12,8 +15,12 @@ impl Elsewhere for Scratch {
         (name == "URI").then(|| "mongodb://me:s3cret@host/?replicaSet=rs0".to_owned())
     }
 
-    fn file(&self, _: &Path) -> std::io::Result<String> {
-        Err(std::io::ErrorKind::NotFound.into())
+    fn file(&self, path: &Path) -> std::io::Result<String> {
+        match path.to_str() {
+            Some("ca.pem") => Ok(CERTIFICATE.to_owned()),
+            Some("bad.pem") => Ok("nothing".to_owned()),
+            Some(_) | None => Err(std::io::ErrorKind::NotFound.into()),
+        }
     }
 }
 
@@ -50,9 +57,19 @@ fn the_example_with_its_comments_opened_has_no_unknown_settings() {
         })
         .collect();
     let told = parse(&opened).unwrap_err();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].ends_with("source.archive_dir: is only for kind = \"archive\""), "{told:?}");
-    assert!(told[1].ends_with("the environment variable REGISTRY_PASSWORD is not set"), "{told:?}");
+    let wanted = [
+        "source.archive_dir: is only for kind = \"archive\"",
+        "127.0.0.1:8081 is not https://, and certificates would protect nothing there",
+        "the environment variable REGISTRY_PASSWORD is not set",
+        "/run/secrets/registry-token cannot be read: entity not found",
+        "/etc/readmill/registry-ca.pem cannot be read: entity not found",
+        "/etc/readmill/registry-client.pem cannot be read: entity not found",
+        "/etc/readmill/registry-client.key cannot be read: entity not found",
+    ];
+    assert_eq!(told.len(), wanted.len(), "{told:?}");
+    for (told, wanted) in told.iter().zip(wanted) {
+        assert!(told.ends_with(wanted), "{told}");
+    }
 }
 
 fn is_setting(line: &str) -> bool {
@@ -112,7 +129,8 @@ colour = 1
              what it did",
             "f.toml:23: models.deliveries.topics: is empty: the model would be folded from nothing",
             "f.toml:24: models.deliveries.colour: there is no such setting; known: topics, store, \
-             mirror, generation, reactions_topic, batch_records, shards_per_partition, \
+             mirror, generation, reactions_topic, subject_strategy, reactions_subject_strategy, \
+             held_limit_records, held_topic, batch_records, shards_per_partition, \
              cached_documents_per_partition",
         ],
     );
@@ -148,6 +166,82 @@ fn what_belongs_together_is_checked_together() {
             "f.toml: models: there are none: name one, such as [models.points], \
          [models.deliveries]",
         ],
+    );
+}
+
+/// The mistakes of a `[registry]` with these lines, from the line after its name on.
+#[track_caller]
+fn check_registry(lines: &str, wanted: &[&str]) {
+    let text = format!(
+        "[registry]\n{lines}\n[kafka]\n[source]\nkind = \"kafka\"\n[models.points]\ntopics = \
+         [\"a\"]\nstore = \"embedded\"\n[embedded]\ndirectory = \"d\"\n"
+    );
+    check(&text, wanted);
+}
+
+#[test]
+fn certificates_and_credentials_of_the_registry_are_checked() {
+    let https = "urls = [\"https://r\"]";
+    check_registry(https, &[]);
+    check_registry(&format!("{https}\ntoken = \"t\""), &[]);
+    check_registry(
+        &format!("{https}\ntoken = \"t\"\nusername = \"u\"\npassword = \"p\""),
+        &["f.toml:3: registry.token: stands for a user and a password: leave one of them out"],
+    );
+    check_registry(&format!("{https}\nca_file = \"ca.pem\""), &[]);
+    check_registry(
+        &format!("{https}\nca_file = \"no.pem\"\nclient_cert_file = \"ca.pem\""),
+        &[
+            "f.toml:3: registry.ca_file: no.pem cannot be read: entity not found",
+            "f.toml:4: registry.client_cert_file: a certificate and its key belong together: \
+             `client_key_file` is missing",
+        ],
+    );
+    check_registry(
+        &format!("{https}\nclient_key_file = \"no.pem\"\nca_file = \"bad.pem\""),
+        &[
+            "f.toml:3: registry.client_key_file: no.pem cannot be read: entity not found",
+            "f.toml:3: registry.client_key_file: a certificate and its key belong together: \
+             `client_cert_file` is missing",
+            "f.toml:4: registry.ca_file: bad.pem holds no certificate: a block that begins with \
+             -----BEGIN CERTIFICATE-----",
+        ],
+    );
+    check_registry(
+        "urls = [\"https://r\", \"http://me:s3cret@s:1/x\"]\nca_file = \"ca.pem\"",
+        &["f.toml:2: registry.urls: http://s:1/x is not https://, and certificates would protect \
+           nothing there"],
+    );
+}
+
+#[test]
+fn subjects_are_named_by_a_strategy() {
+    let text = |points: &str, deliveries: &str| {
+        format!(
+            "[source]\nkind = \"kafka\"\n[kafka]\n[registry]\nurls = [\"http://r\"]\n[embedded]\n\
+             directory = \"d\"\n[models.points]\ntopics = [\"a\"]\nstore = \"embedded\"\n{points}\n\
+             [models.deliveries]\ntopics = [\"b\"]\nstore = \"embedded\"\nreactions_topic = \"r\"\n\
+             {deliveries}"
+        )
+    };
+    let config = parse(&text("subject_strategy = \"record_name\"", "")).unwrap();
+    assert_eq!(config.models[0].subjects, SubjectStrategy::RecordName);
+    assert_eq!(config.models[1].subjects, SubjectStrategy::TopicName);
+    let Reactions::Topic { subjects, .. } = config.models[1].reactions else {
+        panic!("{config:?}")
+    };
+    assert_eq!(subjects, SubjectStrategy::TopicRecordName);
+    check(
+        &text("subject_strategy = \"topic\"", ""),
+        &["f.toml:11: models.points.subject_strategy: \"topic\" is not known; did you mean \
+           \"topic_name\"?"],
+    );
+    let strategy = "reactions_subject_strategy = \"record_name\"";
+    parse(&text("", strategy)).unwrap();
+    check(
+        &text(strategy, ""),
+        &["f.toml:11: models.points.reactions_subject_strategy: is of no use without a \
+           reactions_topic"],
     );
 }
 

@@ -1,0 +1,164 @@
+//! The store of documents: text under a revision, written by compare-and-set, read back at once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use readmill_core::{Document, Key};
+use readmill_engine::{Fault, Put, Store, Write};
+
+use crate::check::{self, Finding};
+use crate::faults::Kind;
+use crate::model::Trails;
+
+use super::{Who, World, refused, silent};
+
+const SERVICE: &str = "store";
+
+/// All documents.
+#[derive(Debug, Default)]
+pub struct Documents {
+    stored: BTreeMap<Key, Document<Trails>>,
+}
+
+impl Documents {
+    /// The document under a key.
+    pub fn get(&self, key: &Key) -> Option<&Document<Trails>> {
+        self.stored.get(key)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = (&Key, &Document<Trails>)> {
+        self.stored.iter()
+    }
+}
+
+/// The store, as one instance reaches it.
+#[derive(Debug)]
+pub struct SimStore {
+    /// The world.
+    pub world: World,
+    /// Whose calls these are.
+    pub who: Who,
+}
+
+/// A write on its way: what a real store would be sent.
+#[derive(Debug, Clone)]
+struct Sent {
+    key: Key,
+    expected: i64,
+    text: String,
+}
+
+#[async_trait]
+impl Store<Trails> for SimStore {
+    async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Document<Trails>>>, Fault> {
+        self.slowly().await;
+        if self.world.strikes(Kind::LoadDown) {
+            return Err(silent(SERVICE));
+        }
+        let found = self
+            .world
+            .look(|world| keys.iter().map(|key| world.documents.get(key).cloned()).collect());
+        self.world.way(self.who).await;
+        Ok(found)
+    }
+
+    async fn put(&self, writes: &[Write<'_, Trails>]) -> Result<Vec<Put>, Fault> {
+        let sent: Vec<Sent> = writes.iter().map(|write| self.sent(write)).collect();
+        self.slowly().await;
+        self.world.perhaps_die(self.who).await;
+        if self.world.strikes(Kind::StoreRefused) {
+            return Err(refused(SERVICE));
+        }
+        if self.world.strikes(Kind::StoreDown) {
+            self.world.note(self.who, || "store is down".to_owned());
+            return Err(silent(SERVICE));
+        }
+        if self.world.strikes(Kind::StoreLate) {
+            self.land_later(sent);
+            return Err(silent(SERVICE));
+        }
+        if sent.len() > 1 && self.world.strikes(Kind::StorePartial) {
+            let some = sent.iter().step_by(2);
+            some.for_each(|sent| drop(self.apply(sent)));
+            self.world.note(self.who, || "store took some of it and answers nothing".to_owned());
+            return Err(silent(SERVICE));
+        }
+        let mut puts: Vec<Put> = sent.iter().map(|sent| self.apply(sent)).collect();
+        self.world.perhaps_die(self.who).await;
+        self.world.way(self.who).await;
+        if self.world.strikes(Kind::StoreLostAck) {
+            self.world.note(self.who, || "the store's answer is lost".to_owned());
+            return Err(silent(SERVICE));
+        }
+        if self.world.strikes(Kind::StoreUnsure) {
+            puts.iter_mut().for_each(|put| *put = Put::Unsure);
+        }
+        Ok(puts)
+    }
+
+    async fn scan(
+        &self,
+        visit: &mut (dyn FnMut(Key, Document<Trails>) + Send),
+    ) -> Result<(), Fault> {
+        let all = self.world.look(|world| world.documents.stored.clone());
+        all.into_iter().for_each(|(key, document)| visit(key, document));
+        Ok(())
+    }
+}
+
+impl SimStore {
+    async fn slowly(&self) {
+        if self.world.strikes(Kind::StoreSlow) {
+            let ms = self.world.look(|world| world.fates.between(50, 2_500));
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+        self.world.way(self.who).await;
+    }
+
+    fn sent(&self, write: &Write<'_, Trails>) -> Sent {
+        let text = serde_json::to_string(write.document).unwrap_or_default();
+        Sent { key: write.key.clone(), expected: write.expected, text }
+    }
+
+    /// What its writer has given up lands all the same.
+    fn land_later(&self, sent: Vec<Sent>) {
+        let ms = self.world.look(|world| {
+            world.late += 1;
+            world.fates.between(20, 6_000)
+        });
+        self.world.note(self.who, || format!("store does not answer; lands in {ms} ms"));
+        let late = Self { world: self.world.clone(), who: self.who };
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            sent.iter().for_each(|sent| drop(late.apply(sent)));
+            late.world.look(|world| world.late -= 1);
+        });
+    }
+
+    /// Compare-and-set.
+    fn apply(&self, sent: &Sent) -> Put {
+        let Sent { key, expected, text } = sent;
+        let Ok(document) = serde_json::from_str::<Document<Trails>>(text) else {
+            self.world.find(Finding::NotReadBack { key: key.clone() });
+            return Put::Unsure;
+        };
+        let stored = self.world.look(|world| world.documents.get(key).cloned());
+        let revision = stored.as_ref().map_or(0, |document| document.stamp.revision);
+        let done = revision == *expected;
+        self.world.note(self.who, || {
+            let how = if done { "writes" } else { "is refused" };
+            let trail = document.state.as_ref().map_or_else(|| "-".to_owned(), |t| t.told());
+            let (stamp, waits) = (&document.stamp, document.stamp.waiting.len());
+            let held = if stamp.is_held() { " held" } else { "" };
+            format!("{how} {key} {expected}->{}: {trail} waiting {waits}{held}", stamp.revision)
+        });
+        if !done {
+            return Put::Unsure;
+        }
+        check::write(&self.world, key, stored.as_ref(), &document);
+        self.world.look(|world| world.documents.stored.insert(key.clone(), document));
+        Put::Done
+    }
+}

@@ -39,6 +39,7 @@ async fn expected<M: ReadModel>(shop: &Shop, tables: &[&str]) -> BTreeMap<Key, M
                 documents.entry(key).or_default().take(Incoming {
                     identity: &identity,
                     from: &from,
+                    committed_ms: 0,
                     sent_below: from.offset,
                     event: &event,
                 });

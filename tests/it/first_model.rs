@@ -41,7 +41,8 @@ fn the_first_model_counts_and_the_page_shows_its_text() {
         for key in Seen::keys(event).into_vec() {
             let identity = Identity::event("t", None, &row.event_id);
             let sent_below = from.offset;
-            let incoming = Incoming { identity: &identity, from: &from, sent_below, event };
+            let incoming =
+                Incoming { identity: &identity, from: &from, committed_ms: 0, sent_below, event };
             documents.entry(key).or_default().take(incoming);
         }
     }

@@ -58,6 +58,7 @@ impl<M: ReadModel> Run<M> {
             let incoming = Incoming {
                 identity: &identity,
                 from: &from,
+                committed_ms: 0,
                 sent_below: offset(sent_below),
                 event: &line.event,
             };

@@ -105,6 +105,7 @@ fn full_stamp(gone: bool) -> Stamp<<Pebbles as readmill_core::ReadModel>::Event>
         identity,
         from: from.clone(),
         wants,
+        committed_ms: 1_700_000_000_000,
         event: event.clone().into(),
     };
     Stamp {

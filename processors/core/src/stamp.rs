@@ -54,6 +54,9 @@ pub struct Waiting<E> {
     pub from: Position,
     /// What it waits for.
     pub wants: Wants,
+    /// When its source committed it, in milliseconds since 1970: for people, never for a fold.
+    #[serde(default)]
+    pub committed_ms: i64,
     /// The event.
     pub event: E,
 }

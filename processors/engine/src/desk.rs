@@ -155,7 +155,9 @@ impl<'p, M: ReadModel> Desk<'p, M> {
             let (event, committed_ms) = (event.clone(), change.committed_ms);
             let own = held.key.as_ref() == Some(&key);
             let task = match held.unfolded {
-                Unfolded::Part | Unfolded::All if own => Task::Retry { identity, event },
+                Unfolded::Part | Unfolded::All if own => {
+                    Task::Retry { identity, event, committed_ms }
+                }
                 Unfolded::All => Task::Take { identity, event, committed_ms },
                 Unfolded::Part => continue,
             };

@@ -1,5 +1,6 @@
 //! The stream of one assigned partition: the log's end and the worker's end.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use readmill_core::{Finished, Partition, ResumeAt};
@@ -17,6 +18,7 @@ pub struct Feed {
     ended: bool,
     known: Finished,
     settled: Slate,
+    taken_bytes: Arc<AtomicU64>,
 }
 
 /// How far a worker has come: where to resume, and what is finished beyond.
@@ -30,6 +32,7 @@ pub struct FeedLine {
     pub batches: mpsc::Sender<Vec<Record>>,
     closing: watch::Sender<bool>,
     settled: Slate,
+    taken_bytes: Arc<AtomicU64>,
 }
 
 /// Both ends for one partition, with room for `queued_batches` batches between them.
@@ -37,9 +40,15 @@ pub fn feed(partition: Partition, queued_batches: usize) -> (FeedLine, Feed) {
     let (sender, batches) = mpsc::channel(queued_batches);
     let (close, closing) = watch::channel(false);
     let settled = Slate::default();
-    let line = FeedLine { batches: sender, closing: close, settled: Arc::clone(&settled) };
+    let taken_bytes = Arc::<AtomicU64>::default();
+    let line = FeedLine {
+        batches: sender,
+        closing: close,
+        settled: Arc::clone(&settled),
+        taken_bytes: Arc::clone(&taken_bytes),
+    };
     let known = Finished::default();
-    (line, Feed { partition, batches, closing, ended: false, known, settled })
+    (line, Feed { partition, batches, closing, ended: false, known, settled, taken_bytes })
 }
 
 impl FeedLine {
@@ -57,6 +66,11 @@ impl FeedLine {
     pub fn progress_of(&self) -> impl Fn() -> Option<(ResumeAt, Finished)> + use<> {
         let slate = Arc::clone(&self.settled);
         move || slate.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many bytes the worker has taken so far; the rest of what was handed on is queued.
+    pub fn taken_bytes(&self) -> u64 {
+        self.taken_bytes.load(Ordering::Relaxed)
     }
 
     /// Asks the worker to end after what it has begun; what is queued is left unsettled.
@@ -96,6 +110,8 @@ impl Feed {
         {
             records.extend(more);
         }
+        let bytes: usize = records.iter().map(Record::bytes).sum();
+        self.taken_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         Some(records)
     }
 

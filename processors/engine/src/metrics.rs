@@ -22,6 +22,8 @@ pub enum Meter {
     Ended,
     /// Records that wait in documents, of those that this process took in.
     Waiting,
+    /// When the source committed the record that waits longest, of those; 0 if none waits.
+    WaitingSince,
     /// Records that are held now, by whichever process.
     Held,
     /// Records folded although nothing proved that they were new.
@@ -46,6 +48,14 @@ pub enum Meter {
     OpenRecords,
     /// Their bytes.
     OpenBytes,
+    /// Bytes of each partition that are polled and not in the worker's hands yet.
+    QueuedBytes,
+    /// Whether each partition is not fetched for now, because its queue is full.
+    Paused,
+    /// Records handed on in each lane.
+    LaneRecords,
+    /// Times that a log went on beyond records that were lost before they were read.
+    LogGaps,
     /// Seconds from the source's commit to the durable document.
     Freshness,
     /// Seconds that a batch, or a sampled record, spent in a station.
@@ -73,10 +83,11 @@ const PARTITION: &[&str] = &["model", "topic", "partition"];
 
 impl Meter {
     /// All metrics, in the order of the enum.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: &[Self] = &[
         Self::Consumed,
         Self::Ended,
         Self::Waiting,
+        Self::WaitingSince,
         Self::Held,
         Self::Undecided,
         Self::Written,
@@ -89,6 +100,10 @@ impl Meter {
         Self::ResumeAt,
         Self::OpenRecords,
         Self::OpenBytes,
+        Self::QueuedBytes,
+        Self::Paused,
+        Self::LaneRecords,
+        Self::LogGaps,
         Self::Freshness,
         Self::Station,
         Self::Batch,
@@ -103,12 +118,18 @@ impl Meter {
     const fn spec(self) -> Spec {
         const MODEL: &[&str] = &["model"];
         let (name, help, labels, kind) = match self {
-            Self::Consumed => ("readmill_consumed_total", "Records taken in", MODEL, Kind::Counter),
+            Self::Consumed => {
+                ("readmill_consumed_total", "Records taken in", PARTITION, Kind::Counter)
+            }
             Self::Ended => {
-                let labels: &[&str] = &["model", "outcome"];
+                let labels: &[&str] = &["model", "topic", "partition", "outcome"];
                 ("readmill_ended_total", "Records by their end", labels, Kind::Counter)
             }
-            Self::Waiting => ("readmill_waiting", "Records that wait", MODEL, Kind::Gauge),
+            Self::Waiting => ("readmill_waiting", "Records that wait", PARTITION, Kind::Gauge),
+            Self::WaitingSince => {
+                let help = "Commit of the record that has waited longest, seconds since 1970; or 0";
+                ("readmill_waiting_since_seconds", help, MODEL, Kind::Gauge)
+            }
             Self::Held => ("readmill_held_records", "Records held now", MODEL, Kind::Gauge),
             Self::Undecided => {
                 let help = "Records folded although nothing proved them new";
@@ -137,6 +158,21 @@ impl Meter {
             Self::OpenBytes => {
                 let help = "Bytes of the records that are taken in and not settled";
                 ("readmill_open_bytes", help, PARTITION, Kind::Gauge)
+            }
+            Self::QueuedBytes => {
+                let help = "Bytes that are polled and not in the worker's hands";
+                ("readmill_queued_bytes", help, PARTITION, Kind::Gauge)
+            }
+            Self::Paused => {
+                ("readmill_paused", "Whether it is not fetched for now", PARTITION, Kind::Gauge)
+            }
+            Self::LaneRecords => {
+                let labels: &[&str] = &["model", "lane"];
+                ("readmill_lane_records_total", "Records handed on", labels, Kind::Counter)
+            }
+            Self::LogGaps => {
+                let help = "Times that records were lost before they were read";
+                ("readmill_log_gaps_total", help, MODEL, Kind::Counter)
             }
             Self::Freshness => {
                 let help = "Seconds from the source's commit to the durable document";
@@ -275,7 +311,7 @@ mod tests {
     #[test]
     fn every_meter_is_registered_under_its_own_name() {
         let metrics = Metrics::new().unwrap();
-        for meter in Meter::ALL {
+        for meter in Meter::ALL.iter().copied() {
             let spec = meter.spec();
             let labels: Vec<&str> = spec.labels.to_vec();
             metrics.add(meter, &labels, 1);

@@ -25,6 +25,7 @@ use crate::tally::{Settled, Tally};
 #[derive(Debug)]
 pub struct River<M: ReadModel> {
     ports: Arc<Ports<M>>,
+    partition: Partition,
     limits: Limits,
     tally: Tally,
     patience: Patience,
@@ -52,6 +53,7 @@ impl<M: ReadModel> River<M> {
         patience: Patience,
     ) -> Self {
         Self {
+            partition: partition.clone(),
             limits,
             tally: watch.tally.clone(),
             progress: Progress::of::<M>(partition, ports.metrics.clone(), watch.pulse.clone()),
@@ -98,7 +100,10 @@ impl<M: ReadModel> River<M> {
                 self.progress.show(open);
             }
         }
-        Ok(())
+        if feed.has_ended() {
+            return Ok(());
+        }
+        Err(Fault::defect("a river", &"records are open, and no shard has them"))
     }
 
     /// Waits for records, as long as there is room for more, or for a shard.
@@ -153,7 +158,7 @@ impl<M: ReadModel> River<M> {
                 Entered::Again => {}
             }
         }
-        self.tally.count(settled);
+        self.tally.count(&self.partition, settled);
         self.ports.metrics.observe(Meter::Batch, &[M::NAME], taken.len() as f64);
         Ok(taken)
     }
@@ -165,10 +170,10 @@ impl<M: ReadModel> River<M> {
         let mut settled = Settled::default();
         for (position, parts, end) in routed.records {
             if let Some(ended) = open.expect(position.offset, parts, end) {
-                settled.add(position, ended);
+                settled.add(position, ended, 0);
             }
         }
-        self.tally.count(settled);
+        self.tally.count(&self.partition, settled);
         self.shards.hand_on(routed.shards, Offset(open.resume_at().value()));
         Ok(())
     }
@@ -202,10 +207,10 @@ impl<M: ReadModel> River<M> {
                 }
             }
             if let Some(ended) = open.part_ended(from.offset, taken.outcome) {
-                settled.add(from, ended);
+                settled.add(from, ended, committed_ms.unwrap_or(0));
             }
         }
-        self.tally.count(settled);
+        self.tally.count(&self.partition, settled);
         self.shards.go_on(Offset(open.resume_at().value()));
     }
 }

@@ -48,6 +48,8 @@ pub enum Task<E> {
         identity: Identity,
         /// The event.
         event: E,
+        /// When its source committed it.
+        committed_ms: i64,
     },
     /// A record from the key's queue that a person gives up.
     GiveUp(Identity),

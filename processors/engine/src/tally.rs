@@ -1,9 +1,9 @@
 //! The conservation ledger of a running model, shared by its partitions, and its metrics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use readmill_core::{Counts, Outcome, Position};
+use readmill_core::{Counts, Outcome, Partition, Position};
 
 use crate::metrics::{Meter, Metrics};
 use crate::open::Ended;
@@ -21,28 +21,32 @@ pub struct Tally {
 pub struct Settled {
     /// The end of every record.
     pub ends: Vec<Outcome>,
-    /// The records among them that wait, each with the number of documents that it waits in.
-    pub waiting: Vec<(Position, u32)>,
+    /// The records among them that wait, each with the number of documents that it waits in, and
+    /// with the time when its source committed it.
+    pub waiting: Vec<(Position, u32, i64)>,
     /// Events that had waited in a document, and have come to their end there.
     pub released: Vec<(Position, Outcome)>,
 }
 
 impl Settled {
     /// Adds a record that has come to its end.
-    pub fn add(&mut self, position: Position, ended: Ended) {
+    pub fn add(&mut self, position: Position, ended: Ended, committed_ms: i64) {
         self.ends.push(ended.outcome);
         if ended.waits > 0 {
-            self.waiting.push((position, ended.waits));
+            self.waiting.push((position, ended.waits, committed_ms));
         }
     }
 }
 
 #[derive(Debug, Default)]
 struct Books {
-    counts: Counts,
+    /// The counts of each partition that this process had.
+    counts: BTreeMap<Partition, Counts>,
     /// The waiting records that this process took in. Those of earlier processes are not here, so
     /// that their release is not counted as if this one had consumed them.
     waiting: BTreeMap<Position, Waits>,
+    /// The same, by the time when their sources committed them.
+    since: BTreeSet<(i64, Position)>,
     /// Whether any partition was ever assigned.
     assigned: bool,
 }
@@ -54,6 +58,7 @@ struct Waits {
     times: u64,
     /// In how many documents it still waits.
     documents: u32,
+    committed_ms: i64,
     /// The weightiest end that it has come to in others.
     end: Option<Outcome>,
 }
@@ -74,29 +79,47 @@ impl Tally {
         self.with(|books| books.assigned)
     }
 
-    /// Counts settled records.
-    pub fn count(&self, settled: Settled) {
+    /// Counts records of `partition` that have come to their end, and those that they released,
+    /// whatever their partition.
+    pub fn count(&self, partition: &Partition, settled: Settled) {
         self.with(|books| {
-            let before = books.counts;
-            books.count(settled);
+            let mut touched = BTreeMap::new();
+            let mut touch = |books: &Books, partition: &Partition| {
+                let before = books.counts.get(partition).copied().unwrap_or_default();
+                touched.entry(partition.clone()).or_insert(before);
+            };
+            touch(books, partition);
+            settled.released.iter().for_each(|(position, _)| touch(books, &position.partition));
+            books.count(partition, settled);
             // Under the lock, so that no older number overwrites a newer one.
-            self.report(before, books.counts);
+            for (partition, before) in touched {
+                let now = books.counts.get(&partition).copied().unwrap_or_default();
+                self.report(&partition, before, now);
+            }
+            let oldest_ms = books.since.first().map_or(0, |(committed_ms, _)| *committed_ms);
+            self.metrics.set(Meter::WaitingSince, &[self.model], oldest_ms / 1000);
         });
     }
 
-    /// The counts so far.
+    /// The counts so far, of all partitions.
     pub fn counts(&self) -> Counts {
-        self.with(|books| books.counts)
+        self.with(|books| {
+            let mut all = Counts::default();
+            books.counts.values().for_each(|counts| all.add(*counts));
+            all
+        })
     }
 
-    fn report(&self, before: Counts, now: Counts) {
-        let metrics = &self.metrics;
-        metrics.add(Meter::Consumed, &[self.model], now.consumed - before.consumed);
+    fn report(&self, partition: &Partition, before: Counts, now: Counts) {
+        let (metrics, index) = (&self.metrics, partition.index.to_string());
+        let labels = [self.model, &*partition.topic, &index];
+        metrics.add(Meter::Consumed, &labels, now.consumed - before.consumed);
         for outcome in Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Waiting) {
             let more = now.get(outcome) - before.get(outcome);
-            metrics.add(Meter::Ended, &[self.model, outcome.name()], more);
+            let [model, topic, index] = labels;
+            metrics.add(Meter::Ended, &[model, topic, index, outcome.name()], more);
         }
-        metrics.set(Meter::Waiting, &[self.model], now.waiting.cast_signed());
+        metrics.set(Meter::Waiting, &labels, now.waiting.cast_signed());
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Books) -> T) -> T {
@@ -105,12 +128,17 @@ impl Tally {
 }
 
 impl Books {
-    fn count(&mut self, settled: Settled) {
-        settled.ends.into_iter().for_each(|end| self.counts.count(end));
-        for (position, documents) in settled.waiting {
+    fn count(&mut self, partition: &Partition, settled: Settled) {
+        if !settled.ends.is_empty() {
+            let counts = self.counts.entry(partition.clone()).or_default();
+            settled.ends.into_iter().for_each(|end| counts.count(end));
+        }
+        for (position, documents, committed_ms) in settled.waiting {
+            self.since.insert((committed_ms, position.clone()));
             let waits = self.waiting.entry(position).or_default();
             waits.times += 1;
             waits.documents = documents;
+            waits.committed_ms = committed_ms;
         }
         for (position, end) in settled.released {
             self.release(&position, end);
@@ -124,7 +152,9 @@ impl Books {
         let end = waits.end.map_or(end, |other| other.max(end));
         waits.end = Some(end);
         if waits.documents == 0 {
-            self.counts.release(end, waits.times);
+            let counts = self.counts.entry(position.partition.clone()).or_default();
+            counts.release(end, waits.times);
+            self.since.remove(&(waits.committed_ms, position.clone()));
             self.waiting.remove(position);
         }
     }
@@ -132,7 +162,7 @@ impl Books {
 
 #[cfg(test)]
 mod tests {
-    use readmill_core::{Offset, Partition};
+    use readmill_core::Offset;
 
     use super::*;
 
@@ -155,11 +185,14 @@ mod tests {
     fn a_record_that_waits_in_two_documents_ends_when_it_waits_in_none() {
         let tally = tally();
         let ends = vec![Outcome::Waiting];
-        tally.count(Settled { ends, waiting: vec![(at(1), 2)], ..Settled::default() });
+        tally.count(
+            &at(0).partition,
+            Settled { ends, waiting: vec![(at(1), 2, 5)], ..Settled::default() },
+        );
         let released = || vec![(at(1), Outcome::Applied)];
-        tally.count(Settled { released: released(), ..Settled::default() });
+        tally.count(&at(0).partition, Settled { released: released(), ..Settled::default() });
         check(&tally, 1, 0, 1);
-        tally.count(Settled { released: released(), ..Settled::default() });
+        tally.count(&at(0).partition, Settled { released: released(), ..Settled::default() });
         check(&tally, 1, 1, 0);
     }
 
@@ -168,7 +201,7 @@ mod tests {
         let tally = tally();
         let ends = vec![Outcome::Waiting, Outcome::Applied];
         let released = vec![(at(0), Outcome::Applied)];
-        tally.count(Settled { ends, waiting: vec![(at(5), 1)], released });
+        tally.count(&at(0).partition, Settled { ends, waiting: vec![(at(5), 1, 5)], released });
         check(&tally, 2, 1, 1);
     }
 
@@ -177,11 +210,14 @@ mod tests {
         let tally = tally();
         for _ in 0..2 {
             let ends = vec![Outcome::Waiting];
-            tally.count(Settled { ends, waiting: vec![(at(1), 1)], ..Settled::default() });
+            tally.count(
+                &at(0).partition,
+                Settled { ends, waiting: vec![(at(1), 1, 5)], ..Settled::default() },
+            );
         }
         check(&tally, 2, 0, 2);
         let released = vec![(at(1), Outcome::Applied)];
-        tally.count(Settled { released, ..Settled::default() });
+        tally.count(&at(0).partition, Settled { released, ..Settled::default() });
         check(&tally, 2, 2, 0);
     }
 }

@@ -55,12 +55,14 @@ fn take<M: ReadModel>(
 ) -> Taken {
     let from = &part.from;
     match &part.task {
-        Task::Take { identity, event, .. } => {
-            document.take(Incoming { identity, from, sent_below, event })
+        Task::Take { identity, event, committed_ms } => {
+            let committed_ms = *committed_ms;
+            document.take(Incoming { identity, from, committed_ms, sent_below, event })
         }
         Task::Hold { identity, reason } => document.hold_for(identity.as_ref(), from, reason),
-        Task::Retry { identity, event } => {
-            document.retry(Incoming { identity, from, sent_below, event })
+        Task::Retry { identity, event, committed_ms } => {
+            let committed_ms = *committed_ms;
+            document.retry(Incoming { identity, from, committed_ms, sent_below, event })
         }
         Task::GiveUp(identity) => document.give_up(identity, from),
     }

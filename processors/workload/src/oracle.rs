@@ -63,7 +63,13 @@ pub fn fold<M: ReadModel<Event: Subject>>(
                 document.hold_for(Some(&identity), &from, "the payload cannot be read");
             } else {
                 let sent_below = from.offset;
-                document.take(Incoming { identity: &identity, from: &from, sent_below, event });
+                document.take(Incoming {
+                    identity: &identity,
+                    from: &from,
+                    committed_ms: 0,
+                    sent_below,
+                    event,
+                });
             }
         }
     }
@@ -177,8 +183,13 @@ mod tests {
             for key in M::keys(&event).into_vec() {
                 let identity = change.identity(&from, &key);
                 let sent_below = from.offset;
-                let incoming =
-                    Incoming { identity: &identity, from: &from, sent_below, event: &event };
+                let incoming = Incoming {
+                    identity: &identity,
+                    from: &from,
+                    committed_ms: 0,
+                    sent_below,
+                    event: &event,
+                };
                 documents.entry(key).or_default().take(incoming);
             }
         }

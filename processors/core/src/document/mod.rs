@@ -14,6 +14,9 @@ use crate::stamp::{Output, Stamp, Waiting, Wants};
 /// How many events may wait in one document; one more is held.
 pub const MAX_WAITING_EVENTS: usize = 256;
 
+/// How many bytes they may have, written as JSON; more are held.
+pub const MAX_WAITING_BYTES: usize = 1 << 20;
+
 /// The state that readers see, and the stamp that makes every write of it exact.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound = "")]
@@ -50,6 +53,8 @@ pub struct Incoming<'a, E> {
     pub identity: &'a Identity,
     /// The record that brings it.
     pub from: &'a Position,
+    /// When its source committed it, in milliseconds since 1970.
+    pub committed_ms: i64,
     /// Everything of its partition below this offset is written, and its outputs are sent.
     pub sent_below: Offset,
     /// The event.
@@ -157,7 +162,7 @@ impl<M: ReadModel> Document<M> {
     }
 
     fn let_wait(&mut self, incoming: &Incoming<'_, M::Event>, wants: Wants) -> Taken {
-        if self.stamp.waiting.len() >= MAX_WAITING_EVENTS {
+        if self.is_full(incoming.event) {
             return Taken::because(Outcome::Held, "too many events wait in this document");
         }
         let why = match &wants {
@@ -174,9 +179,19 @@ impl<M: ReadModel> Document<M> {
             identity: incoming.identity.clone(),
             from: incoming.from.clone(),
             wants,
+            committed_ms: incoming.committed_ms,
             event: incoming.event.clone(),
         });
         Taken { why: Some(why), ..Taken::as_outcome(Outcome::Waiting) }
+    }
+
+    /// Whether one more would be too many. Only rarely does one wait, so they are measured anew.
+    fn is_full(&self, event: &M::Event) -> bool {
+        let waiting = &self.stamp.waiting;
+        let events = waiting.iter().map(|waiting| &waiting.event).chain([event]);
+        let bytes: usize =
+            events.map(|event| serde_json::to_vec(event).map_or(0, |text| text.len())).sum();
+        waiting.len() >= MAX_WAITING_EVENTS || bytes > MAX_WAITING_BYTES
     }
 
     fn fold(&mut self, identity: &Identity, from: &Position, event: &M::Event) {

@@ -94,8 +94,13 @@ fn deliver(document: &mut Document<Trail>, log: &[Sent], from: usize, to: usize)
         .map(|offset| {
             let sent = &log[offset];
             let (event, from) = (event(&sent.label), at(offset));
-            let incoming =
-                Incoming { identity: &sent.identity, from: &from, sent_below, event: &event };
+            let incoming = Incoming {
+                identity: &sent.identity,
+                from: &from,
+                committed_ms: 7,
+                sent_below,
+                event: &event,
+            };
             document.take(incoming).outcome
         })
         .collect()
@@ -136,7 +141,8 @@ fn a_refused_event_holds_its_key() {
 fn retry(document: &mut Document<Trail>, sent: &Sent, offset: usize) -> Taken {
     let (event, from) = (event(&sent.label), at(offset));
     let identity = &sent.identity;
-    document.retry(Incoming { identity, from: &from, sent_below: Offset(0), event: &event })
+    let (committed_ms, sent_below) = (7, Offset(0));
+    document.retry(Incoming { identity, from: &from, committed_ms, sent_below, event: &event })
 }
 
 #[test]
@@ -196,6 +202,17 @@ fn a_full_document_holds_what_it_cannot_let_wait() {
     let outcomes = deliver(&mut document, &log, 0, log.len());
     assert_eq!(outcomes.last(), Some(&Outcome::Held));
     assert_eq!(document.stamp.waiting.len(), MAX_WAITING_EVENTS);
+}
+
+#[test]
+fn waiting_is_bounded_in_bytes_too() {
+    let long = "long".repeat(MAX_WAITING_BYTES / 4 / 4);
+    let log: Vec<Sent> = (2..7).map(|version| versioned(version, &long)).collect();
+    let mut document = Document::<Trail>::default();
+    let outcomes = deliver(&mut document, &log, 0, log.len());
+    assert_eq!(outcomes[..3], [Outcome::Waiting; 3]);
+    assert_eq!(outcomes[3..], [Outcome::Held; 2]);
+    assert_eq!(document.stamp.waiting[0].committed_ms, 7);
 }
 
 #[test]

@@ -273,3 +273,22 @@ async fn work_is_given_up_when_its_partition_is_taken_away() {
     assert!(matches!(given_up, Err(Fault::Abandoned)), "{given_up:?}");
     assert_eq!(worker.tally.counts(), Counts::default(), "nothing is settled, nothing counted");
 }
+
+#[tokio::test(start_paused = true)]
+async fn counts_are_kept_and_exported_by_partition() {
+    let world = World::<Points>::new();
+    let ports = world.ports();
+    let mut worker = worker(&ports);
+    // The first version is missing: the second waits, and what it waits for is told.
+    worker.flow(vec![earned(0, "m-1", 2), earned(1, "m-2", 1)]).await.unwrap();
+    let text = ports.metrics.render().unwrap();
+    let of_partition = r#"{model="points",partition="0",topic="t"}"#;
+    for line in [
+        format!("readmill_consumed_total{of_partition} 2"),
+        format!("readmill_waiting{of_partition} 1"),
+        r#"readmill_ended_total{model="points",outcome="applied",partition="0",topic="t"} 1"#
+            .to_owned(),
+    ] {
+        assert!(text.contains(&line), "{line} is not in {text}");
+    }
+}

@@ -13,7 +13,7 @@ pub mod writer;
 
 pub use events::{Contract, Events};
 pub use framing::{Framed, SchemaId};
-pub use plan::{Plan, PlanError, ReadError, ReadFault};
+pub use plan::{Plan, PlanError, ReadError, ReadFault, Wire};
 pub use shape::Shape;
 pub use timestamp::{Timestamp, TimestampError};
 pub use writer::{WriterSchema, WriterSchemaError};

@@ -1,7 +1,8 @@
 //! An order's change as Debezium writes it: schema, the struct that all decoders fill, a sample.
 use std::fmt;
 
-use readmill_schemas::encode;
+use readmill_schemas::plan::{Origin, Place};
+use readmill_schemas::{Wire, encode, wire};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -49,6 +50,20 @@ impl Visitor<'_> for OfBytes {
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_bytes(OfBytes)
+    }
+}
+
+impl<'de> Wire<'de> for Money {
+    const LEAF: bool = true;
+
+    #[inline]
+    fn fits(origin: Origin<'_>) -> bool {
+        <&[u8]>::fits(origin)
+    }
+
+    #[inline]
+    fn straight(place: Place<'_, '_, 'de>) -> Option<Self> {
+        Self::of_bytes(<&[u8]>::straight(place)?)
     }
 }
 
@@ -126,6 +141,26 @@ pub struct PrunedRow<T> {
     pub status: T,
     pub total: Money,
 }
+
+wire!(Envelope<&'de str> {
+    before: "before", after: "after", source: "source", transaction: "transaction", op: "op",
+    ts_ms: "ts_ms", ts_us: "ts_us", ts_ns: "ts_ns",
+});
+wire!(Row<&'de str> {
+    id: "id", customer_id: "customer_id", status: "status", total: "total", placed_at: "placed_at",
+    updated_at: "updated_at", note: "note", items: "items",
+});
+wire!(Item<&'de str> { sku: "sku", quantity: "quantity", price: "price" });
+wire!(Source<&'de str> {
+    version: "version", connector: "connector", name: "name", ts_ms: "ts_ms", snapshot: "snapshot",
+    db: "db", sequence: "sequence", ts_us: "ts_us", ts_ns: "ts_ns", schema: "schema",
+    table: "table", tx_id: "txId", lsn: "lsn", xmin: "xmin",
+});
+wire!(Block<&'de str> {
+    id: "id", total_order: "total_order", data_collection_order: "data_collection_order",
+});
+wire!(Pruned<&'de str> { after: "after", op: "op", ts_ms: "ts_ms" });
+wire!(PrunedRow<&'de str> { id: "id", status: "status", total: "total" });
 
 /// An update that sets an order's status.
 pub fn body() -> Vec<u8> {

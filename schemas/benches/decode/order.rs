@@ -31,6 +31,13 @@ impl Money {
         let value = bytes.iter().fold(start, |value, byte| (value << 8) | i64::from(*byte));
         (bytes.len() <= 8).then_some(Self(value))
     }
+
+    /// Of a decoder that makes a text of a decimal, which has two places here.
+    fn of_text(text: &str) -> Option<Self> {
+        let (whole, part) = text.split_once('.').filter(|(_, part)| part.len() == 2)?;
+        let (whole, part): (i64, i64) = (whole.parse().ok()?, part.parse().ok()?);
+        Some(Self(whole * 100 + if text.starts_with('-') { -part } else { part }))
+    }
 }
 
 struct OfBytes;
@@ -44,6 +51,10 @@ impl Visitor<'_> for OfBytes {
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Money, E> {
         Money::of_bytes(bytes).ok_or_else(|| E::custom("decimal out of range"))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Money, E> {
+        Money::of_text(text).ok_or_else(|| E::custom("decimal out of range"))
     }
 }
 

@@ -145,12 +145,11 @@ impl Arena {
     pub(super) fn straighten(&mut self) {
         self.sources = (0..self.nodes.len()).map(|id| Source::of(self, id)).collect();
         for id in 0..self.nodes.len() {
-            let ordered = match self.node(id) {
-                Node::Record(record) => Ordered::of(self, record),
-                _ => None,
-            };
-            if let Some(Node::Record(record)) = self.nodes.get_mut(id) {
-                record.ordered = ordered;
+            if let Node::Record(record) = self.node(id) {
+                let ordered = Ordered::of(self, record);
+                if let Some(Node::Record(record)) = self.nodes.get_mut(id) {
+                    record.ordered = ordered;
+                }
             }
         }
     }

@@ -75,16 +75,12 @@ impl Source {
     pub(super) const NULL: Self = Self { kind: Kind::Null, null: None, node: NodeId::MAX };
 
     pub(super) fn of(arena: &Arena, id: NodeId) -> Self {
-        let (null, node) = match arena.node(id) {
-            Node::Union(branches) => match **branches {
-                [Branch::Is(null), Branch::Is(node)] if arena.is_null(null) => {
-                    (Some(Null::FIRST), node)
-                }
-                [Branch::Is(node), Branch::Is(null)] if arena.is_null(null) => {
-                    (Some(Null::LAST), node)
-                }
-                _ => (None, id),
-            },
+        let union = if let Node::Union(branches) = arena.node(id) { &**branches } else { &[] };
+        let (null, node) = match *union {
+            [Branch::Is(null), Branch::Is(node)] if arena.is_null(null) => {
+                (Some(Null::FIRST), node)
+            }
+            [Branch::Is(node), Branch::Is(null)] if arena.is_null(null) => (Some(Null::LAST), node),
             _ => (None, id),
         };
         let kind = match arena.node(node) {

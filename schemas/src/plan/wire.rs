@@ -72,11 +72,10 @@ impl Origin<'_> {
     #[inline(always)]
     fn items(self) -> Self {
         let Self { arena, source } = self;
-        let source = match arena.node(source.node) {
-            Node::Array(items) => arena.source(*items),
-            _ => Source::NULL,
+        let Node::Array(items) = arena.node(source.node) else {
+            return Self { arena, source: Source::NULL };
         };
-        Self { arena, source }
+        Self { arena, source: arena.source(*items) }
     }
 
     /// The same without null.

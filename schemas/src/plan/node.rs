@@ -66,8 +66,8 @@ pub(super) struct Record {
     pub(super) names: Box<[Box<str>]>,
     /// How to read it straight, if the writer has the contract's fields in its order.
     pub(super) ordered: Option<Ordered>,
-    /// The address of the first list of names that was found to be equal.
-    pub(super) found: OnceLock<usize>,
+    /// The address of the first list of names that was compared, and the outcome.
+    pub(super) found: OnceLock<(usize, bool)>,
 }
 
 impl Record {
@@ -77,18 +77,18 @@ impl Record {
     /// it is: it is static, and no other of its length is there.
     #[inline(always)]
     pub(super) fn has(&self, names: &'static [&'static str], fit: impl FnOnce() -> bool) -> bool {
-        let known = self.found.get().is_some_and(|address| *address == names.as_ptr().addr());
-        known || self.compare(names, fit)
+        match self.found.get() {
+            Some((address, has)) if *address == names.as_ptr().addr() => *has,
+            Some(_) | None => self.compare(names, fit),
+        }
     }
 
     #[cold]
     #[inline(never)]
     fn compare(&self, names: &'static [&'static str], fit: impl FnOnce() -> bool) -> bool {
-        let same = names.iter().copied().eq(self.names.iter().map(|name| &**name)) && fit();
-        if same {
-            self.found.get_or_init(|| names.as_ptr().addr());
-        }
-        same
+        let has = names.iter().copied().eq(self.names.iter().map(|name| &**name)) && fit();
+        self.found.get_or_init(|| (names.as_ptr().addr(), has));
+        has
     }
 
     #[inline]

@@ -117,11 +117,9 @@ impl Ordered {
             let Step::Read { index, node } = *step else {
                 continue;
             };
+            // A field that comes later on the wire has no default, so it ends the order here.
             while fields.len() < index {
                 fields.push(default(fields.len())?);
-            }
-            if fields.len() > index {
-                return None;
             }
             let source = arena.source(node);
             fields.push(match rest == place {

@@ -123,22 +123,22 @@ impl<'de> Place<'_, '_, 'de> {
 /// the contract's name for it. The lifetime of the body is `'de`.
 #[macro_export]
 macro_rules! wire {
-    ($type:ty { $($field:ident: $name:literal),+ $(,)? }) => {
+    ($type:ty { $($field:ident: $name:literal),* $(,)? }) => {
         impl<'de> $crate::Wire<'de> for $type {
             #[inline(always)]
             fn fits(origin: $crate::plan::Origin<'_>) -> bool {
-                static NAMES: [&str; [$($name),+].len()] = [$($name),+];
-                origin.is_record(&NAMES, |[$($field),+]| {
-                    $(origin.has($field, |own: &Self| &own.$field))&&+
+                static NAMES: [&str; <[&str]>::len(&[$($name),*])] = [$($name),*];
+                origin.is_record(&NAMES, |[$($field),*]| {
+                    true $(&& origin.has($field, |own: &Self| &own.$field))*
                 })
             }
 
             #[inline(always)]
             fn straight(place: $crate::plan::Place<'_, '_, 'de>) -> Option<Self> {
-                let (mut record, [$($field),+]) = place.record()?;
-                $(let $field = record.field($field)?;)+
+                let (mut record, [$($field),*]) = place.record()?;
+                $(let $field = record.field($field)?;)*
                 record.end()?;
-                Some(Self { $($field),+ })
+                Some(Self { $($field),* })
             }
         }
     };

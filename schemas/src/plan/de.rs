@@ -185,6 +185,7 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i128 u8 u16 u32 u64 u128 f32 char unit unit_struct tuple tuple_struct map struct identifier
+        i8 i16 i128 u8 u16 u32 u64 u128 f32 char unit unit_struct tuple tuple_struct map struct
+        identifier
     }
 }

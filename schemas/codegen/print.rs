@@ -16,6 +16,14 @@ pub fn record(out: &mut String, contract: &Contract, named: &Definition, fields:
         line(out, format_args!("        {}", written(contract, &field.kind, &place)));
     }
     line(out, format_args!("    }}\n}}\n"));
+    let read: String = fields.iter().map(in_order).collect();
+    let borrowed = if any.is_empty() { "" } else { "<'de>" };
+    line(out, format_args!("crate::wire!({name}{borrowed} {{ {read}}});\n"));
+}
+
+/// A field in the words of `wire!`, which takes them in the contract's order.
+fn in_order(field: &Field) -> String {
+    format!("{}: \"{}\", ", names::field(&field.name), field.name)
 }
 
 /// A struct alone.
@@ -65,6 +73,23 @@ pub fn symbols(out: &mut String, named: &Definition, symbols: &[String]) {
     }
     line(out, format_args!("        }}\n    }}\n\n    const fn index(self) -> i64 {{"));
     line(out, format_args!("        self as i64\n    }}\n}}\n"));
+    line(
+        out,
+        format_args!(
+            "impl<'de> crate::Wire<'de> for {name} {{
+    const LEAF: bool = true;
+
+    fn fits(origin: crate::plan::Origin<'_>) -> bool {{
+        origin.is_enum()
+    }}
+
+    fn straight(place: crate::plan::Place<'_, '_, 'de>) -> Option<Self> {{
+        place.symbol(Self::ALL)
+    }}
+}}
+"
+        ),
+    );
 }
 
 /// `<'a>` if the type borrows.

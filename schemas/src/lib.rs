@@ -14,7 +14,7 @@ pub mod writer;
 
 pub use events::{Contract, Events, WrittenEvents};
 pub use framing::{Framed, SchemaId};
-pub use plan::{Plan, PlanError, ReadError, ReadFault};
+pub use plan::{Plan, PlanError, ReadError, ReadFault, Wire};
 pub use row::{Images, RowChange, RowError, RowOp, TableRow};
 pub use shape::Shape;
 pub use timestamp::{Timestamp, TimestampError};

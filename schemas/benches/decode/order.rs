@@ -1,7 +1,8 @@
 //! An order's change as Debezium writes it: schema, the struct that all decoders fill, a sample.
 use std::fmt;
 
-use readmill_schemas::encode;
+use readmill_schemas::plan::{Origin, Place};
+use readmill_schemas::{Wire, encode, wire};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -30,6 +31,13 @@ impl Money {
         let value = bytes.iter().fold(start, |value, byte| (value << 8) | i64::from(*byte));
         (bytes.len() <= 8).then_some(Self(value))
     }
+
+    /// Of a decoder that makes a text of a decimal, which has two places here.
+    fn of_text(text: &str) -> Option<Self> {
+        let (whole, part) = text.split_once('.').filter(|(_, part)| part.len() == 2)?;
+        let (whole, part): (i64, i64) = (whole.parse().ok()?, part.parse().ok()?);
+        Some(Self(whole * 100 + if text.starts_with('-') { -part } else { part }))
+    }
 }
 
 struct OfBytes;
@@ -44,11 +52,29 @@ impl Visitor<'_> for OfBytes {
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Money, E> {
         Money::of_bytes(bytes).ok_or_else(|| E::custom("decimal out of range"))
     }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Money, E> {
+        Money::of_text(text).ok_or_else(|| E::custom("decimal out of range"))
+    }
 }
 
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_bytes(OfBytes)
+    }
+}
+
+impl<'de> Wire<'de> for Money {
+    const LEAF: bool = true;
+
+    #[inline]
+    fn fits(origin: Origin<'_>) -> bool {
+        <&[u8]>::fits(origin)
+    }
+
+    #[inline]
+    fn straight(place: Place<'_, '_, 'de>) -> Option<Self> {
+        Self::of_bytes(<&[u8]>::straight(place)?)
     }
 }
 
@@ -126,6 +152,26 @@ pub struct PrunedRow<T> {
     pub status: T,
     pub total: Money,
 }
+
+wire!(Envelope<&'de str> {
+    before: "before", after: "after", source: "source", transaction: "transaction", op: "op",
+    ts_ms: "ts_ms", ts_us: "ts_us", ts_ns: "ts_ns",
+});
+wire!(Row<&'de str> {
+    id: "id", customer_id: "customer_id", status: "status", total: "total", placed_at: "placed_at",
+    updated_at: "updated_at", note: "note", items: "items",
+});
+wire!(Item<&'de str> { sku: "sku", quantity: "quantity", price: "price" });
+wire!(Source<&'de str> {
+    version: "version", connector: "connector", name: "name", ts_ms: "ts_ms", snapshot: "snapshot",
+    db: "db", sequence: "sequence", ts_us: "ts_us", ts_ns: "ts_ns", schema: "schema",
+    table: "table", tx_id: "txId", lsn: "lsn", xmin: "xmin",
+});
+wire!(Block<&'de str> {
+    id: "id", total_order: "total_order", data_collection_order: "data_collection_order",
+});
+wire!(Pruned<&'de str> { after: "after", op: "op", ts_ms: "ts_ms" });
+wire!(PrunedRow<&'de str> { id: "id", status: "status", total: "total" });
 
 /// An update that sets an order's status.
 pub fn body() -> Vec<u8> {

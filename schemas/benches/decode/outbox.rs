@@ -1,7 +1,7 @@
 //! The outbox row's change: a golden record, and an owned twin of its struct.
 use std::fmt;
 
-use readmill_schemas::framing;
+use readmill_schemas::{framing, wire};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -55,6 +55,11 @@ pub struct PrunedRow<'a> {
     pub r#type: &'a str,
     pub payload: &'a [u8],
 }
+
+wire!(Pruned<'de> { after: "after", op: "op" });
+wire!(PrunedRow<'de> {
+    aggregate_id: "aggregate_id", version: "version", r#type: "type", payload: "payload",
+});
 
 /// `OutboxEnvelope` with what it borrows owned, and nullable only where the writer's schema is:
 /// apache-avro reads an option from nothing but a union.

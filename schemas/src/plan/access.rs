@@ -9,17 +9,16 @@ use serde::de::{
 use super::constant::Constant;
 use super::cursor::{Blocks, Cursor};
 use super::de::Value;
-use super::error::ReadError;
+use super::error::{Failure, ReadError};
 use super::node::{Arena, Node, Record, Step};
 
 /// The fields of a record: those on the wire in the writer's order, then the defaults.
 pub(super) struct Fields<'p, 'c, 'de> {
-    pub(super) arena: &'p Arena,
-    pub(super) record: &'p Record,
-    pub(super) body: &'c mut Cursor<'de>,
-    by_name: bool,
-    pub(super) step: usize,
-    pub(super) default: usize,
+    arena: &'p Arena,
+    record: &'p Record,
+    body: &'c mut Cursor<'de>,
+    step: usize,
+    default: usize,
     next: Option<(usize, Source<'p>)>,
 }
 
@@ -30,14 +29,18 @@ enum Source<'p> {
 }
 
 impl<'p, 'c, 'de> Fields<'p, 'c, 'de> {
-    #[inline]
-    pub(super) fn new(
+    pub(super) fn read<V: Visitor<'de>>(
         arena: &'p Arena,
         record: &'p Record,
         body: &'c mut Cursor<'de>,
-        by_name: bool,
-    ) -> Self {
-        Self { arena, record, body, by_name, step: 0, default: 0, next: None }
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        body.enter()?;
+        let mut fields = Self { arena, record, body, step: 0, default: 0, next: None };
+        let value = visitor.visit_map(&mut fields)?;
+        fields.finish()?;
+        fields.body.leave();
+        Ok(value)
     }
 
     #[inline]
@@ -58,7 +61,7 @@ impl<'p, 'c, 'de> Fields<'p, 'c, 'de> {
 
     /// Passes over what a visitor that stopped early has left.
     #[inline]
-    pub(super) fn finish(mut self) -> Result<(), ReadError> {
+    fn finish(&mut self) -> Result<(), ReadError> {
         if let Some((_, Source::Wire(node))) = self.next.take() {
             self.arena.skip(node, self.body)?;
         }
@@ -67,23 +70,6 @@ impl<'p, 'c, 'de> Fields<'p, 'c, 'de> {
             self.arena.skip_step(self.record, step, self.body)?;
         }
         Ok(())
-    }
-
-    /// The next field's value, read from the body.
-    #[inline(always)]
-    pub(super) fn wire<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-        index: usize,
-        node: &'p Node,
-    ) -> Result<S::Value, ReadError> {
-        let value = Value { arena: self.arena, node, body: &mut *self.body };
-        seed.deserialize(value).map_err(|error| error.in_field(self.name(index)))
-    }
-
-    #[inline]
-    pub(super) fn name(&self, index: usize) -> &'p str {
-        self.record.names.get(index).map_or("", |name| name)
     }
 }
 
@@ -99,22 +85,22 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
         let Some((index, _)) = self.next else {
             return Ok(None);
         };
-        if self.by_name {
-            return seed.deserialize(self.name(index).into_deserializer()).map(Some);
-        }
-        seed.deserialize((index as u64).into_deserializer()).map(Some)
+        seed.deserialize(self.record.name(index).into_deserializer()).map(Some)
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ReadError> {
-        match self.next.take() {
-            Some((index, Source::Wire(node))) => self.wire(seed, index, node),
-            Some((index, Source::Default(constant))) => {
-                seed.deserialize(constant).map_err(|error| error.in_field(self.name(index)))
+        // Without one for a visitor that asks for a value before its key.
+        let Some((index, source)) = self.next.take() else {
+            return seed.deserialize(&Constant::Null);
+        };
+        let value = match source {
+            Source::Wire(node) => {
+                seed.deserialize(Value { arena: self.arena, node, body: &mut *self.body })
             }
-            // A visitor that asks for a value before its key.
-            None => seed.deserialize(&Constant::Null),
-        }
+            Source::Default(constant) => seed.deserialize(constant),
+        };
+        value.map_err(|error| error.in_field(self.record.name(index)))
     }
 }
 

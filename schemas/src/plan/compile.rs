@@ -41,6 +41,7 @@ impl<'s> Compiler<'s> {
         reader: &'s Schema,
     ) -> Result<(Arena, NodeId), PlanError> {
         let root = self.resolve(path, writer, reader)?;
+        self.arena.straighten();
         Ok((self.arena, root))
     }
 
@@ -255,13 +256,8 @@ impl<'s> Compiler<'s> {
             }
         }
         let names = reader.fields.iter().map(|field| field.name.as_str().into()).collect();
-        Ok(Record {
-            ordered: sources.iter().flatten().is_sorted(),
-            steps: steps.into(),
-            defaults: defaults.into(),
-            names,
-            ..Record::default()
-        })
+        let (steps, defaults) = (steps.into(), defaults.into());
+        Ok(Record { steps, defaults, names, ..Record::default() })
     }
 }
 

@@ -1,18 +1,29 @@
 //! The body being read: Avro's primitives off the front of it, every length checked.
-use super::error::{ReadError, ReadFault};
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::error::{Failure, ReadError, ReadFault, Untold};
 use super::{DEPTH_MAX, IDLE_ITEMS_MAX};
 
-/// What is left of a body, and the bounds that reading it must keep.
-pub(super) struct Cursor<'de> {
+/// What is left of a body, and the bounds that reading it must keep; `F` is how it fails.
+pub struct Cursor<'de, F = ReadError> {
     rest: &'de [u8],
     depth: usize,
     idle: u32,
+    failure: PhantomData<F>,
 }
 
-impl<'de> Cursor<'de> {
+/// The payload stays untold.
+impl<F> fmt::Debug for Cursor<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cursor").field("remaining", &self.rest.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'de, F: Failure> Cursor<'de, F> {
     #[inline]
     pub(super) fn new(body: &'de [u8]) -> Self {
-        Self { rest: body, depth: 0, idle: IDLE_ITEMS_MAX }
+        Self { rest: body, depth: 0, idle: IDLE_ITEMS_MAX, failure: PhantomData }
     }
 
     #[inline]
@@ -21,7 +32,7 @@ impl<'de> Cursor<'de> {
     }
 
     #[inline(always)]
-    pub(super) fn long(&mut self) -> Result<i64, ReadError> {
+    pub(super) fn long(&mut self) -> Result<i64, F> {
         let zigzag = match self.rest {
             [first, rest @ ..] if *first < 0x80 => {
                 self.rest = rest;
@@ -39,7 +50,7 @@ impl<'de> Cursor<'de> {
     /// A number of more than two bytes, eight at a time where there are as many: instants have
     /// six to nine.
     #[inline(never)]
-    fn varint(&mut self) -> Result<u64, ReadError> {
+    fn varint(&mut self) -> Result<u64, F> {
         if let Some((chunk, rest)) = self.rest.split_first_chunk::<8>() {
             let word = u64::from_le_bytes(*chunk);
             let ends = !word & 0x8080_8080_8080_8080;
@@ -61,7 +72,7 @@ impl<'de> Cursor<'de> {
     }
 
     #[cold]
-    fn varint_by_byte(&mut self) -> Result<u64, ReadError> {
+    fn varint_by_byte(&mut self) -> Result<u64, F> {
         let mut value = 0;
         for (place, &byte) in self.rest.iter().enumerate().take(10) {
             // The tenth byte holds the one bit that is left of 64.
@@ -74,16 +85,16 @@ impl<'de> Cursor<'de> {
                 return Ok(value);
             }
         }
-        Err(truncated(1, 0))
+        Err(truncated(1, 0).into())
     }
 
     #[inline]
-    pub(super) fn int(&mut self) -> Result<i32, ReadError> {
+    pub(super) fn int(&mut self) -> Result<i32, F> {
         i32::try_from(self.long()?).map_err(|_| ReadFault::Range.into())
     }
 
     #[inline]
-    pub(super) fn boolean(&mut self) -> Result<bool, ReadError> {
+    pub(super) fn boolean(&mut self) -> Result<bool, F> {
         match self.array()? {
             [0] => Ok(false),
             [1] => Ok(true),
@@ -91,58 +102,58 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    pub(super) fn float(&mut self) -> Result<f32, ReadError> {
+    pub(super) fn float(&mut self) -> Result<f32, F> {
         self.array().map(f32::from_le_bytes)
     }
 
-    pub(super) fn double(&mut self) -> Result<f64, ReadError> {
+    pub(super) fn double(&mut self) -> Result<f64, F> {
         self.array().map(f64::from_le_bytes)
     }
 
     #[inline]
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], F> {
         match self.rest.split_first_chunk() {
             Some((chunk, rest)) => {
                 self.rest = rest;
                 Ok(*chunk)
             }
-            None => Err(truncated(N as u64, self.rest.len())),
+            None => Err(truncated(N as u64, self.rest.len()).into()),
         }
     }
 
-    #[inline]
-    pub(super) fn take(&mut self, length: usize) -> Result<&'de [u8], ReadError> {
+    #[inline(always)]
+    pub(super) fn take(&mut self, length: usize) -> Result<&'de [u8], F> {
         match self.rest.split_at_checked(length) {
             Some((taken, rest)) => {
                 self.rest = rest;
                 Ok(taken)
             }
-            None => Err(truncated(length as u64, self.rest.len())),
+            None => Err(truncated(length as u64, self.rest.len()).into()),
         }
     }
 
-    #[inline]
-    pub(super) fn bytes(&mut self) -> Result<&'de [u8], ReadError> {
+    #[inline(always)]
+    pub(super) fn bytes(&mut self) -> Result<&'de [u8], F> {
         let length = self.long()?;
         let length = u64::try_from(length).map_err(|_| ReadFault::NegativeLength)?;
         let fits = usize::try_from(length).map_err(|_| truncated(length, self.rest.len()))?;
         self.take(fits)
     }
 
-    #[inline]
-    pub(super) fn text(&mut self) -> Result<&'de str, ReadError> {
+    #[inline(always)]
+    pub(super) fn text(&mut self) -> Result<&'de str, F> {
         utf8(self.bytes()?).ok_or_else(|| ReadFault::Utf8.into())
     }
 
     /// A place in a list of `count`; `None` with the number read if there is no such place.
     #[inline]
-    pub(super) fn place(&mut self, count: usize) -> Result<Result<usize, i64>, ReadError> {
+    pub(super) fn place(&mut self, count: usize) -> Result<Result<usize, i64>, F> {
         let number = self.long()?;
         Ok(usize::try_from(number).ok().filter(|place| *place < count).ok_or(number))
     }
 
     #[inline]
-    pub(super) fn enter(&mut self) -> Result<(), ReadError> {
+    pub(super) fn enter(&mut self) -> Result<(), F> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err(ReadFault::Deep { limit: DEPTH_MAX }.into());
@@ -158,7 +169,7 @@ impl<'de> Cursor<'de> {
     /// Tells of an item that began with `before` bytes left; those without content are counted,
     /// since nothing else bounds their number.
     #[inline]
-    pub(super) fn item_ended(&mut self, before: usize) -> Result<(), ReadError> {
+    pub(super) fn item_ended(&mut self, before: usize) -> Result<(), F> {
         if self.rest.len() < before {
             return Ok(());
         }
@@ -169,6 +180,27 @@ impl<'de> Cursor<'de> {
             }
         }
         Ok(())
+    }
+}
+
+impl<'de> Cursor<'de, Untold> {
+    #[inline(always)]
+    pub(super) fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*byte)
+    }
+
+    /// Reads on with a cursor that tells what fails.
+    pub(super) fn told<T>(
+        &mut self,
+        read: impl FnOnce(&mut Cursor<'de>) -> Result<T, ReadError>,
+    ) -> Option<T> {
+        let Self { rest, depth, idle, .. } = *self;
+        let mut told = Cursor { rest, depth, idle, failure: PhantomData };
+        let value = read(&mut told).ok()?;
+        (self.rest, self.depth, self.idle) = (told.rest, told.depth, told.idle);
+        Some(value)
     }
 }
 
@@ -188,9 +220,8 @@ fn packed(word: u64) -> u64 {
     (fours & 0x0fff_ffff) | ((fours & 0x0fff_ffff_0000_0000) >> 4)
 }
 
-#[cold]
-fn truncated(needed: u64, remaining: usize) -> ReadError {
-    ReadFault::Truncated { needed, remaining }.into()
+fn truncated(needed: u64, remaining: usize) -> ReadFault {
+    ReadFault::Truncated { needed, remaining }
 }
 
 /// The blocks of an array or a map.
@@ -211,14 +242,14 @@ pub(super) struct Block {
 
 impl Blocks {
     /// Reads the start of the first block.
-    pub(super) fn open(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
+    pub(super) fn open<F: Failure>(cursor: &mut Cursor<'_, F>) -> Result<Self, F> {
         let mut blocks = Self { left: 0, ended: false, behind: None };
         blocks.start(cursor)?;
         Ok(blocks)
     }
 
     /// Whether there is one more item.
-    pub(super) fn next(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, ReadError> {
+    pub(super) fn next<F: Failure>(&mut self, cursor: &mut Cursor<'_, F>) -> Result<bool, F> {
         if self.left == 0 && !self.ended {
             self.start(cursor)?;
         }
@@ -229,7 +260,7 @@ impl Blocks {
 
     /// Ends a block, where its size must be what it said, since skipping goes by it; and reads the
     /// start of the next.
-    fn start(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ReadError> {
+    fn start<F: Failure>(&mut self, cursor: &mut Cursor<'_, F>) -> Result<(), F> {
         if self.behind.is_some_and(|behind| behind != cursor.remaining()) {
             return Err(ReadFault::BlockSize.into());
         }
@@ -241,13 +272,14 @@ impl Blocks {
     }
 
     /// How many items are known to follow: a hint, and no more than there can be.
-    pub(super) fn hint(&self, cursor: &Cursor<'_>) -> usize {
+    pub(super) fn hint<F: Failure>(&self, cursor: &Cursor<'_, F>) -> usize {
         usize::try_from(self.left).unwrap_or(usize::MAX).min(cursor.remaining())
     }
 }
 
-impl Cursor<'_> {
-    pub(super) fn block(&mut self) -> Result<Block, ReadError> {
+impl<F: Failure> Cursor<'_, F> {
+    #[inline]
+    pub(super) fn block(&mut self) -> Result<Block, F> {
         let count = self.long()?;
         let mut size = None;
         if count < 0 {
@@ -259,7 +291,7 @@ impl Cursor<'_> {
         let count = count.unsigned_abs();
         // Every item has at least a byte, but for the idle ones.
         if count > self.rest.len() as u64 + u64::from(self.idle) {
-            return Err(truncated(count, self.rest.len()));
+            return Err(truncated(count, self.rest.len()).into());
         }
         Ok(Block { count, size })
     }
@@ -276,7 +308,8 @@ mod tests {
                 let mut body = Vec::new();
                 crate::encode::long(value, &mut body);
                 body.extend([0xff; 9]);
-                let (mut at_once, mut by_byte) = (Cursor::new(&body), Cursor::new(&body));
+                let (mut at_once, mut by_byte) =
+                    (Cursor::<ReadError>::new(&body), Cursor::<ReadError>::new(&body));
                 assert_eq!(at_once.long(), Ok(value));
                 assert!(by_byte.varint_by_byte().is_ok());
                 assert_eq!(at_once.remaining(), by_byte.remaining(), "{value}");

@@ -6,8 +6,7 @@ use serde::forward_to_deserialize_any;
 use super::access::{Fields, Items, Keyed};
 use super::cursor::Cursor;
 use super::error::{ReadError, ReadFault};
-use super::in_order::InOrder;
-use super::node::{Arena, Node, Number, Record, Symbol, misfit};
+use super::node::{Arena, Node, Number, Symbol, misfit};
 
 /// A value about to be read.
 pub(super) struct Value<'p, 'c, 'de> {
@@ -62,34 +61,6 @@ impl<'p, 'de> Value<'p, '_, 'de> {
             Ok(None) => Err(ReadFault::Symbol { found: 0, symbols: symbols.len() }.into()),
             Err(found) => Err(ReadFault::Symbol { found, symbols: symbols.len() }.into()),
         }
-    }
-
-    fn record<V: Visitor<'de>>(
-        self,
-        record: &'p Record,
-        by_name: bool,
-        visitor: V,
-    ) -> Result<V::Value, ReadError> {
-        self.body.enter()?;
-        let mut fields = Fields::new(self.arena, record, self.body, by_name);
-        let value = visitor.visit_map(&mut fields)?;
-        fields.finish()?;
-        self.body.leave();
-        Ok(value)
-    }
-
-    #[inline]
-    fn in_order<V: Visitor<'de>>(
-        self,
-        record: &'p Record,
-        visitor: V,
-    ) -> Result<V::Value, ReadError> {
-        self.body.enter()?;
-        let mut fields = InOrder::new(Fields::new(self.arena, record, self.body, false));
-        let value = visitor.visit_seq(&mut fields)?;
-        fields.finish()?;
-        self.body.leave();
-        Ok(value)
     }
 }
 
@@ -148,25 +119,7 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
                 let node = value.arena.node(*values);
                 Keyed::read(value.arena, node, value.body, visitor)
             }
-            Node::Record(record) => value.record(record, true, visitor),
-        }
-    }
-
-    #[inline]
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ReadError> {
-        let value = self.settled()?;
-        let Node::Record(record) = value.node else {
-            return value.deserialize_any(visitor);
-        };
-        // Places stand for names only in a type that has all the contract's fields in order.
-        match record.has(fields) {
-            true if record.ordered => value.in_order(record, visitor),
-            by_place => value.record(record, !by_place, visitor),
+            Node::Record(record) => Fields::read(value.arena, record, value.body, visitor),
         }
     }
 
@@ -232,6 +185,7 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i128 u8 u16 u32 u64 u128 f32 char unit unit_struct tuple tuple_struct map identifier
+        i8 i16 i128 u8 u16 u32 u64 u128 f32 char unit unit_struct tuple tuple_struct map struct
+        identifier
     }
 }

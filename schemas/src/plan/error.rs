@@ -189,16 +189,47 @@ impl ReadError {
         }
         path
     }
+}
 
+/// What reading a body fails with.
+pub(super) trait Failure: From<ReadFault> {
+    fn in_field(self, name: &str) -> Self;
+    fn in_item(self, place: usize) -> Self;
+}
+
+impl Failure for ReadError {
     #[cold]
-    pub(super) fn in_field(mut self, name: &str) -> Self {
+    fn in_field(mut self, name: &str) -> Self {
         self.0.path.push(Step::Field(name.into()));
         self
     }
 
     #[cold]
-    pub(super) fn in_item(mut self, place: usize) -> Self {
+    fn in_item(mut self, place: usize) -> Self {
         self.0.path.push(Step::Item(place));
+        self
+    }
+}
+
+/// A failure that another reading of the body will tell.
+#[derive(Debug)]
+pub struct Untold;
+
+impl From<ReadFault> for Untold {
+    #[inline]
+    fn from(_: ReadFault) -> Self {
+        Self
+    }
+}
+
+impl Failure for Untold {
+    #[inline]
+    fn in_field(self, _: &str) -> Self {
+        self
+    }
+
+    #[inline]
+    fn in_item(self, _: usize) -> Self {
         self
     }
 }

@@ -6,15 +6,15 @@ mod cursor;
 mod de;
 mod default;
 mod error;
-mod in_order;
 mod matching;
 mod node;
 mod pass;
+mod source;
+mod straight;
 mod types;
+mod wire;
 
 use std::iter::once;
-
-use serde::Deserialize;
 
 use crate::{Contract, WriterSchema};
 
@@ -25,6 +25,8 @@ use node::{Arena, NodeId};
 use types::Names;
 
 pub use error::{PlanError, ReadError, ReadFault};
+pub use straight::Straight;
+pub use wire::{Origin, Place, Wire};
 
 /// How deeply records, arrays and maps may be nested, in schemas and in bodies.
 pub const DEPTH_MAX: usize = 32;
@@ -63,8 +65,21 @@ impl Plan {
 
     /// Reads a body into a type that has the contract's fields under the contract's names.
     ///
-    /// A struct with all of them in the contract's order is read by place, and others by name.
-    pub fn read<'de, T: Deserialize<'de>>(&self, body: &'de [u8]) -> Result<T, ReadError> {
+    /// What the writer writes in the contract's order, as it usually does, is read straight.
+    pub fn read<'de, T: Wire<'de>>(&self, body: &'de [u8]) -> Result<T, ReadError> {
+        let mut cursor = Cursor::new(body);
+        let source = self.arena.source(self.root);
+        let origin = Origin { arena: &self.arena, source };
+        match T::read(Place { origin, body: &mut cursor }) {
+            Some(value) if cursor.remaining() == 0 => Ok(value),
+            Some(_) | None => self.read_generally(body),
+        }
+    }
+
+    /// Reads what the straight way does not lead to, or tells why it cannot be read.
+    #[cold]
+    #[inline(never)]
+    fn read_generally<'de, T: Wire<'de>>(&self, body: &'de [u8]) -> Result<T, ReadError> {
         let mut cursor = Cursor::new(body);
         let node = self.arena.node(self.root);
         let value = T::deserialize(Value { arena: &self.arena, node, body: &mut cursor })?;

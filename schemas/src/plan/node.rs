@@ -3,7 +3,8 @@ use std::sync::OnceLock;
 
 use super::constant::Constant;
 use super::cursor::Cursor;
-use super::error::{ReadError, ReadFault};
+use super::error::{Failure, ReadFault};
+use super::source::{Ordered, Source};
 
 /// A node's place in the arena.
 pub(super) type NodeId = usize;
@@ -12,6 +13,8 @@ pub(super) type NodeId = usize;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Arena {
     nodes: Vec<Node>,
+    /// Of each node.
+    sources: Vec<Source>,
 }
 
 /// The kinds of numbers, in the order of Avro's promotions.
@@ -59,32 +62,38 @@ pub(super) struct Record {
     pub(super) steps: Box<[Step]>,
     /// The contract's fields that the writer lacks.
     pub(super) defaults: Box<[(usize, Constant)]>,
-    /// Whether the writer has its fields in the contract's order.
-    pub(super) ordered: bool,
     /// The names of the contract's fields, in its order.
     pub(super) names: Box<[Box<str>]>,
-    /// The address of the first list of names that was found to be equal.
-    pub(super) found: OnceLock<usize>,
+    /// How to read it straight, if the writer has the contract's fields in its order.
+    pub(super) ordered: Option<Ordered>,
+    /// The address of the first list of names that was compared, and the outcome.
+    pub(super) found: OnceLock<(usize, bool)>,
 }
 
 impl Record {
-    /// Whether a type's fields are the contract's, in its order.
+    /// Whether a type's fields are the contract's, in its order, and fit.
     ///
     /// Types are few and bodies many, so a list of names is compared once and then known by where
     /// it is: it is static, and no other of its length is there.
-    #[inline]
-    pub(super) fn has(&self, fields: &'static [&'static str]) -> bool {
-        let known = self.found.get().is_some_and(|address| *address == fields.as_ptr().addr());
-        fields.len() == self.names.len() && (known || self.compare(fields))
+    #[inline(always)]
+    pub(super) fn has(&self, names: &'static [&'static str], fit: impl FnOnce() -> bool) -> bool {
+        match self.found.get() {
+            Some((address, has)) if *address == names.as_ptr().addr() => *has,
+            Some(_) | None => self.compare(names, fit),
+        }
     }
 
     #[cold]
-    fn compare(&self, fields: &'static [&'static str]) -> bool {
-        let same = fields.iter().zip(&self.names).all(|(field, name)| *field == &**name);
-        if same {
-            self.found.get_or_init(|| fields.as_ptr().addr());
-        }
-        same
+    #[inline(never)]
+    fn compare(&self, names: &'static [&'static str], fit: impl FnOnce() -> bool) -> bool {
+        let has = names.iter().copied().eq(self.names.iter().map(|name| &**name)) && fit();
+        self.found.get_or_init(|| (names.as_ptr().addr(), has));
+        has
+    }
+
+    #[inline]
+    pub(super) fn name(&self, index: usize) -> &str {
+        self.names.get(index).map_or("", |name| name)
     }
 }
 
@@ -122,13 +131,36 @@ impl Arena {
         self.nodes.truncate(length);
     }
 
+    pub(super) fn is_null(&self, id: NodeId) -> bool {
+        matches!(self.node(id), Node::Null)
+    }
+
+    /// Where a value comes from, for the straight way.
+    #[inline(always)]
+    pub(super) fn source(&self, id: NodeId) -> Source {
+        self.sources.get(id).copied().unwrap_or(Source::NULL)
+    }
+
+    /// Finds out what can be read straight, once all nodes are there.
+    pub(super) fn straighten(&mut self) {
+        self.sources = (0..self.nodes.len()).map(|id| Source::of(self, id)).collect();
+        for id in 0..self.nodes.len() {
+            if let Node::Record(record) = self.node(id) {
+                let ordered = Ordered::of(self, record);
+                if let Some(Node::Record(record)) = self.nodes.get_mut(id) {
+                    record.ordered = ordered;
+                }
+            }
+        }
+    }
+
     /// The node, or the one that the body says if it is a union.
     #[inline(always)]
-    pub(super) fn settle<'p>(
+    pub(super) fn settle<'p, F: Failure>(
         &'p self,
         node: &'p Node,
-        body: &mut Cursor<'_>,
-    ) -> Result<&'p Node, ReadError> {
+        body: &mut Cursor<'_, F>,
+    ) -> Result<&'p Node, F> {
         let Node::Union(branches) = node else {
             return Ok(node);
         };
@@ -141,7 +173,7 @@ impl Arena {
     }
 
     /// Passes over a value.
-    pub(super) fn skip(&self, node: &Node, body: &mut Cursor<'_>) -> Result<(), ReadError> {
+    pub(super) fn skip<F: Failure>(&self, node: &Node, body: &mut Cursor<'_, F>) -> Result<(), F> {
         match self.settle(node, body)? {
             Node::Null | Node::Union(_) => Ok(()),
             Node::Boolean => body.boolean().map(drop),
@@ -159,7 +191,7 @@ impl Arena {
         }
     }
 
-    fn skip_record(&self, record: &Record, body: &mut Cursor<'_>) -> Result<(), ReadError> {
+    fn skip_record<F: Failure>(&self, record: &Record, body: &mut Cursor<'_, F>) -> Result<(), F> {
         body.enter()?;
         for step in &record.steps {
             self.skip_step(record, step, body)?;
@@ -170,12 +202,12 @@ impl Arena {
 
     /// Passes over a field of a record.
     #[inline]
-    pub(super) fn skip_step(
+    pub(super) fn skip_step<F: Failure>(
         &self,
         record: &Record,
         step: &Step,
-        body: &mut Cursor<'_>,
-    ) -> Result<(), ReadError> {
+        body: &mut Cursor<'_, F>,
+    ) -> Result<(), F> {
         let (node, name) = match step {
             Step::Skip { node, name } => (*node, Some(name)),
             Step::Read { index, node } => (*node, record.names.get(*index)),
@@ -184,7 +216,12 @@ impl Arena {
         skipped.map_err(|error| error.in_field(name.map_or("", |name| name)))
     }
 
-    fn skip_blocks(&self, keyed: bool, id: NodeId, body: &mut Cursor<'_>) -> Result<(), ReadError> {
+    fn skip_blocks<F: Failure>(
+        &self,
+        keyed: bool,
+        id: NodeId,
+        body: &mut Cursor<'_, F>,
+    ) -> Result<(), F> {
         body.enter()?;
         loop {
             let block = body.block()?;
@@ -210,11 +247,11 @@ impl Arena {
 }
 
 #[cold]
-fn no_branch(found: i64, branches: usize) -> ReadError {
+fn no_branch<F: Failure>(found: i64, branches: usize) -> F {
     ReadFault::Branch { found, branches }.into()
 }
 
 #[cold]
-pub(super) fn misfit(what: &str) -> ReadError {
+pub(super) fn misfit<F: Failure>(what: &str) -> F {
     ReadFault::Misfit { what: what.to_owned() }.into()
 }

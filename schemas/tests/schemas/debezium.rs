@@ -2,7 +2,7 @@
 use apache_avro::types::Value as Avro;
 use proptest::prelude::*;
 use readmill_schemas::debezium::{Block, OutboxEnvelope, Source, Value};
-use readmill_schemas::{Plan, ReadFault, WriterSchema};
+use readmill_schemas::{Plan, ReadFault, Wire, WriterSchema};
 use serde::Deserialize;
 
 use crate::{own, schema};
@@ -165,6 +165,7 @@ fn other_fields_are_read_by_the_writers_own_schema() {
         op: char,
         after: Option<Row>,
     }
+    impl Wire<'_> for Part {}
     let whole = Plan::between(&schema(POSTGRES), &schema(POSTGRES)).unwrap();
     let created_at = "2026-11-21T03:20:36.123456Z".to_owned();
     let after = Some(Row { created_at, amount: Some(vec![0x30, 0x39]) });

@@ -3,7 +3,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use readmill_schemas::debezium::OutboxEnvelope;
 use readmill_schemas::points::{LotUse, PointsUsed};
-use readmill_schemas::{ReadFault, Timestamp};
+use readmill_schemas::{ReadFault, Timestamp, Wire};
 use serde_json::Value;
 
 use crate::{between, debezium, own};
@@ -89,6 +89,7 @@ fn no_message_quotes_a_value() {
     struct Wrong {
         f: u8,
     }
+    impl Wire<'_> for Wrong {}
     let error = plan.read::<Wrong>(b"\x0csecret").unwrap_err();
     assert_eq!(error.to_string(), "f: a text where u8 is expected");
 }

@@ -24,14 +24,15 @@ const BOMBS: [&[u8]; 6] = [
 
 /// What someone does to a body.
 #[derive(Debug, Clone)]
-enum Blow {
+pub enum Blow {
     Change(Index, u8),
     Cut(Index),
     Bomb(Index, usize),
     Repeat(Index, u8),
 }
 
-fn blows() -> impl Strategy<Value = Vec<Blow>> {
+/// A few blows.
+pub fn blows() -> impl Strategy<Value = Vec<Blow>> {
     let blow = prop_oneof![
         4 => (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Blow::Change(at, byte)),
         1 => any::<Index>().prop_map(Blow::Cut),
@@ -41,7 +42,8 @@ fn blows() -> impl Strategy<Value = Vec<Blow>> {
     vec(blow, 1..5)
 }
 
-fn strike(body: &mut Vec<u8>, blows: &[Blow]) {
+/// Deals the blows.
+pub fn strike(body: &mut Vec<u8>, blows: &[Blow]) {
     for blow in blows {
         let place = |at: &Index| at.index(body.len() + 1);
         match blow {

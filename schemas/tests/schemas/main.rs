@@ -13,6 +13,7 @@ mod hostile_pairs;
 mod pairs;
 mod resolution;
 mod round_trip;
+mod straight;
 mod timestamps;
 
 use readmill_schemas::{Contract, Plan, PlanError, WriterSchema};

@@ -1,5 +1,5 @@
 //! Avro's resolution rules, as tables of a writer, a reader, bytes and what is read.
-use readmill_schemas::PlanError;
+use readmill_schemas::{PlanError, Wire, wire};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -67,6 +67,8 @@ fn bytes_resolve() {
     struct Borrowed<'a> {
         f: &'a [u8],
     }
+    wire!(Owned { f: "f" });
+    wire!(Borrowed<'de> { f: "f" });
     let (text, bytes) = (r#""string""#, r#""bytes""#);
     let fixed = |name: &str| format!(r#"{{"type":"fixed","name":"{name}","size":2}}"#);
     let (a, b) = (fixed("A"), fixed("B"));
@@ -130,6 +132,7 @@ fn fields_are_found_by_name_and_alias_and_default() {
         same: i64,
         list: Vec<i32>,
     }
+    impl<'de> Wire<'de> for Part<'de> {}
     let plan = between(&writer, &reader).unwrap();
     assert_eq!(plan.read(&body), Ok(Part { new: "hi", same: 5, list: vec![1, 2] }));
     let whole: Value = plan.read(&body).unwrap();
@@ -174,6 +177,7 @@ fn recursive_types_are_read_and_bounded() {
     struct List {
         next: Option<Box<List>>,
     }
+    impl Wire<'_> for List {}
     let two = List { next: Some(Box::new(List { next: None })) };
     assert_eq!(plan.read(&[2, 0]), Ok(two));
     let error = plan.read::<List>(&[2; 100_000]).unwrap_err();

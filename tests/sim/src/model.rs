@@ -8,7 +8,7 @@ use readmill_core::{Admit, Folded, Keys, Reaction, ReadModel, Standing};
 use readmill_schemas::row::{Columns, FromColumn};
 use readmill_schemas::semantic::Row;
 use readmill_schemas::{
-    Contract, Events, Images, Plan, ReadError, RowChange, RowError, RowOp, TableRow, encode,
+    Contract, Events, Images, Plan, ReadError, RowChange, RowError, RowOp, TableRow, Wire, encode,
 };
 use serde::{Deserialize, Serialize};
 
@@ -143,6 +143,8 @@ impl TableRow for Card {
         })
     }
 }
+
+impl Wire<'_> for Step {}
 
 impl Events for TrailEvent {
     const CONTRACTS: &'static [Contract] = &[STEP, CARD];

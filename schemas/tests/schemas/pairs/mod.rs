@@ -12,7 +12,7 @@ mod write;
 
 pub use draw::Draw;
 pub use model::resolve;
-pub use schema::{Side, Type};
+pub use schema::{Body, Definition, Field, Side, Type};
 pub use value::{Any, PROMISED, value};
 pub use write::write;
 

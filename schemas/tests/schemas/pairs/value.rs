@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use apache_avro::types::Value as Avro;
+use readmill_schemas::Wire;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Draw;
@@ -129,6 +130,8 @@ impl<'de> Deserialize<'de> for Any {
         deserializer.deserialize_any(AnyVisitor)
     }
 }
+
+impl Wire<'_> for Any {}
 
 const LONGS: [i64; 8] = [0, 1, -1, 63, -65, 4_294_967_297, i64::MAX, i64::MIN];
 const INTS: [i32; 8] = [0, 1, -1, 63, -65, 16_777_217, i32::MAX, i32::MIN];

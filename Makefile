@@ -10,9 +10,11 @@ DEMO_EVENTS ?= 300000
 DEMO_SEED ?= 7
 DEMO_ARGS ?=
 SECONDS ?= 30
+KILLS ?= 50
+SEEDS ?= 20000
 
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
-	bench-decode decode-coverage fuzz
+	bench-decode decode-coverage fuzz sim mutants kills
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -59,6 +61,16 @@ decode-coverage: ## Every type that Debezium writes, on golden records
 
 fuzz: ## Hostile bytes for SECONDS on each target
 	tools/fuzz $(SECONDS)
+
+sim: ## SEEDS whole lives of the engine under faults, in virtual time
+	tools/sim $(SEEDS)
+
+mutants: ## Take each guard of the engine down: the simulation must miss it
+	tools/mutants
+
+kills: ## KILLS kills and freezes of instances and services under load, and other faults
+	@tools/toolchain
+	@tools/kills $(KILLS)
 
 up: ## Start the real stack natively
 	compose/stack up

@@ -229,7 +229,8 @@ mod tests {
     fn whole() -> Json {
         json!({
             "text": "배달", "bytes": {"$hex": "00ff"}, "share": 1.5, "count": i64::MAX,
-            "kind": "Y", "parts": [{"f": {"$hex": "0102"}}], "more": {"a.b": {"f": {"$hex": "ff00"}}},
+            "kind": "Y", "parts": [{"f": {"$hex": "0102"}}],
+            "more": {"a.b": {"f": {"$hex": "ff00"}}},
         })
     }
 

@@ -1,10 +1,21 @@
-//! A service that falls silent: its partitions wait, health says so, nothing is lost or held.
+//! A service that falls silent: its partitions wait, health says so, nothing is lost or held. And
+//! what faults of every kind are made of, for the play of all of them.
+
+pub mod fault;
+pub mod fleet;
+pub mod load;
+pub mod stage;
+pub mod topics;
+pub mod truth;
+pub mod verdict;
 
 use std::time::Duration;
 
-use readmill_models::Deliveries;
+use readmill_connectors::redis::{Redis, RedisConfig};
+use readmill_models::{Deliveries, Points};
 use readmill_workload::{Knobs, Source, oracle};
 
+use self::stage::{Service, Stage};
 use crate::mill::{Mill, succeed, wait};
 use crate::paths::stack;
 use crate::proxy::Link;
@@ -45,4 +56,51 @@ async fn a_silent_store_pauses_its_partitions_and_health_names_them() {
     let (_, metrics) = mill.ask("/metrics").unwrap();
     assert!(metrics.contains("outcome=\"held\"} 0"), "nothing is held for a silent service");
     assert_eq!(mill.stop(), Some(0));
+}
+
+/// As a mirror, Redis may forget everything: the next record of a key brings its view back, even a
+/// repeat that changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_forgot_its_views_is_shown_them_again() {
+    let corner = Corner::new("forgot");
+    corner.make_topics().await;
+    let stage = Stage::up(corner.dir(), &[Service::Redis], "--appendonly no", &[]);
+    let configuration = corner.configuration().replace(&stack("REDIS_URL"), redis_of(&stage));
+    let points = configuration.split("[models.deliveries]").next().unwrap();
+    let mill = Mill::start(corner.dir(), points);
+    mill.wait_for("/readyz", LIMIT);
+    let knobs = Knobs { events: EVENTS, ..Knobs::default() };
+    let expected = oracle::fold::<Points>(Source::new(knobs).unwrap());
+    let shown = async || {
+        let mut config = RedisConfig::at(redis_of(&stage));
+        config.prefix = format!("{}:", corner.name);
+        let mirror = Redis::connect(&config).await.unwrap().mirror("points:available");
+        let mut right = 0;
+        for (key, member) in &expected.states {
+            let view = mirror.get(key).await.unwrap();
+            right += usize::from(view.get("available") == Some(&member.available.to_string()));
+        }
+        right
+    };
+    let (file, events) = (corner.configuration_file(), EVENTS.to_string());
+    let produce = ["produce", "--kafka", "-c", file.to_str().unwrap(), "--events", &events];
+    succeed(&produce);
+    let store = corner.mongo().await.documents("points", 1).await.unwrap();
+    let (living, digest) = (expected.states.len(), expected.digest().unwrap());
+    settled::<Points>(&store, living, digest, LIMIT).await;
+    wait_until_quiet(&[&mill], LIMIT);
+    assert_eq!(shown().await, living);
+    stage.kill(Service::Redis);
+    stage.revive(Service::Redis);
+    assert_eq!(shown().await, 0, "it was to forget");
+    succeed(&produce);
+    wait_until_quiet(&[&mill], LIMIT);
+    assert_eq!(shown().await, living);
+    let found = settled::<Points>(&store, living, digest, LIMIT).await;
+    assert_eq!((found.living, found.digest), (living, digest), "repeats changed a document");
+    assert_eq!(mill.stop(), Some(0));
+}
+
+fn redis_of(stage: &Stage) -> &str {
+    stage.address("REDIS_URL")
 }

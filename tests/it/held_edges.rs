@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use readmill_connectors::kafka::{KafkaConfig, KafkaLog};
-use readmill_engine::{Log, Pulse, Record};
+use readmill_connectors::kafka::{KafkaConfig, KafkaLog, Membership};
+use readmill_engine::{Log, Metrics, Record};
 use serde_json::Value as Json;
 use tokio::time::timeout;
 
@@ -47,8 +47,9 @@ async fn poisoned(name: &str) -> (Corner, Mill, String) {
 async fn read(corner: &Corner, topic: &str, wanted: usize) -> Vec<Record> {
     let brokers = stack("KAFKA_BROKERS");
     let config = KafkaConfig { brokers, ..KafkaConfig::default() };
-    let (group, topics) = (format!("{}.reader", corner.name), [topic.to_owned()]);
-    let join = move || KafkaLog::join(&config, &group, &topics, "reader", Pulse::default());
+    let (group, topics) = (format!("{}.reader", corner.name), vec![topic.to_owned()]);
+    let membership = Membership::new("reader", group, topics, Metrics::new().unwrap());
+    let join = move || KafkaLog::join(&config, membership);
     let mut log = tokio::task::spawn_blocking(join).await.unwrap().unwrap();
     let (records, mut arriving) = tokio::sync::mpsc::unbounded_channel();
     let mut found = Vec::new();

@@ -19,6 +19,7 @@ mod paths;
 mod proxy;
 mod real;
 mod registry;
+mod scaling;
 mod shop;
 mod stores;
 mod tables;

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -94,11 +94,22 @@ impl Mill {
         self.child.wait().unwrap();
     }
 
+    /// Sends a signal, such as `STOP`.
+    #[track_caller]
+    pub fn signal(&self, signal: &str) {
+        let (signal, pid) = (format!("-{signal}"), self.child.id().to_string());
+        assert!(Command::new("kill").args([&signal, &pid]).status().unwrap().success());
+    }
+
+    /// How it ended, if it did by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// SIGTERM, and the exit code.
     #[track_caller]
     pub fn stop(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         let until = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

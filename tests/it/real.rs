@@ -103,11 +103,16 @@ reactions_topic = "{name}.integrated"
     /// Makes the topics of the models: an instance does not start without its topics, and a
     /// connector makes each with its first record.
     pub async fn make_topics(&self) {
+        self.make_topics_of(8).await;
+    }
+
+    /// The same, with so many partitions each.
+    pub async fn make_topics_of(&self, partitions: i32) {
         let brokers = stack("KAFKA_BROKERS");
         let producer = Producer::new(&KafkaConfig { brokers, ..KafkaConfig::default() }).unwrap();
         let all = format!("{}, {}", self.topics("points"), self.topics("deliveries"));
         let topics: Vec<&str> = all.split(", ").map(|topic| topic.trim_matches('"')).collect();
-        producer.ensure_topics(&topics, 8).await.unwrap();
+        producer.ensure_topics(&topics, partitions).await.unwrap();
     }
 
     /// Writes the configuration for a one-off command.

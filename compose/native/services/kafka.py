@@ -1,6 +1,7 @@
 """The broker: one KRaft node that is its own controller."""
 
 import base64
+import os
 import subprocess
 import uuid
 
@@ -16,6 +17,13 @@ def java_packages():
     ]
 
 
+def links():
+    """Listeners behind proxies, for fault tests: READMILL_KAFKA_LINKS has pairs "port:proxy", and
+    who comes by such a proxy is told of no other way."""
+    pairs = os.environ.get("READMILL_KAFKA_LINKS", "").split()
+    return [(f"LINK{n}", *pair.split(":")) for n, pair in enumerate(pairs)]
+
+
 class Kafka(Service):
     name = "kafka"
     ports = ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT")
@@ -28,14 +36,20 @@ class Kafka(Service):
 
     def prepare(self, ports):
         broker, controller = ports["KAFKA_PORT"], ports["KAFKA_CONTROLLER_PORT"]
-        listeners = f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}"
+        own = [("PLAINTEXT", broker, broker), ("CONTROLLER", controller, controller)]
+        every = [*own, *links()]
+        at = [f"{name}://127.0.0.1:{port}" for name, port, _ in every]
+        said = [f"{name}://127.0.0.1:{port}" for name, _, port in every]
         self.properties = self.folder / "server.properties"
         self.properties.write_text(
             settings_plus(
                 "broker.properties",
                 {
-                    "listeners": listeners,
-                    "advertised.listeners": listeners,
+                    "listeners": ",".join(at),
+                    "advertised.listeners": ",".join(said),
+                    "listener.security.protocol.map": ",".join(
+                        f"{name}:PLAINTEXT" for name, _, _ in every
+                    ),
                     "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
                     "log.dirs": self.data,
                 },

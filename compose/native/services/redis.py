@@ -1,5 +1,7 @@
 """Redis from Debian, with an append-only file."""
 
+import os
+
 from .. import debian, places, wire
 from ..service import Service
 
@@ -28,6 +30,7 @@ class Redis(Service):
             "no",
             "--pidfile",
             "",
+            *os.environ.get("READMILL_REDIS_ARGS", "").split(),
         ]
 
     def healthy(self, ports):

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use readmill_core::{Partition, ResumeAt};
+use readmill_core::{Finished, Partition, ResumeAt};
 use readmill_engine::feed::{FeedLine, feed};
 use readmill_engine::{Fault, Feed, Log};
 use serde::Deserialize;
@@ -38,10 +38,20 @@ pub struct ArchiveConfig {
 /// Reads an archive.
 #[derive(Debug)]
 pub struct ArchiveLog {
-    waiting: VecDeque<(Partition, ResumeAt, Reading)>,
+    waiting: VecDeque<Waiting>,
     lines: Vec<Line>,
     positions: Positions,
     saved_at: Instant,
+}
+
+/// A partition that is not assigned yet.
+#[derive(Debug)]
+struct Waiting {
+    partition: Partition,
+    resume_at: ResumeAt,
+    /// What is finished beyond.
+    finished: Finished,
+    reading: Reading,
 }
 
 /// One assigned partition.
@@ -72,21 +82,22 @@ impl ArchiveLog {
             if config.topics.is_empty() || config.topics.iter().any(wanted) {
                 let dir = layout::partition_dir(&config.dir, &partition);
                 layout::refuse_strangers(&dir, entry)?;
-                let resume_at = positions.get(&partition);
+                let (resume_at, finished) = positions.get(&partition);
                 let reading = Reading::new(&config.dir, &partition, entry, resume_at);
-                waiting.push_back((partition, resume_at, reading));
+                waiting.push_back(Waiting { partition, resume_at, finished, reading });
             }
         }
         Ok(Self { waiting, lines: Vec::new(), positions, saved_at: Instant::now() })
     }
 
-    fn assign(&mut self, partition: Partition, resumed_at: ResumeAt, reading: Reading) -> Feed {
+    fn assign(&mut self, waiting: Waiting) -> Feed {
+        let Waiting { partition, resume_at: resumed_at, finished, reading } = waiting;
         let (line, feed) = feed(partition.clone(), QUEUED_BATCHES);
         let batches = line.batches.clone();
         let reader = tokio::task::spawn_blocking(move || reading.run(&batches));
         let reader = Some(reader);
         self.lines.push(Line { partition, resumed_at, line, reader, ended: None });
-        feed
+        feed.knowing(finished)
     }
 
     /// Looks after every partition once; true when all have come to their end.
@@ -94,8 +105,8 @@ impl ArchiveLog {
         let mut all_done = true;
         for line in &mut self.lines {
             line.look().await?;
-            if let Some(settled) = line.line.settled() {
-                self.positions.set(&line.partition, settled);
+            if let Some((settled, finished)) = line.line.progress() {
+                self.positions.set(&line.partition, settled, &finished);
             }
             all_done &= line.is_done();
             if line.is_done()
@@ -117,8 +128,8 @@ impl ArchiveLog {
 impl Log for ArchiveLog {
     /// Answers `None` when everything that was read is settled, and its positions are kept.
     async fn assigned(&mut self) -> Result<Option<Feed>, Fault> {
-        if let Some((partition, resume_at, reading)) = self.waiting.pop_front() {
-            return Ok(Some(self.assign(partition, resume_at, reading)));
+        if let Some(waiting) = self.waiting.pop_front() {
+            return Ok(Some(self.assign(waiting)));
         }
         while !self.look().await? {
             sleep(LOOK_EVERY).await;
@@ -138,8 +149,8 @@ impl Log for ArchiveLog {
             sleep(LOOK_EVERY).await;
         }
         for line in &self.lines {
-            if let Some(settled) = line.line.settled() {
-                self.positions.set(&line.partition, settled);
+            if let Some((settled, finished)) = line.line.progress() {
+                self.positions.set(&line.partition, settled, &finished);
             }
         }
         self.positions.save()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use readmill_core::{Partition, ResumeAt};
+use readmill_core::{Finished, Partition, ResumeAt};
 use readmill_engine::Fault;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,8 @@ use super::error;
 use super::writer::replace;
 
 const FILE: &str = "positions.json";
+/// At most so many bytes a partition tell what is finished beyond its position.
+const FINISHED_BYTES: usize = 16 << 10;
 const START_OVER: &str = "remove it to read from the beginning: what is folded is recognised and \
                           not folded twice; or use another state directory";
 
@@ -29,6 +31,9 @@ struct Stored {
     /// The archive's id: positions mean nothing in another archive.
     archive: String,
     resume_at: BTreeMap<String, BTreeMap<i32, i64>>,
+    /// What is finished beyond, where that is anything.
+    #[serde(default)]
+    finished: BTreeMap<String, BTreeMap<i32, String>>,
 }
 
 impl Positions {
@@ -40,9 +45,11 @@ impl Positions {
         fs::create_dir_all(state_dir).map_err(|error| error::io(state_dir, &error))?;
         let path = state_dir.join(FILE);
         let stored = match fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Stored { archive: archive.to_owned(), resume_at: BTreeMap::new() }
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Stored {
+                archive: archive.to_owned(),
+                resume_at: BTreeMap::new(),
+                finished: BTreeMap::new(),
+            },
             read => {
                 let text = read.map_err(|error| error::io(&path, &error))?;
                 serde_json::from_slice::<Stored>(&text).map_err(|error| {
@@ -57,18 +64,31 @@ impl Positions {
         Ok(Self { path, stored, changed: false })
     }
 
-    /// Where a partition is to be resumed.
-    pub fn get(&self, partition: &Partition) -> ResumeAt {
-        let topic = self.stored.resume_at.get(&*partition.topic);
-        let kept = topic.and_then(|topic| topic.get(&partition.index));
-        kept.map_or(ResumeAt::START, |value| ResumeAt::stored(*value))
+    /// Where a partition is to be resumed, and what is finished beyond.
+    pub fn get(&self, partition: &Partition) -> (ResumeAt, Finished) {
+        let (topic, index) = (&*partition.topic, &partition.index);
+        let kept = self.stored.resume_at.get(topic).and_then(|topic| topic.get(index));
+        let Some(resume_at) = kept.map(|value| ResumeAt::stored(*value)) else {
+            return (ResumeAt::START, Finished::default());
+        };
+        let text = self.stored.finished.get(topic).and_then(|topic| topic.get(index));
+        let finished = text.map(|text| Finished::from_text(text, resume_at));
+        (resume_at, finished.unwrap_or_default())
     }
 
-    /// Notes where a partition is to be resumed.
-    pub fn set(&mut self, partition: &Partition, resume_at: ResumeAt) {
-        let topic = self.stored.resume_at.entry(partition.topic.to_string()).or_default();
-        let before = topic.insert(partition.index, resume_at.value());
-        self.changed |= before != Some(resume_at.value());
+    /// Notes where a partition is to be resumed, and what is finished beyond.
+    pub fn set(&mut self, partition: &Partition, resume_at: ResumeAt, finished: &Finished) {
+        let topic = partition.topic.to_string();
+        let before = self.stored.resume_at.entry(topic.clone()).or_default();
+        self.changed |=
+            before.insert(partition.index, resume_at.value()) != Some(resume_at.value());
+        let text = finished.to_text(resume_at, FINISHED_BYTES);
+        let before = self.stored.finished.entry(topic).or_default();
+        self.changed |= if text.is_empty() {
+            before.remove(&partition.index).is_some()
+        } else {
+            before.insert(partition.index, text.clone()) != Some(text)
+        };
     }
 
     /// Keeps what has changed since the last time.

@@ -142,6 +142,29 @@ async fn stopping_early_keeps_what_is_settled() {
     assert_eq!(place.read().await.0.first(), Some(&record(&topic(0), 10)));
 }
 
+#[tokio::test]
+async fn what_is_finished_beyond_the_position_is_kept_too() {
+    let place = Place::new();
+    let mut log = ArchiveLog::open(&place.config).unwrap();
+    let mut feed = log.assigned().await.unwrap().unwrap();
+    feed.next(1).await.unwrap();
+    let open = (10..20).map(|offset| (Offset(offset), offset != 10));
+    feed.settle(ResumeAt::stored(10), Finished::beyond(open));
+    drop(feed);
+    log.stop().await.unwrap();
+    let mut log = ArchiveLog::open(&place.config).unwrap();
+    let mut feed = log.assigned().await.unwrap().unwrap();
+    let known = feed.take_known();
+    let covered = |offset: &i64| known.covers(Offset(*offset));
+    assert_eq!((0..100).filter(covered).collect::<Vec<i64>>(), (11..20).collect::<Vec<_>>());
+    // Read to its end, nothing is finished beyond any more.
+    drop(feed);
+    log.stop().await.unwrap();
+    place.read().await;
+    let positions = fs::read_to_string(place.config.state_dir.join("positions.json")).unwrap();
+    assert!(!positions.contains("rm1"), "{positions}");
+}
+
 /// Reads the second of three small files, whose bytes `spoil` has changed.
 fn read_spoilt(spoil: impl Fn(&[u8], &mut dyn FnMut(&[u8], usize))) -> usize {
     let dir = tempfile::tempdir().unwrap();

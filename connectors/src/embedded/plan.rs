@@ -85,10 +85,9 @@ impl Cell {
         Ok(Self { key: stored_key(key)?, guard, revision, value: Some(value.into()) })
     }
 
-    /// Takes away whatever is stored.
-    pub fn removal(key: &str) -> Result<Self, Fault> {
-        let (key, guard) = (stored_key(key)?, Guard::NotNewerThan(i64::MAX));
-        Ok(Self { key, guard, revision: 0, value: None })
+    /// Takes away what is stored, if the guard allows it.
+    pub fn removal(key: &str, guard: Guard) -> Result<Self, Fault> {
+        Ok(Self { key: stored_key(key)?, guard, revision: 0, value: None })
     }
 }
 

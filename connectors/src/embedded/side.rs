@@ -70,25 +70,48 @@ fn held_key(record: &HeldRecord) -> String {
 }
 
 impl Embedded {
-    /// Writes rows of held records, chunk by chunk.
-    async fn put_held(&self, records: &[HeldRecord], guard: Guard) -> Result<(), Fault> {
+    /// Writes cells of held records, chunk by chunk, and answers how many were written by model.
+    async fn put_held(
+        &self,
+        records: &[HeldRecord],
+        cell: impl Fn(&HeldRecord) -> Result<Cell, Fault>,
+    ) -> Result<BTreeMap<&'static str, u64>, Fault> {
         let space = self.space(plan::HELD)?;
+        let mut written = BTreeMap::new();
         for chunk in records.chunks(HELD_CHUNK_RECORDS) {
-            let cell = |record| Cell::new(&held_key(record), guard, ONCE, &Row::of(record));
-            space.put(chunk.iter().map(cell).collect::<Result<_, _>>()?).await?;
+            let cells = chunk.iter().map(&cell).collect::<Result<_, _>>()?;
+            let verdicts = space.put(cells).await?;
+            for (record, _) in chunk.iter().zip(verdicts).filter(|(_, done)| *done) {
+                *written.entry(record.model).or_default() += 1;
+            }
         }
-        Ok(())
+        Ok(written)
     }
 }
 
 #[async_trait]
 impl HeldStore for Embedded {
     async fn hold(&self, records: &[HeldRecord]) -> Result<(), Fault> {
-        self.put_held(records, Guard::Absent).await
+        let mut counts = self.held_counts().lock().await;
+        // A write that is given up halfway leaves nothing known: it is counted again.
+        let mut known = std::mem::take(&mut *counts);
+        let cell =
+            |held: &HeldRecord| Cell::new(&held_key(held), Guard::Absent, ONCE, &Row::of(held));
+        for (model, more) in self.put_held(records, cell).await? {
+            known.entry(model.to_owned()).and_modify(|count| *count += more);
+        }
+        *counts = known;
+        Ok(())
     }
 
     async fn count(&self, model: &str) -> Result<u64, Fault> {
-        count(&self.space(plan::HELD)?, &held_under(model, &Held::All)).await
+        let mut counts = self.held_counts().lock().await;
+        if let Some(count) = counts.get(model) {
+            return Ok(*count);
+        }
+        let count = count(&self.space(plan::HELD)?, &held_under(model, &Held::All)).await?;
+        counts.insert(model.to_owned(), count);
+        Ok(count)
     }
 
     async fn visit(
@@ -103,13 +126,21 @@ impl HeldStore for Embedded {
     }
 
     async fn replace(&self, records: &[HeldRecord]) -> Result<(), Fault> {
-        self.put_held(records, Guard::Revision(ONCE)).await
+        let held = Guard::Revision(ONCE);
+        let cell = |record: &HeldRecord| Cell::new(&held_key(record), held, ONCE, &Row::of(record));
+        self.put_held(records, cell).await.map(drop)
     }
 
     async fn release(&self, records: &[HeldRecord]) -> Result<(), Fault> {
-        let cells = records.iter().map(|record| Cell::removal(&held_key(record)));
-        let cells = cells.collect::<Result<_, _>>()?;
-        self.space(plan::HELD)?.put(cells).await.map(drop)
+        let mut counts = self.held_counts().lock().await;
+        let mut known = std::mem::take(&mut *counts);
+        let held = Guard::Revision(ONCE);
+        let cell = |record: &HeldRecord| Cell::removal(&held_key(record), held);
+        for (model, fewer) in self.put_held(records, cell).await? {
+            known.entry(model.to_owned()).and_modify(|count| *count -= fewer);
+        }
+        *counts = known;
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The embedded store's documents, and the directory that they are in.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use async_trait::async_trait;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use readmill_core::{Document, Key, ReadModel};
 use readmill_engine::{Fault, Put, Store, Write};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::spawn_blocking;
 
 use super::config::EmbeddedConfig;
@@ -30,7 +31,12 @@ struct Shared {
     writer: Writer,
     db: Database,
     directory: PathBuf,
+    held: HeldCounts,
 }
+
+/// How many records of each model are held, as far as they have been counted. No other process can
+/// change that, and whoever does so here locks it.
+pub(super) type HeldCounts = Mutex<HashMap<String, u64>>;
 
 /// The documents of one generation of a read model.
 #[derive(Debug, Clone)]
@@ -49,12 +55,17 @@ impl Embedded {
             .open()
             .map_err(|error| of_store(&directory, &error))?;
         let writer = Writer::start(db.clone(), &directory)?;
-        Ok(Self(Arc::new(Shared { writer, db, directory })))
+        let held = HeldCounts::default();
+        Ok(Self(Arc::new(Shared { writer, db, directory, held })))
     }
 
     /// The documents of one generation of a read model.
     pub fn documents(&self, model: &str, generation: u32) -> Result<EmbeddedStore, Fault> {
         Ok(EmbeddedStore(self.space(&plan::documents(model, generation))?))
+    }
+
+    pub(super) fn held_counts(&self) -> &HeldCounts {
+        &self.0.held
     }
 
     pub(super) fn space(&self, name: &str) -> Result<Space, Fault> {

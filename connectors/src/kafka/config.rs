@@ -13,7 +13,15 @@ pub struct KafkaConfig {
     pub brokers: String,
     /// Prefix of the consumer groups; a model's group is `<prefix>.<model>.g<generation>`.
     pub group_prefix: String,
-    /// A member that is silent for so long loses its partitions.
+    /// A name for this process that outlives it: started again within the session, it finds its
+    /// partitions as it left them, and nobody else is disturbed. Each process needs its own.
+    pub instance_id: Option<String>,
+    /// How the group shares partitions out: `classic`, or `consumer` (KIP-848, brokers from 4.0).
+    pub group_protocol: GroupProtocol,
+    /// What is done when records were lost before they were read: `stop`, or `earliest`.
+    pub on_lost_records: OnLostRecords,
+    /// A member that is silent for so long loses its partitions. With the protocol `consumer` the
+    /// brokers decide that.
     pub session_timeout_ms: u64,
     /// When partitions are taken away, work in hand has so long to finish before it is given up.
     pub drain_limit_ms: u64,
@@ -21,8 +29,37 @@ pub struct KafkaConfig {
     pub commit_interval_ms: u64,
     /// How long the start waits for a broker to answer, and for topics that are not there yet.
     pub connect_timeout_ms: u64,
+    /// How often the brokers are asked whether a topic has grown.
+    pub metadata_refresh_ms: u64,
+    /// When a topic has grown, all its producers know within this time; until then, each batch of a
+    /// new partition waits for what the older ones held before it.
+    pub growth_window_ms: u64,
     /// At most so much is fetched ahead of the workers.
     pub prefetch_kib: u64,
+    /// At most so much of a partition queues before its worker; then it is not fetched for a while.
+    pub queued_kib_per_partition: u64,
+}
+
+/// How a group shares partitions out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupProtocol {
+    /// By one of its members, as ever.
+    #[default]
+    Classic,
+    /// By the brokers.
+    Consumer,
+}
+
+/// What is done when records were lost before they were read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLostRecords {
+    /// The model stops and says what is missing.
+    #[default]
+    Stop,
+    /// It goes on with the earliest record that there is, and counts the gap.
+    Earliest,
 }
 
 impl Default for KafkaConfig {
@@ -30,11 +67,17 @@ impl Default for KafkaConfig {
         Self {
             brokers: "127.0.0.1:9092".to_owned(),
             group_prefix: "readmill".to_owned(),
+            instance_id: None,
+            group_protocol: GroupProtocol::default(),
+            on_lost_records: OnLostRecords::default(),
             session_timeout_ms: 10_000,
             drain_limit_ms: 5_000,
             commit_interval_ms: 500,
             connect_timeout_ms: 10_000,
+            metadata_refresh_ms: 60_000,
+            growth_window_ms: 600_000,
             prefetch_kib: 65_536,
+            queued_kib_per_partition: 4096,
         }
     }
 }
@@ -47,21 +90,31 @@ impl KafkaConfig {
         client
     }
 
-    /// A member of `group`. Offsets are committed by us alone, and only from the ledger.
+    /// A member of `group`. Offsets are committed by us alone, and only from the ledger; where no
+    /// offset fits, we decide, and not the client.
     pub fn consumer(&self, group: &str) -> ClientConfig {
         let mut client = self.client();
         let poll_limit_ms = (self.session_timeout_ms + self.drain_limit_ms).max(60_000) * 2;
+        if let Some(instance) = &self.instance_id {
+            client.set("group.instance.id", instance);
+        }
+        match self.group_protocol {
+            GroupProtocol::Classic => client
+                .set("partition.assignment.strategy", "cooperative-sticky")
+                .set("session.timeout.ms", self.session_timeout_ms.to_string())
+                .set("heartbeat.interval.ms", (self.session_timeout_ms / 3).max(1).to_string()),
+            // The client refuses the three settings above: the brokers decide.
+            GroupProtocol::Consumer => client.set("group.protocol", "consumer"),
+        };
         client
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest")
+            .set("auto.offset.reset", "error")
             .set("isolation.level", "read_committed")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", self.session_timeout_ms.to_string())
-            .set("heartbeat.interval.ms", (self.session_timeout_ms / 3).max(1).to_string())
             .set("max.poll.interval.ms", poll_limit_ms.to_string())
             .set("queued.max.messages.kbytes", self.prefetch_kib.to_string())
+            .set("topic.metadata.refresh.interval.ms", self.metadata_refresh_ms.to_string())
             .set("fetch.wait.max.ms", "50")
             .set("enable.partition.eof", "false");
         client
@@ -84,6 +137,16 @@ impl KafkaConfig {
     /// How long work in hand may take after its partition was taken away.
     pub const fn drain_limit(&self) -> Duration {
         Duration::from_millis(self.drain_limit_ms)
+    }
+
+    /// How long producers may not know of new partitions.
+    pub const fn growth_window(&self) -> Duration {
+        Duration::from_millis(self.growth_window_ms)
+    }
+
+    /// How many bytes may queue before a worker.
+    pub const fn queued_bytes_per_partition(&self) -> u64 {
+        self.queued_kib_per_partition * 1024
     }
 
     /// How long the start waits.

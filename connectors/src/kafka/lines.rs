@@ -1,32 +1,25 @@
-//! The assigned partitions of one consumer: their feeds, what does not fit, what is settled.
+//! The partitions of one consumer: what each still waits for, and what is settled of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use rdkafka::TopicPartitionList;
 use readmill_core::{Partition, ResumeAt};
-use readmill_engine::feed::{Feed, FeedLine, feed};
+use readmill_engine::feed::Feed;
 use readmill_engine::record::Record;
 
-/// So many batches may queue before a worker.
-const QUEUED_BATCHES: usize = 4;
-/// A batch is handed on at this size at the latest.
-pub const BATCH_RECORDS: usize = 1000;
+use super::line::{Assigned, Commit, Draining, Handed, Running, Track};
+
 const DRAIN_STEP: Duration = Duration::from_millis(2);
 
-/// All assigned partitions.
-#[derive(Debug, Default)]
-pub struct Lines {
-    lines: BTreeMap<Partition, Line>,
-}
-
+/// All partitions that are ours.
 #[derive(Debug)]
-struct Line {
-    feed: FeedLine,
-    /// Polled and not handed on yet.
-    pending: Vec<Record>,
-    paused: bool,
-    committed: Option<ResumeAt>,
+pub struct Lines {
+    track: Arc<Track>,
+    running: BTreeMap<Partition, Running>,
+    /// How far the partitions had come that this process had before.
+    left_at: BTreeMap<Partition, ResumeAt>,
 }
 
 /// What backpressure asks of the consumer.
@@ -39,98 +32,114 @@ pub struct Valves {
 }
 
 impl Lines {
-    /// Opens a line for a partition that was assigned.
-    pub fn open(&mut self, partition: Partition) -> Feed {
-        let (line, worker) = feed(partition.clone(), QUEUED_BATCHES);
-        let line = Line { feed: line, pending: Vec::new(), paused: false, committed: None };
-        self.lines.insert(partition, line);
+    /// No partitions yet.
+    pub const fn new(track: Arc<Track>) -> Self {
+        Self { track, running: BTreeMap::new(), left_at: BTreeMap::new() }
+    }
+
+    /// Begins with a partition that was assigned.
+    pub fn run(&mut self, assigned: Assigned) -> Feed {
+        let partition = assigned.partition.clone();
+        let (line, worker) = assigned.run(Arc::clone(&self.track));
+        if let Some(before) = self.running.insert(partition, line) {
+            before.abandon();
+        }
         worker
     }
 
-    /// Takes a polled record. One of a partition that is not ours (any more) is dropped: whoever
-    /// owns it reads it.
-    pub fn push(&mut self, record: Record) {
-        if let Some(line) = self.lines.get_mut(&record.position.partition) {
-            line.pending.push(record);
-        }
+    /// Takes a polled record; one of a partition that is not ours (any more) is dropped: whoever
+    /// owns it reads it. Answers whether a batch is complete.
+    pub fn push(&mut self, record: Record) -> bool {
+        let line = self.running.get_mut(&record.position.partition);
+        line.is_some_and(|line| line.push(record))
     }
 
-    /// Hands polled records on, as far as the workers have room, and says which partitions are to
-    /// be paused or fetched again.
-    pub fn hand_on(&mut self) -> Valves {
+    /// Hands polled records on, as far as the workers and the lanes have room, and says which
+    /// partitions are to be paused or fetched again.
+    pub fn hand_on(&mut self, now: Instant) -> Valves {
+        self.tell_lanes();
         let mut valves = Valves::default();
-        for (partition, line) in &mut self.lines {
-            let full = !line.hand_on();
-            if full && !line.paused && line.pending.len() >= BATCH_RECORDS {
-                line.paused = true;
-                valves.pause.push(partition.clone());
-            } else if !full && line.paused {
-                line.paused = false;
-                valves.resume.push(partition.clone());
+        for (partition, line) in &mut self.running {
+            let handed: Handed = line.hand_on(now);
+            match line.valve(handed) {
+                Some(true) => valves.pause.push(partition.clone()),
+                Some(false) => valves.resume.push(partition.clone()),
+                None => {}
             }
         }
         valves
     }
 
-    /// What has been settled since the last commit.
-    pub fn to_commit(&mut self) -> Option<TopicPartitionList> {
-        commit_list(self.lines.iter_mut())
+    /// Says in which lanes there is work, so that lesser ones give way.
+    fn tell_lanes(&self) {
+        let busy = self.running.values().filter(|line| line.is_busy());
+        self.track.lanes.note(self.track.model, &busy.filter_map(Running::lane).collect());
     }
 
-    /// Takes lines away: their workers finish the batch in hand, within `limit`. Answers with what
-    /// they settled. A worker that needs longer is left behind; compare-and-set makes it harmless.
-    pub fn close(&mut self, which: &[Partition], limit: Duration) -> Option<TopicPartitionList> {
-        let mut closing: Vec<(Partition, Line)> =
-            which.iter().filter_map(|partition| self.lines.remove_entry(partition)).collect();
-        closing.iter().for_each(|(_, line)| line.feed.close());
+    /// Whether something polled waits to be handed on.
+    pub fn is_pending(&self) -> bool {
+        self.running.values().any(Running::is_pending)
+    }
+
+    /// What has been settled since the last commit; shows what is queued, too.
+    pub fn unsaved(&mut self) -> Vec<Commit> {
+        self.running.values().for_each(Running::show);
+        self.running.values_mut().filter_map(Running::unsaved).collect()
+    }
+
+    /// Takes lines away while their partitions are ours: their workers finish what is in hand,
+    /// within `limit`. Answers with what they settled.
+    pub fn drain(&mut self, which: &[Partition], limit: Duration) -> Vec<Commit> {
+        let lines = self.take(which).into_iter().map(Running::drain);
+        let draining: Vec<Draining> = lines.collect();
         let until = Instant::now() + limit;
-        while closing.iter().any(|(_, line)| !line.feed.released()) && Instant::now() < until {
+        while !draining.iter().all(Draining::is_released) && Instant::now() < until {
             std::thread::sleep(DRAIN_STEP);
         }
-        for (partition, _) in closing.iter().filter(|(_, line)| !line.feed.released()) {
-            tracing::warn!(%partition, "work in hand took longer than drain_limit_ms: given up");
-        }
-        commit_list(closing.iter_mut().map(|(partition, line)| (&*partition, line)))
+        draining.into_iter().filter_map(Draining::release).collect()
     }
 
-    /// The partitions that are open.
-    pub fn partitions(&self) -> Vec<Partition> {
-        self.lines.keys().cloned().collect()
+    /// Lets go of partitions that were lost: nothing is waited for, nothing is committed.
+    pub fn abandon(&mut self, which: &[Partition]) {
+        self.take(which).into_iter().for_each(Running::abandon);
     }
-}
 
-impl Line {
-    /// Answers false when records are left that do not fit.
-    fn hand_on(&mut self) -> bool {
-        if self.pending.is_empty() {
-            return self.feed.batches.capacity() > 0;
-        }
-        match self.feed.batches.try_reserve() {
-            Ok(place) => {
-                place.send(std::mem::take(&mut self.pending));
-                true
+    fn take(&mut self, which: &[Partition]) -> Vec<Running> {
+        let mut taken = Vec::new();
+        for partition in which {
+            if let Some(line) = self.running.remove(partition) {
+                if let Some(settled) = line.settled() {
+                    self.left_at.insert(partition.clone(), settled);
+                }
+                taken.push(line);
             }
-            Err(_) => false,
         }
+        self.tell_lanes();
+        taken
     }
-}
 
-fn commit_list<'a>(
-    lines: impl Iterator<Item = (&'a Partition, &'a mut Line)>,
-) -> Option<TopicPartitionList> {
-    let mut list = TopicPartitionList::new();
-    for (partition, line) in lines {
-        let settled = line.feed.settled();
-        if settled.is_none() || settled == line.committed {
-            continue;
-        }
-        line.committed = settled;
-        let offset = KafkaOffset::Offset(settled.map_or(0, ResumeAt::value));
-        if let Err(error) = list.add_partition_offset(&partition.topic, partition.index, offset) {
-            tracing::error!(%partition, %error, "the settled offset cannot be committed");
-        }
+    /// The partitions that run.
+    pub fn partitions(&self) -> Vec<Partition> {
+        self.running.keys().cloned().collect()
     }
-    (list.count() > 0).then_some(list)
+
+    /// The partitions that wait since their topics have grown by them.
+    pub fn growing(&mut self) -> Vec<Partition> {
+        let lines = self.running.iter_mut();
+        let growing =
+            lines.filter_map(|(partition, line)| line.growing().map(|_| partition.clone()));
+        growing.collect()
+    }
+
+    /// The line of a partition.
+    pub fn get(&mut self, partition: &Partition) -> Option<&mut Running> {
+        self.running.get_mut(partition)
+    }
+
+    /// How far this process had come with a partition that it had before.
+    pub fn left_at(&self, partition: &Partition) -> Option<ResumeAt> {
+        self.left_at.get(partition).copied()
+    }
 }
 
 /// Partitions as librdkafka lists them.

@@ -1,14 +1,20 @@
 //! Kafka behind the ports: the log that is read, and the topics that are written.
 
+mod begin;
 pub mod config;
 mod dead_letters;
-pub mod lines;
+mod growth;
+mod line;
+mod lines;
 pub mod log;
+mod member;
+mod note;
 pub mod outlet;
+mod poller;
 pub mod producer;
 
-pub use config::KafkaConfig;
+pub use config::{GroupProtocol, KafkaConfig, OnLostRecords};
 pub use dead_letters::DeadLetters;
-pub use log::KafkaLog;
+pub use log::{KafkaLog, Membership};
 pub use outlet::KafkaOutlet;
 pub use producer::Producer;

@@ -12,13 +12,14 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use readmill_models::{ALL, Row};
+use readmill_schemas::Timestamp;
 
 use crate::config::{Here, fill_text, question};
 use crate::exit::{CODES, Exit, Failure};
 
 pub use held::{
-    HeldCommand, HeldDropArgs, HeldEditArgs, HeldExportArgs, HeldListArgs, HeldOne, HeldRetryArgs,
-    HeldShowArgs,
+    HeldCommand, HeldDropArgs, HeldEditArgs, HeldExportArgs, HeldListArgs, HeldOne, HeldPlace,
+    HeldRetryArgs, HeldShowArgs,
 };
 pub use workload::WorkloadArgs;
 
@@ -60,6 +61,8 @@ pub enum Command {
     /// Deal with the records that could not be folded.
     #[command(subcommand)]
     Held(HeldCommand),
+    /// List the events that came before what they need, and wait in their documents.
+    Waiting(WaitingArgs),
     /// Generate the changes of a made-up shop.
     Produce(ProduceArgs),
     /// Compare schemas with what the read models can read.
@@ -132,6 +135,24 @@ pub struct GetArgs {
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Print one JSON object with the model, the key and the revision around the state.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `waiting`
+#[derive(Debug, Clone, Args)]
+pub struct WaitingArgs {
+    /// Whose.
+    #[command(flatten)]
+    pub place: HeldPlace,
+    /// Only those committed before then: a time such as 2026-11-21T06:50:00Z, or an age such as 90s,
+    /// 10m, 2h or 7d.
+    #[arg(long, value_name = "WHEN", value_parser = held::since)]
+    pub before: Option<Timestamp>,
+    /// At most so many, the oldest first; 50 of them without it, or all with --json.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Print a JSON object a line.
     #[arg(long)]
     pub json: bool,
 }

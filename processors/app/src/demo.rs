@@ -1,5 +1,6 @@
 //! `demo`: the whole river on this machine alone, from a generated archive to served documents.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -141,6 +142,7 @@ fn configuration(dir: &Path) -> Config {
             stall_limit: STALL_LIMIT,
         },
         source: Source::Archive { dir: dir.join("archive") },
+        lanes: BTreeMap::new(),
         models: ALL.iter().map(|row| model(dir, *row)).collect(),
         unused: Vec::new(),
     }
@@ -154,6 +156,7 @@ pub fn model(dir: &Path, row: Row) -> Model {
     Model {
         row,
         topics: topics.collect(),
+        lane_of: BTreeMap::new(),
         subjects: SubjectStrategy::default(),
         store: Store::Embedded(Arc::clone(&embedded)),
         mirror: row.mirror.map(|_| Mirror::Embedded(Arc::clone(&embedded))),

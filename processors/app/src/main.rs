@@ -16,6 +16,7 @@ mod run;
 mod schemas;
 mod served;
 mod services;
+mod waiting;
 mod wiring;
 
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Models(_)
         | Command::Get(_)
         | Command::Held(_)
+        | Command::Waiting(_)
         | Command::Produce(_)
         | Command::Schemas(_) => LevelFilter::WARN,
     }
@@ -61,6 +63,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Get(args) => on_runtime(get::get(args)),
         Command::Held(command) => on_runtime(held::held(command)),
+        Command::Waiting(args) => on_runtime(waiting::waiting(args)),
         Command::Produce(args) => on_runtime(produce::produce(args)),
         Command::Schemas(SchemasCommand::Check(args)) => on_runtime(schemas::check(args)),
     }

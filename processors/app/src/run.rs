@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use readmill_core::Counts;
-use readmill_engine::{Fault, Metrics, Pulse};
+use readmill_engine::{Fault, Lanes, Metrics, Pulse};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -57,6 +57,7 @@ impl Mill {
             services: Arc::new(Services::default()),
             metrics: Metrics::new().context("the metrics cannot be registered")?,
             pulse: Pulse::default(),
+            lanes: Lanes::new(&config.lanes),
             stop: stopping.clone(),
         };
         let running = process.start().await?;
@@ -65,6 +66,7 @@ impl Mill {
         let served = Served {
             metrics: process.metrics.clone(),
             pulse: process.pulse.clone(),
+            lanes: process.lanes.clone(),
             models: models.clone(),
             stall_limit: config.instance.stall_limit,
             stopping,

@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use readmill_connectors::archive::{ArchiveConfig, ArchiveLog};
-use readmill_connectors::kafka::{KafkaConfig, KafkaLog};
+use readmill_connectors::kafka::{KafkaConfig, KafkaLog, Membership};
 use readmill_connectors::registry::Warmth;
 use readmill_core::{Counts, ReadModel};
-use readmill_engine::{Fault, Log, Metrics, Ports, Pulse, Store, Tally, Watch};
+use readmill_engine::{Fault, Lanes, Log, Metrics, Ports, Pulse, Store, Tally, Watch};
 use readmill_models::Visit;
 use readmill_schemas::Events as _;
 use tokio::sync::watch;
@@ -33,6 +33,8 @@ pub struct Process {
     pub metrics: Metrics,
     /// The pulse.
     pub pulse: Pulse,
+    /// The lanes.
+    pub lanes: Lanes,
     /// Turns true when the process is to stop.
     pub stop: watch::Receiver<bool>,
 }
@@ -81,7 +83,7 @@ impl Visit for Start {
 
 impl Start {
     async fn start<M: ReadModel>(self) -> Result<Running, Fault> {
-        let Process { config, services, metrics, pulse, stop } = &self.process;
+        let Process { config, services, metrics, pulse, stop, .. } = &self.process;
         let opening = Opening { config, model: &self.model, services };
         let held = opening.held(Bound::AsConfigured).await?;
         let ports = opening.ports::<M>(held, metrics.clone()).await?;
@@ -89,7 +91,7 @@ impl Start {
         let store = Arc::clone(&ports.store);
         let tally = Tally::new(M::NAME, metrics.clone());
         let watch = Watch { tally: tally.clone(), pulse: pulse.clone(), stop: stop.clone() };
-        let log = self.log(M::NAME).await?;
+        let log = self.log(M::NAME, &tally).await?;
         Ok(spawn(ports, store, log, self.model, watch))
     }
 
@@ -109,10 +111,10 @@ impl Start {
         Ok(())
     }
 
-    async fn log(&self, model: &'static str) -> Result<Box<dyn Log>, Fault> {
+    async fn log(&self, model: &'static str, tally: &Tally) -> Result<Box<dyn Log>, Fault> {
         match &self.process.config.source {
             config::Source::Kafka { kafka, .. } => {
-                Ok(Box::new(self.join(Arc::clone(kafka), model).await?))
+                Ok(Box::new(self.join(Arc::clone(kafka), model, tally).await?))
             }
             config::Source::Archive { dir } => {
                 let place = position_dir(&self.process.config.instance.state_dir, &self.model);
@@ -126,10 +128,24 @@ impl Start {
         }
     }
 
-    async fn join(&self, kafka: Arc<KafkaConfig>, model: &'static str) -> Result<KafkaLog, Fault> {
-        let group = format!("{}.{model}.g{}", kafka.group_prefix, self.model.generation);
-        let (topics, pulse) = (self.model.topics.clone(), self.process.pulse.clone());
-        let join = move || KafkaLog::join(&kafka, &group, &topics, model, pulse);
+    async fn join(
+        &self,
+        kafka: Arc<KafkaConfig>,
+        model: &'static str,
+        tally: &Tally,
+    ) -> Result<KafkaLog, Fault> {
+        let Process { lanes, metrics, pulse, .. } = &self.process;
+        let membership = Membership {
+            model,
+            group: format!("{}.{model}.g{}", kafka.group_prefix, self.model.generation),
+            topics: self.model.topics.clone(),
+            lane_of: self.model.lane_of.clone(),
+            lanes: lanes.clone(),
+            tally: tally.clone(),
+            metrics: metrics.clone(),
+            pulse: pulse.clone(),
+        };
+        let join = move || KafkaLog::join(&kafka, membership);
         // Joining asks for the topics first, and that blocks.
         tokio::task::spawn_blocking(join)
             .await

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::finished::Finished;
+use crate::guard::{Guard, stands};
 use crate::position::{Offset, ResumeAt};
 
 /// One partition's open records, in the order in which they were taken in.
@@ -64,6 +65,9 @@ impl Ledger {
             && let Some(entry) = self.open.get_mut(at)
         {
             entry.finished = true;
+        }
+        if !stands(Guard::Contiguity) {
+            self.resume_at = self.resume_at.max(ResumeAt::past(offset));
         }
         self.advance();
     }

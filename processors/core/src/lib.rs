@@ -5,6 +5,7 @@ pub mod digest;
 pub mod document;
 pub mod envelope;
 pub mod finished;
+pub mod guard;
 pub mod identity;
 pub mod ledger;
 pub mod marks;
@@ -15,6 +16,7 @@ pub mod stamp;
 
 pub use document::{Document, Incoming, Taken};
 pub use finished::Finished;
+pub use guard::{Guard, stands};
 pub use identity::{EventTag, Identity, SourcePosition};
 pub use ledger::{Entered, Ledger};
 pub use marks::{Marks, Verdict};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::guard::{Guard, stands};
 use crate::identity::Identity;
 use crate::marks::{Marks, Verdict};
 use crate::model::Reaction;
@@ -89,7 +90,16 @@ impl<E> Stamp<E> {
     /// Judges a change against what has been folded.
     pub fn judge(&self, identity: &Identity) -> Verdict {
         let marks = self.find(&identity.line).ok().and_then(|at| self.marks.get(at));
-        Marks::judge(marks.map(|(_, marks)| marks), identity.place)
+        match Marks::judge(marks.map(|(_, marks)| marks), identity.place) {
+            Verdict::Repeat if !stands(Guard::Stamp) => Verdict::Fold,
+            Verdict::Stale if !stands(Guard::Staleness) => Verdict::Fold,
+            Verdict::Early if !stands(Guard::Gap) => Verdict::Fold,
+            verdict @ (Verdict::Repeat
+            | Verdict::Stale
+            | Verdict::Early
+            | Verdict::Fold
+            | Verdict::FoldUndecided) => verdict,
+        }
     }
 
     /// Notes that a change has been taken in: one more revision.
@@ -112,13 +122,20 @@ impl<E> Stamp<E> {
     /// A partition's batches go through station 7 one after the other, and reading resumes behind
     /// settled records only: whoever folds a record has seen all before it sent.
     pub fn forget_sent(&mut self, partition: &Partition, offset: Offset) {
-        self.unsent
-            .retain(|output| output.from.partition != *partition || output.from.offset >= offset);
+        let sent = |from: &Position| from.partition == *partition && from.offset < offset;
+        self.unsent.retain(|output| stands(Guard::OutputMemory) && !sent(&output.from));
     }
 
     /// Whether a record of this key is held.
     pub const fn is_held(&self) -> bool {
         !self.held.is_empty()
+    }
+
+    /// Whether a record has joined the key's queue. One that is kept, and has not, is still its
+    /// worker's: it was held for a write that has not come about.
+    pub fn has_queued(&self, record: &Position) -> bool {
+        let mut last = self.held.iter();
+        last.any(|last| last.partition == record.partition && record.offset <= last.offset)
     }
 
     /// Notes that a record joins the key's queue: one more revision, so that whoever frees the key

@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 use crate::fault::Fault;
 use crate::ports::{Held, HeldRecord, HeldStore};
 
-/// So many processes may hold records of a model side by side and hardly pass the bound: each counts
-/// again after it has held its share of what was left.
+/// So many processes may hold records of a model side by side and hardly pass the bound: each
+/// counts again after it has held its share of what was left.
 const SHARES: u64 = 8;
 
 /// The held records of one model, with a bound.

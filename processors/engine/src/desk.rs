@@ -3,7 +3,10 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use readmill_core::{Document, Identity, Key, Offset, Outcome, Partition, Position, ReadModel};
+use readmill_core::{
+    Document, Guard, Identity, Key, Offset, Outcome, Partition, Position, ReadModel, Verdict,
+    stands,
+};
 use tokio::sync::watch;
 
 use crate::fault::Fault;
@@ -58,7 +61,7 @@ impl<'p, M: ReadModel> Desk<'p, M> {
         loop {
             // Loaded before the queue is read: what joins the queue later changes its revision.
             let document = self.document(key).await?;
-            let queue = self.queue(key).await?;
+            let queue = self.queued(key, &document).await?;
             if queue.is_empty() {
                 if self.free(key, document).await? {
                     return Ok(dealt);
@@ -102,7 +105,7 @@ impl<'p, M: ReadModel> Desk<'p, M> {
         self.release(held).await?;
         loop {
             let document = self.document(held.key.as_ref()).await?;
-            let behind = self.queue(held.key.as_ref()).await?;
+            let behind = self.queued(held.key.as_ref(), &document).await?;
             if !behind.is_empty() || self.free(held.key.as_ref(), document).await? {
                 return Ok(None);
             }
@@ -117,6 +120,28 @@ impl<'p, M: ReadModel> Desk<'p, M> {
         let which = key.map_or(Held::Keyless, |key| Held::Key(key.clone()));
         let held = patiently!(self.patience, self.ports.held.list(M::NAME, &which))?;
         Ok(queue::in_order(held))
+    }
+
+    /// Of the records of a key those that have joined its queue. Others are their workers' to fold
+    /// or to queue; those that were folded meanwhile are let go.
+    async fn queued(
+        &mut self,
+        key: Option<&Key>,
+        document: &Document<M>,
+    ) -> Result<Vec<HeldRecord>, Fault> {
+        let mut queued = Vec::new();
+        for held in self.queue(key).await? {
+            let Some(key) = key.filter(|_| !document.stamp.has_queued(held.position())) else {
+                queued.push(held);
+                continue;
+            };
+            let identity = self.identity(&held, key).await?;
+            let verdict = identity.map(|identity| document.stamp.judge(&identity));
+            if matches!(verdict, Some(Verdict::Repeat | Verdict::Stale)) {
+                self.release(&held).await?;
+            }
+        }
+        Ok(queued)
     }
 
     /// Stations 2 to 7 for one held record.
@@ -188,6 +213,9 @@ impl<'p, M: ReadModel> Desk<'p, M> {
 
     /// Frees a key whose queue is empty. Answers false if that may have changed.
     async fn free(&mut self, key: Option<&Key>, mut document: Document<M>) -> Result<bool, Fault> {
+        if !stands(Guard::HeldFree) {
+            document = self.document(key).await?;
+        }
         let expected = document.stamp.revision;
         document.free();
         let Some(key) = key.filter(|_| document.stamp.revision != expected) else {

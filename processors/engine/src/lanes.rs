@@ -3,7 +3,7 @@
 //! All logs of a process ask here before they hand records on, so that a flood in one model gives
 //! way to the urgent topics of another: they share the machine and the stores.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub const SLICE_RECORDS: usize = 250;
 /// The unit of a lane's least share: of a hundred of these, so many are its own.
 const TURN: Duration = Duration::from_millis(10);
+const MILLION: u64 = 1_000_000;
 /// What a rate may save up.
 const BURST: Duration = Duration::from_millis(100);
 
@@ -59,11 +60,11 @@ pub struct Lanes {
 struct Lane {
     rule: LaneRule,
     /// The models whose logs have work in it.
-    busy: BTreeMap<&'static str, bool>,
+    busy: BTreeSet<&'static str>,
     /// When it may pass although a more urgent lane has work.
     turn_at: Option<Instant>,
-    /// What the rate allows at `filled_at`, in records.
-    allowance: f64,
+    /// What the rate allows at `filled_at`, in millionths of a record.
+    allowance_millionths: u64,
     filled_at: Option<Instant>,
 }
 
@@ -112,18 +113,17 @@ impl Lanes {
         })
     }
 
-    /// Notes whether a model's log has anything in a lane that is not settled.
-    pub fn note(&self, name: &str, model: &'static str, busy: bool) {
+    /// Notes in which lanes a model's log has anything that is not settled.
+    pub fn note(&self, model: &'static str, busy: &BTreeSet<&str>) {
         self.with(|lanes| {
-            if let Some(lane) = lanes.get_mut(name) {
-                lane.busy.insert(model, busy);
+            for (name, lane) in lanes {
+                if busy.contains(name.as_str()) {
+                    lane.busy.insert(model);
+                } else {
+                    lane.busy.remove(model);
+                }
             }
         });
-    }
-
-    /// Notes that a model's log has nothing any more.
-    pub fn idle(&self, model: &'static str) {
-        self.with(|lanes| lanes.values_mut().for_each(|lane| drop(lane.busy.remove(model))));
     }
 
     /// How many of `wanted` records of a lane may be handed on now. A lane that nobody named is
@@ -155,11 +155,17 @@ fn gives_way(lanes: &BTreeMap<String, Lane>, rule: LaneRule) -> bool {
 
 impl Lane {
     const fn new(rule: LaneRule) -> Self {
-        Self { rule, busy: BTreeMap::new(), turn_at: None, allowance: 0.0, filled_at: None }
+        Self {
+            rule,
+            busy: BTreeSet::new(),
+            turn_at: None,
+            allowance_millionths: 0,
+            filled_at: None,
+        }
     }
 
     fn is_busy(&self) -> bool {
-        self.busy.values().any(|busy| *busy)
+        !self.busy.is_empty()
     }
 
     fn grant(&mut self, wanted: usize, gives_way: bool, now: Instant) -> usize {
@@ -172,9 +178,10 @@ impl Lane {
             granted = granted.min(SLICE_RECORDS);
         }
         if let Some(rate) = self.rule.rate_records_per_s {
-            self.fill(rate.get() as f64, now);
-            granted = granted.min(self.allowance as usize);
-            self.allowance -= granted as f64;
+            self.fill(rate.get(), now);
+            let whole = usize::try_from(self.allowance_millionths / MILLION).unwrap_or(usize::MAX);
+            granted = granted.min(whole);
+            self.allowance_millionths -= granted as u64 * MILLION;
         }
         if granted > 0 {
             self.turn_at = gives_way.then(|| now + self.rule.turn_interval());
@@ -182,10 +189,13 @@ impl Lane {
         granted
     }
 
-    fn fill(&mut self, rate: f64, now: Instant) {
-        let most = (rate * BURST.as_secs_f64()).max(1.0);
+    /// A rate of records a second is one of millionths of a record a microsecond.
+    fn fill(&mut self, rate: u64, now: Instant) {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let since = self.filled_at.map_or(BURST, |at| now.saturating_duration_since(at));
-        self.allowance = (self.allowance + rate * since.as_secs_f64()).min(most);
+        let earned = rate.saturating_mul(micros(since));
+        let most = rate.saturating_mul(micros(BURST)).max(MILLION);
+        self.allowance_millionths = self.allowance_millionths.saturating_add(earned).min(most);
         self.filled_at = Some(now);
     }
 }
@@ -199,6 +209,11 @@ mod tests {
     fn lanes(batch: LaneRule) -> Lanes {
         let online = LaneRule::default();
         Lanes::new(&BTreeMap::from([("online".to_owned(), online), ("batch".to_owned(), batch)]))
+    }
+
+    fn note(lanes: &Lanes, model: &'static str, busy: bool) {
+        let busy = busy.then_some("online").into_iter().collect();
+        lanes.note(model, &busy);
     }
 
     fn passed(lanes: &Lanes, lane: &str, begin: Instant, time: Duration) -> usize {
@@ -221,7 +236,7 @@ mod tests {
         ];
         for (busy, priority, least_share_percent, wanted) in table {
             let lanes = lanes(LaneRule { priority, least_share_percent, ..LaneRule::default() });
-            lanes.note("online", "m", busy);
+            note(&lanes, "m", busy);
             let found = passed(&lanes, "batch", Instant::now(), second);
             assert_eq!(found, wanted, "{busy} {priority} {least_share_percent}");
             assert_eq!(passed(&lanes, "online", Instant::now(), second), 100_000);
@@ -231,10 +246,10 @@ mod tests {
     #[test]
     fn a_lane_never_starves() {
         let lanes = lanes(LaneRule { priority: 1, ..LaneRule::default() });
-        lanes.note("online", "m", true);
+        note(&lanes, "m", true);
         assert_eq!(passed(&lanes, "batch", Instant::now(), Duration::from_secs(60)), 5_900);
-        lanes.note("online", "m", false);
-        lanes.note("online", "other", true);
+        note(&lanes, "m", false);
+        note(&lanes, "other", true);
         assert!(lanes.view().iter().any(|lane| lane.name == "batch" && lane.gives_way));
     }
 
@@ -251,7 +266,7 @@ mod tests {
     #[test]
     fn rules_change_at_run_time_and_unknown_lanes_are_free() {
         let lanes = lanes(LaneRule { priority: 1, ..LaneRule::default() });
-        lanes.note("online", "m", true);
+        note(&lanes, "m", true);
         let now = Instant::now();
         assert_eq!(lanes.grant("batch", 10, now), 0);
         assert!(lanes.change("batch", LaneRule::default()));

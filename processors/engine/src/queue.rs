@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use readmill_core::Partition;
+use readmill_core::{Guard, Partition, stands};
 
 use crate::ports::HeldRecord;
 
@@ -10,6 +10,9 @@ use crate::ports::HeldRecord;
 /// among partitions by time, as far as the times tell.
 pub fn in_order(mut held: Vec<HeldRecord>) -> Vec<HeldRecord> {
     held.sort_by(|one, other| one.record.position.cmp(&other.record.position));
+    if !stands(Guard::HeldQueueOrder) {
+        held.reverse();
+    }
     let mut lines: BTreeMap<Partition, VecDeque<HeldRecord>> = BTreeMap::new();
     let all = held.len();
     for record in held {

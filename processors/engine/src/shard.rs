@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 use readmill_core::document::Taken;
-use readmill_core::{Document, Key, Offset, Partition, Position, ReadModel};
+use readmill_core::{Document, Guard, Key, Offset, Partition, Position, ReadModel, stands};
 
 use crate::fault::{Fault, Remedy};
 use crate::metrics::Meter;
@@ -79,10 +79,17 @@ impl<M: ReadModel> Shard<M> {
         let mut works = lap.of(Station::Fold, self.load_and_fold(batch, queues).await)?;
         let mut ends = Vec::new();
         while !works.is_empty() {
-            self.hold(batch, &works).await?;
+            let held_first = stands(Guard::HeldFirst);
+            if held_first {
+                self.hold(batch, &works).await?;
+            }
             let unsure = self.write(batch, &works).await?;
+            if !held_first {
+                self.hold(batch, &works).await?;
+            }
             let (again, done) = self.look_up(batch, works, &unsure).await?;
             lap.of(Station::Write, self.tell(batch, &done).await)?;
+            self.take_back(batch, &done).await?;
             for work in done {
                 self.finish(batch, work, &mut ends);
             }
@@ -132,16 +139,10 @@ impl<M: ReadModel> Shard<M> {
         keep(&mut self.patience, batch.ports, &held).await
     }
 
-    /// Records that were to be held, and no longer are: their key was freed meanwhile.
-    async fn take_back(
-        &mut self,
-        batch: Batch<'_, M>,
-        held: &[HeldRecord],
-        now: &Work<M>,
-    ) -> Result<(), Fault> {
-        let still = held_records(batch, now);
-        let is_free = |held: &&HeldRecord| still.iter().all(|s| s.position() != held.position());
-        let free: Vec<HeldRecord> = held.iter().filter(is_free).cloned().collect();
+    /// Lets go what was held for a fold that came to nothing, and is not held now. Only once the
+    /// document says so for good: until then whoever holds the same record may still refer to it.
+    async fn take_back(&mut self, batch: Batch<'_, M>, done: &[Work<M>]) -> Result<(), Fault> {
+        let free: Vec<HeldRecord> = done.iter().flat_map(Work::held_in_vain).cloned().collect();
         if free.is_empty() {
             return Ok(());
         }
@@ -171,7 +172,9 @@ impl<M: ReadModel> Shard<M> {
         batch.ports.metrics.add(Meter::Written, &[M::NAME], done as u64);
         batch.ports.metrics.add(Meter::Conflicts, &[M::NAME], (puts.len() - done) as u64);
         let mut puts = puts.into_iter();
-        let unsure = |work: &Work<M>| work.changed() && puts.next() != Some(Put::Done);
+        let unsure = |work: &Work<M>| {
+            work.changed() && puts.next() != Some(Put::Done) && stands(Guard::Revision)
+        };
         Ok(works.iter().map(unsure).collect())
     }
 
@@ -196,9 +199,7 @@ impl<M: ReadModel> Shard<M> {
                 done.push(work);
             } else {
                 let held = held_records(batch, &work);
-                let work = Work::fold(work.key, stored, work.parts, batch.sent_below);
-                self.take_back(batch, &held, &work).await?;
-                again.push(work);
+                again.push(work.again(stored, held, batch.sent_below));
             }
         }
         Ok((again, done))
@@ -208,14 +209,22 @@ impl<M: ReadModel> Shard<M> {
     async fn tell(&mut self, batch: Batch<'_, M>, done: &[Work<M>]) -> Result<(), Fault> {
         let said: Vec<Said> = done.iter().flat_map(|work| unsent(work, batch)).collect();
         if !said.is_empty() {
-            patiently!(self.patience, batch.ports.outlet.send(&said))?;
+            let sending = async || {
+                let sent = batch.ports.outlet.send(&said).await;
+                sent.or_else(|fault| unless(Guard::OutputBeforeSettle, fault))
+            };
+            patiently!(self.patience, sending())?;
             batch.ports.metrics.add(Meter::Said, &[M::NAME], said.len() as u64);
         }
         let Some(mirror) = &batch.ports.mirror else {
             return Ok(());
         };
         let views: Vec<View> = done.iter().map(view).collect();
-        patiently!(self.patience, mirror.show(&views))
+        let showing = async || {
+            let shown = mirror.show(&views).await;
+            shown.or_else(|fault| unless(Guard::MirrorBeforeSettle, fault))
+        };
+        patiently!(self.patience, showing())
     }
 
     /// What is told is forgotten with the next write, not only when its record is settled.
@@ -231,6 +240,11 @@ impl<M: ReadModel> Shard<M> {
         }
         self.hot.put(work.key, work.document);
     }
+}
+
+/// A fault, as long as the guard stands that nothing is settled before it has passed.
+fn unless(guard: Guard, fault: Fault) -> Result<(), Fault> {
+    if stands(guard) { Err(fault) } else { Ok(()) }
 }
 
 /// Keeps held records, and says so: a person has to look at them.
@@ -271,11 +285,13 @@ fn held_records<M: ReadModel>(batch: Batch<'_, M>, work: &Work<M>) -> Vec<HeldRe
 
 /// Reactions owed to records of this partition; those of others are their own workers' to send.
 fn unsent<M: ReadModel>(work: &Work<M>, batch: Batch<'_, M>) -> Vec<Said> {
+    let is_new = |revision| revision > work.loaded;
     work.document
         .stamp
         .unsent
         .iter()
         .filter(|output| output.from.partition == *batch.partition)
+        .filter(|output| is_new(output.revision) || stands(Guard::OutputAgain))
         .map(|output| Said::named(M::NAME, &work.key, output))
         .collect()
 }

@@ -1,8 +1,9 @@
 //! Station 6: a document with its queue folded in memory, ready to be written once.
 
 use readmill_core::document::Taken;
-use readmill_core::{Document, Incoming, Key, Offset, Outcome, ReadModel};
+use readmill_core::{Document, Guard, Incoming, Key, Offset, Outcome, ReadModel, stands};
 
+use crate::ports::HeldRecord;
 use crate::route::{Part, Task};
 
 /// One document in work.
@@ -18,6 +19,8 @@ pub struct Work<M: ReadModel> {
     pub document: Document<M>,
     /// What became of each part.
     pub taken: Vec<Taken>,
+    /// What was held for folds of it that were refused.
+    held_before: Vec<HeldRecord>,
 }
 
 impl<M: ReadModel> Work<M> {
@@ -30,7 +33,26 @@ impl<M: ReadModel> Work<M> {
     ) -> Self {
         let loaded = document.stamp.revision;
         let taken = parts.iter().map(|part| take(&mut document, part, sent_below)).collect();
-        Self { key, parts, loaded, document, taken }
+        Self { key, parts, loaded, document, taken, held_before: Vec::new() }
+    }
+
+    /// Folds the same parts into what stands, after the write of a fold that `held` was refused.
+    #[must_use]
+    pub fn again(self, stands: Document<M>, held: Vec<HeldRecord>, sent_below: Offset) -> Self {
+        let mut held_before = self.held_before;
+        held_before.extend(held);
+        Self { held_before, ..Self::fold(self.key, stands, self.parts, sent_below) }
+    }
+
+    /// What was held for a fold that was refused, and is not held by this one.
+    pub fn held_in_vain(&self) -> impl Iterator<Item = &HeldRecord> {
+        let is_held = |held: &HeldRecord| {
+            let mut all = self.parts.iter().zip(&self.taken);
+            let held_now =
+                |taken: &Taken| taken.outcome == Outcome::Held && stands(Guard::HeldRelease);
+            all.any(|(part, taken)| part.from == *held.position() && held_now(taken))
+        };
+        self.held_before.iter().filter(move |held| !is_held(held))
     }
 
     /// Whether there is anything to write.

@@ -24,4 +24,4 @@ pub use relay::{Emission, Relay, Twist};
 pub use rng::Rng;
 pub use row::{SourceEvent, SourceRow, Subject, Table};
 pub use source::Source;
-pub use wire::{MissingSchema, Payloads, WrittenSchema, written_schemas};
+pub use wire::{MissingSchema, Payloads, Wire, WrittenSchema, written_schemas};

@@ -10,12 +10,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
-use crate::faults::Kind;
 use crate::model::Trails;
-use crate::scenario::{Act, Consumer};
+use crate::scenario::{Act, Consumer, Happening};
 use crate::world::book::SimBook;
 use crate::world::clock::SimClock;
-use crate::world::group::Protocol;
 use crate::world::held::SimHeld;
 use crate::world::member::MemberLog;
 use crate::world::mirror::SimMirror;
@@ -116,22 +114,16 @@ impl Cast {
         let slots: Vec<usize> = self.slots.keys().copied().collect();
         let Some(slot) = slots.get(act.slot % slots.len().max(1)).copied() else { return };
         let Some(who) = self.slots.get(&slot).map(|instance| instance.who) else { return };
-        let kind = match act.kind {
-            Kind::Eager => match self.world.look(|world| world.group.protocol()) {
-                Protocol::Eager => Kind::Eager,
-                Protocol::Cooperative => Kind::Cooperative,
-            },
-            kind => kind,
-        };
+        let kind = act.what.kind(self.world.look(|world| world.group.protocol()));
         self.world.note(who, || format!("FAULT {kind}"));
         self.world.look(|world| world.fates.note(kind));
-        match kind {
-            Kind::Crash => self.kill(who).await,
-            Kind::Zombie => self.freeze(who, self.consumer.session * 2),
-            Kind::Hiccup => self.freeze(who, self.consumer.session / 3),
-            Kind::Restart => self.stop(slot).await,
-            Kind::Join => self.start(slots.last().copied().unwrap_or(0) + 1),
-            _rebalance => self.world.look(|world| world.group.rebalance()),
+        match act.what {
+            Happening::Crash => self.kill(who).await,
+            Happening::Zombie => self.freeze(who, self.consumer.session * 2),
+            Happening::Hiccup => self.freeze(who, self.consumer.session / 3),
+            Happening::Restart => self.stop(slot),
+            Happening::Join => self.start(slots.last().copied().unwrap_or(0) + 1),
+            Happening::Rebalance => self.world.look(|world| world.group.rebalance()),
         }
     }
 
@@ -155,7 +147,7 @@ impl Cast {
     }
 
     /// Stops an instance as it should be stopped.
-    async fn stop(&mut self, slot: usize) {
+    fn stop(&self, slot: usize) {
         if let Some(instance) = self.slots.get(&slot) {
             instance.stop.send_replace(true);
         }

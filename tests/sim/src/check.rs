@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use readmill_core::{Counts, Document, Key, Marks, Partition, Position, Verdict};
+use readmill_core::{
+    Counts, Document, Finished, Key, Marks, Partition, Position, ResumeAt, Verdict,
+};
 
+use crate::faults::Kind;
 use crate::model::{Trail, TrailEvent, Trails};
 use crate::oracle::{self, Expected};
 use crate::relay::About;
@@ -148,14 +151,21 @@ fn overwritten(key: &Key, old: &Document<Trails>, new: &Document<Trails>) -> Opt
     lost(after).map(|what| Finding::Overwritten { key: key.clone(), what })
 }
 
-/// I4, at every commit: everything below the offset is in a document, held, or skipped by rule.
-pub fn commit(world: &World, partition: &Partition, from: i64, to: i64) {
+/// I4, at every commit: everything below the offset, and everything that is said to be finished
+/// beyond it, is in a document, held, or skipped by rule.
+pub fn commit(
+    world: &World,
+    partition: &Partition,
+    from: i64,
+    resume_at: ResumeAt,
+    finished: &Finished,
+) {
     let rows = &world.rows;
     let missing: Vec<(Position, String)> = world.look(|world| {
-        let below = world.topics.between(partition, from, to);
-        let nowhere = below.filter(|published| {
+        let nowhere = world.topics.between(partition, from, i64::MAX).filter(|published| {
             let position = &published.record.position;
-            !is_durable(world, rows, published.about, position)
+            let done = resume_at.covers(position.offset) || finished.covers(position.offset);
+            done && !is_durable(world, rows, published.about, position)
         });
         nowhere.map(|p| (p.record.position.clone(), format!("{:?}", p.about))).collect()
     });
@@ -271,7 +281,7 @@ fn mirrors(world: &World) {
     let wrong: Vec<Key> = world.look(|world| {
         let shown = |key: &Key, document: &Document<Trails>| {
             let fields = document.state.as_ref().map(<Trails as readmill_core::ReadModel>::mirror);
-            world.views.get(key).is_some_and(|view| view.fields == fields)
+            world.views.get(key).and_then(|view| view.fields.clone()) == fields
         };
         let wrong = world.documents.all().filter(|(key, document)| !shown(key, document));
         wrong.map(|(key, _)| key.clone()).collect()
@@ -279,24 +289,28 @@ fn mirrors(world: &World) {
     wrong.into_iter().for_each(|key| world.find(Finding::Mirror { key }));
 }
 
-/// I8, when all instances have ended.
-pub fn counts(world: &World, counts: &[(Who, Counts)], undisturbed: bool) {
+/// I8, when all instances have ended: outcomes add up; and where every record was consumed once,
+/// no more was applied than was committed.
+pub fn counts(world: &World, counts: &[(Who, Counts)]) {
     for (who, counts) in counts.iter().filter(|(_, counts)| !counts.add_up()) {
         world.find(Finding::NotConserved { who: *who, counts: format!("{counts:?}") });
     }
-    if undisturbed {
-        let applied = counts.iter().map(|(_, counts)| counts.applied).sum();
-        let parts = world.rows.len() as u64
-            + world.look(|world| {
-                let read = |published: &&crate::world::log::Published| {
-                    matches!(published.about, About::Snapshot(_))
-                };
-                world.topics.all().filter(read).count() as u64
-            });
-        if applied > parts {
-            world.find(Finding::AppliedTooOften { applied, parts });
-        }
+    let sum = |of: fn(&Counts) -> u64| counts.iter().map(|(_, counts)| of(counts)).sum::<u64>();
+    let (applied, consumed) = (sum(|counts| counts.applied), sum(|counts| counts.consumed));
+    let (published, snapshots) = world.look(|world| {
+        let read = world.topics.all().filter(|p| matches!(p.about, About::Snapshot(_))).count();
+        (world.topics.all().count() as u64, read as u64)
+    });
+    let parts = world.rows.len() as u64 + snapshots;
+    if consumed == published && !shared(world) && applied > parts {
+        world.find(Finding::AppliedTooOften { applied, parts });
     }
+}
+
+/// Whether two workers may have written the very same document, so that each counts it as its own.
+fn shared(world: &World) -> bool {
+    const SHARING: [Kind; 4] = [Kind::Zombie, Kind::Stall, Kind::DrainCutShort, Kind::Hiccup];
+    world.look(|world| SHARING.iter().any(|kind| world.fates.so_far().of(*kind) > 0))
 }
 
 /// I9: the partitions that are not settled to their end.

@@ -11,6 +11,8 @@ pub mod history;
 pub mod life;
 pub mod many;
 pub mod model;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod operator;
 pub mod oracle;
 pub mod relay;

@@ -25,6 +25,13 @@ enum Command {
     Run(Run),
     /// Live one life again, and print its history.
     Replay(Replay),
+    /// Take every guard down, one by one: each must be missed.
+    #[cfg(feature = "mutants")]
+    Mutants {
+        /// Within so many seeds.
+        #[arg(long, default_value_t = 3_000)]
+        seeds: u64,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +82,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => lives(&run),
         Command::Replay(replay) => again(replay),
+        #[cfg(feature = "mutants")]
+        Command::Mutants { seeds } => mutants(seeds),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -135,6 +144,24 @@ fn again(replay: Replay) -> std::io::Result<bool> {
     }
     println!("seed={} violations={}", replay.seed, report.findings.len());
     Ok(report.findings.is_empty())
+}
+
+#[cfg(feature = "mutants")]
+fn mutants(seeds: u64) -> std::io::Result<bool> {
+    let mut survived = 0;
+    for guard in readmill_core::Guard::ALL {
+        match readmill_sim::mutants::killer(*guard, seeds)? {
+            Some((seed, invariant)) => {
+                println!("{:<24} is missed by seed {seed}: {invariant}", guard.name());
+            }
+            None => {
+                survived += 1;
+                println!("{:<24} is not missed by {seeds} seeds", guard.name());
+            }
+        }
+    }
+    println!("mutants={} survived={survived}", readmill_core::Guard::ALL.len());
+    Ok(survived == 0)
 }
 
 /// Shrinks a life that went wrong, and prints it with the command that lives it again.

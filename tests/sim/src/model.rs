@@ -132,7 +132,7 @@ impl TableRow for Card {
     }
 
     fn key_of(image: &Row<'_>) -> Result<String, RowError> {
-        Ok(Columns::new(image, None).value("id", &[], String::of, None)?)
+        Columns::new(image, None).value("id", &[], String::of, None)
     }
 
     fn of(image: &Row<'_>, before: Option<&Row<'_>>) -> Result<Self, RowError> {

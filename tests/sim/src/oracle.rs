@@ -103,16 +103,14 @@ impl Expected {
     }
 
     fn release(&mut self) {
-        let ready =
-            |(_, event): &(usize, TrailEvent)| Trails::admit(self.standing(), event) == Admit::Fold;
-        while let Some(at) = self.waiting.iter().position(ready) {
+        while let Some(at) = self.waiting.iter().position(|(_, event)| self.admits(event)) {
             let (number, event) = self.waiting.remove(at);
             self.unfolded.remove(&number);
             self.fold(&event);
-            if self.waiting.is_empty() {
-                break;
-            }
-            return self.release();
         }
+    }
+
+    fn admits(&self, event: &TrailEvent) -> bool {
+        Trails::admit(self.standing(), event) == Admit::Fold
     }
 }

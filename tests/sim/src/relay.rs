@@ -7,7 +7,7 @@ use readmill_schemas::row::RowOp;
 use readmill_workload::Rng;
 
 use crate::faults::{Fates, Kind};
-use crate::source::{CARDS, Row, SURELY_REMEMBERED, What};
+use crate::source::{CARDS, Row, What};
 use crate::wire;
 
 /// A record on its way to a partition.
@@ -57,7 +57,7 @@ pub fn publications(seed: u64, rows: &[Row], pace: Pace, fates: &mut Fates) -> V
     }
     relay.swap(rows);
     relay.late(rows);
-    relay.replay(rows);
+    relay.replay();
     let mut out = relay.out;
     out.sort_by_key(|publication| publication.at_ms);
     out
@@ -122,11 +122,12 @@ impl Relay<'_> {
         }
     }
 
-    /// Rows with versions are overtaken by those behind them.
+    /// Rows with versions are overtaken by those behind them. Not those of a poisoned line: what
+    /// comes early and is refused when its time has come waits for good, instead of being held.
     fn swap(&mut self, rows: &[Row]) {
         for publication in &mut self.out {
             let About::Row(at) = publication.about else { continue };
-            let Some(row) = rows.get(at).filter(|row| row.version.is_some()) else { continue };
+            let Some(row) = rows.get(at).filter(|row| row.may_swap()) else { continue };
             if self.fates.strikes_at(Kind::Swap, row.number as u64) {
                 publication.at_ms += drawn(self.seed, row, 1, 8) * self.pace.row_ms;
             }
@@ -143,7 +144,7 @@ impl Relay<'_> {
             let span = end_ms.saturating_sub(publication.at_ms) + 500;
             let at_ms = publication.at_ms + 1 + drawn(self.seed, row, 0, span);
             let place = row.number as u64;
-            if repeats_are_known(row, rows) && self.fates.strikes_at(Kind::LateRepeat, place) {
+            if self.fates.strikes_at(Kind::LateRepeat, place) {
                 self.out.push(Publication { at_ms, ..publication.clone() });
             }
             if let What::Card { op, mark } = row.what
@@ -158,7 +159,7 @@ impl Relay<'_> {
     }
 
     /// A relay that lost its place publishes a stretch again.
-    fn replay(&mut self, rows: &[Row]) {
+    fn replay(&mut self) {
         self.out.sort_by_key(|publication| publication.at_ms);
         let mut copies = Vec::new();
         for (at, last) in self.out.iter().enumerate() {
@@ -169,11 +170,8 @@ impl Relay<'_> {
             let stretch = stretch.filter(|known| known.partition == last.partition);
             let mut stretch: Vec<&Publication> = stretch.take(6).collect();
             stretch.reverse();
-            let known = stretch.into_iter().filter(|known| match known.about {
-                About::Row(at) => rows.get(at).is_some_and(|row| repeats_are_known(row, rows)),
-                About::Snapshot(_) | About::Nothing | About::Junk => true,
-            });
-            copies.extend(known.map(|known| Publication { at_ms: last.at_ms, ..known.clone() }));
+            let again = |known: &Publication| Publication { at_ms: last.at_ms, ..known.clone() };
+            copies.extend(stretch.into_iter().map(again));
         }
         self.out.extend(copies);
     }
@@ -183,15 +181,6 @@ impl Relay<'_> {
 fn drawn(seed: u64, row: &Row, from: i64, to: u64) -> u64 {
     let to = i64::try_from(to).unwrap_or(i64::MAX);
     Rng::new(seed, 2_000_000 + row.number as u64).between(from, to).unsigned_abs()
-}
-
-/// Whether a row that comes again at any time can be told from a new one: by its version, by a
-/// position that compares, or since its document will remember it.
-fn repeats_are_known(row: &Row, rows: &[Row]) -> bool {
-    let line = rows.iter().filter(|other| {
-        other.topic == row.topic && other.aggregate == row.aggregate && other.place > row.place
-    });
-    row.version.is_some() || row.comparable || line.count() < SURELY_REMEMBERED
 }
 
 /// An aggregate's partition never changes.

@@ -28,6 +28,39 @@ pub struct Consumer {
     pub fetch_records: usize,
 }
 
+/// What can happen to an instance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Happening {
+    /// It dies.
+    #[default]
+    Crash,
+    /// The world stands still for it, for longer than its session lasts.
+    Zombie,
+    /// The world stands still for it, briefly.
+    Hiccup,
+    /// It is stopped and started again.
+    Restart,
+    /// Another one comes.
+    Join,
+    /// Partitions are dealt anew.
+    Rebalance,
+}
+
+impl Happening {
+    /// The fault that it is.
+    pub const fn kind(self, protocol: Protocol) -> Kind {
+        match (self, protocol) {
+            (Self::Crash, _) => Kind::Crash,
+            (Self::Zombie, _) => Kind::Zombie,
+            (Self::Hiccup, _) => Kind::Hiccup,
+            (Self::Restart, _) => Kind::Restart,
+            (Self::Join, _) => Kind::Join,
+            (Self::Rebalance, Protocol::Eager) => Kind::Eager,
+            (Self::Rebalance, Protocol::Cooperative) => Kind::Cooperative,
+        }
+    }
+}
+
 /// Something that happens to an instance at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Act {
@@ -36,7 +69,7 @@ pub struct Act {
     /// To which of the instances.
     pub slot: usize,
     /// What.
-    pub kind: Kind,
+    pub what: Happening,
 }
 
 /// What a person does with held records in the end.
@@ -90,6 +123,7 @@ impl Scenario {
         let healed_ms = published_ms.min(12_000) + rng.below(3_000);
         let instances = (1 + rng.index(3)).min(cut.instances.unwrap_or(usize::MAX)).max(1);
         let eager = rng.chance(400);
+        let protocol = if eager { Protocol::Eager } else { Protocol::Cooperative };
         let scenario = Self {
             partitions: relay::partitions(&rows, pace),
             rows: rows.into(),
@@ -97,8 +131,8 @@ impl Scenario {
             instances,
             limits: limits(&mut rng),
             consumer: consumer(&mut rng),
-            protocol: if eager { Protocol::Eager } else { Protocol::Cooperative },
-            acts: acts(&mut rng, healed_ms, cut),
+            protocol,
+            acts: acts(&mut rng, healed_ms, protocol, cut),
             healed_ms,
             operator: if rng.chance(500) { Operator::Retries } else { Operator::GivesUp },
             hasty: rng.chance(300),
@@ -128,25 +162,17 @@ fn consumer(rng: &mut Rng) -> Consumer {
     }
 }
 
-fn acts(rng: &mut Rng, healed_ms: u64, cut: &Cut) -> Vec<Act> {
-    const KINDS: [Kind; 8] = [
-        Kind::Crash,
-        Kind::Crash,
-        Kind::Zombie,
-        Kind::Hiccup,
-        Kind::Restart,
-        Kind::Join,
-        Kind::Eager,
-        Kind::Zombie,
-    ];
+fn acts(rng: &mut Rng, healed_ms: u64, protocol: Protocol, cut: &Cut) -> Vec<Act> {
+    use Happening::{Crash, Hiccup, Join, Rebalance, Restart, Zombie};
+    const ALL: [Happening; 8] = [Crash, Crash, Zombie, Hiccup, Restart, Join, Rebalance, Zombie];
     let act = |rng: &mut Rng| Act {
         at_ms: rng.below(healed_ms.max(1)),
         slot: rng.index(4),
-        kind: KINDS.get(rng.index(KINDS.len())).copied().unwrap_or(Kind::Crash),
+        what: rng.pick(&ALL),
     };
     let count = rng.below(7);
     let mut acts: Vec<Act> = (0..count).map(|_| act(rng)).collect();
     acts.sort_by_key(|act| act.at_ms);
     let kept = acts.into_iter().enumerate().filter(|(n, _)| !cut.acts.contains(n));
-    kept.map(|(_, act)| act).filter(|act| !cut.without.contains(&act.kind)).collect()
+    kept.map(|(_, act)| act).filter(|act| !cut.without.contains(&act.what.kind(protocol))).collect()
 }

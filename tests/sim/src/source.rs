@@ -14,8 +14,6 @@ use crate::model::{Deed, Need, Step};
 pub const OUTBOXES: [&str; 2] = ["shop.public.outbox_a", "shop.public.outbox_b"];
 /// The topic of the table of cards.
 pub const CARDS: &str = "shop.public.card";
-/// Rows of one line that lie further apart than this may be told apart by position only.
-pub const SURELY_REMEMBERED: usize = 28;
 
 /// A committed row.
 #[derive(Debug, Clone)]
@@ -32,10 +30,8 @@ pub struct Row {
     pub version: Option<i64>,
     /// Where it was committed.
     pub at: SourcePosition,
-    /// How many rows of its line come before it.
-    pub place: usize,
-    /// Whether every row of its line has a position that can be compared.
-    pub comparable: bool,
+    /// Whether a row of its line is poisoned.
+    pub poisoned: bool,
     /// What was committed.
     pub what: What,
 }
@@ -83,6 +79,20 @@ impl Row {
     /// The document, as the engine names it.
     pub fn document(&self) -> Key {
         Key(self.key.clone())
+    }
+
+    /// Whether its place is known however it comes, and nothing of its line is poisoned.
+    pub const fn may_swap(&self) -> bool {
+        self.version.is_some() && !self.poisoned
+    }
+
+    /// Whether it can never be folded.
+    fn is_poison(&self) -> bool {
+        match &self.what {
+            What::Step(step) => step.deed == Deed::Refuse.number(),
+            What::Poison => true,
+            What::Foreign | What::Card { .. } => false,
+        }
     }
 
     /// The line in which its order is kept.
@@ -135,6 +145,8 @@ struct Lane {
     topic: &'static str,
     aggregate: String,
     versioned: bool,
+    /// Longer than a stamp remembers.
+    deep: bool,
 }
 
 /// A row before it has its place.
@@ -143,6 +155,14 @@ struct Draft {
     key: String,
     lane: Lane,
     what: What,
+}
+
+impl Lane {
+    /// A connector that starts does not say what came before; a document that remembers all of its
+    /// line does not need to know.
+    const fn may_hide(&self) -> bool {
+        !self.deep
+    }
 }
 
 /// The rows of one life, in the order of their commits.
@@ -181,11 +201,11 @@ fn document(n: usize, rng: &mut Rng, fates: &mut Fates) -> Vec<Draft> {
         _ => Style::Foreign,
     };
     let outbox = OUTBOXES.get(rng.index(2)).copied().unwrap_or_default();
-    let own = |versioned| Lane { topic: outbox, aggregate: key.clone(), versioned };
+    let own = |versioned| Lane { topic: outbox, aggregate: key.clone(), versioned, deep: false };
     let few = 2 + rng.index(9);
     match style {
         Style::Single { versioned } => single(&key, &own(versioned), few, rng, fates),
-        Style::Deep => single(&key, &own(false), 34 + few, rng, fates),
+        Style::Deep => single(&key, &Lane { deep: true, ..own(false) }, 34 + few, rng, fates),
         Style::Lanes { ends } => lanes(&key, few, ends, rng),
         Style::Card => cards(&key, few, rng),
         Style::CardAndLane => {
@@ -243,6 +263,7 @@ fn lanes(key: &str, count: usize, ends: bool, rng: &mut Rng) -> Vec<Draft> {
             topic: OUTBOXES.get(rng.index(2)).copied().unwrap_or_default(),
             aggregate: if n == 0 { key.to_owned() } else { format!("{key}.{n}") },
             versioned: rng.chance(600),
+            deep: false,
         })
         .collect();
     let mut drafts = steps(key, &lanes, count * 2, rng);
@@ -294,7 +315,7 @@ fn step(key: &str, lane: &Lane, deed: Deed, needs: Vec<Need>) -> Step {
 
 /// A row's life: created, updated, deleted, created again.
 fn cards(key: &str, count: usize, rng: &mut Rng) -> Vec<Draft> {
-    let lane = Lane { topic: CARDS, aggregate: key.to_owned(), versioned: false };
+    let lane = Lane { topic: CARDS, aggregate: key.to_owned(), versioned: false, deep: false };
     let mut stands = false;
     let change = |mark| {
         let op = match (stands, rng.below(4)) {
@@ -331,7 +352,7 @@ impl Journal {
         }
         // A row that was written before the transaction ahead of it committed.
         let early = if draft.lane.topic != CARDS && rng.chance(120) { 90 } else { 0 };
-        let commit = self.committed.filter(|_| !self.hidden);
+        let commit = self.committed.filter(|_| !self.hidden || !draft.lane.may_hide());
         let row = Row {
             number: self.rows,
             topic: draft.lane.topic,
@@ -339,8 +360,7 @@ impl Journal {
             aggregate: draft.lane.aggregate,
             version: draft.lane.versioned.then_some(0),
             at: SourcePosition::Postgres { commit, lsn: self.lsn - early },
-            place: 0,
-            comparable: true,
+            poisoned: false,
             what: draft.what,
         };
         self.rows += 1;
@@ -350,23 +370,26 @@ impl Journal {
 
 /// Numbers what was not cut away: versions have no gaps, and nothing needs what never comes.
 fn number(rows: &mut [Row]) {
-    let mut lines: BTreeMap<(&'static str, String), (usize, bool)> = BTreeMap::new();
+    let mut places: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
+    let mut poisoned: BTreeSet<(&'static str, String)> = BTreeSet::new();
     let mut steps: BTreeMap<String, i64> = BTreeMap::new();
     for row in rows.iter_mut() {
-        let (place, comparable) = lines.entry(row.line()).or_insert((0, true));
-        row.place = *place;
+        let place = places.entry(row.line()).or_default();
         *place += 1;
-        *comparable &= !matches!(row.at, SourcePosition::Postgres { commit: None, .. });
+        let nth = i64::try_from(*place).unwrap_or(i64::MAX);
         if let Some(version) = &mut row.version {
-            *version = i64::try_from(row.place).unwrap_or(0) + 1;
+            *version = nth;
         }
         if let What::Step(step) = &mut row.what {
-            step.n = i64::try_from(row.place).unwrap_or(0) + 1;
+            step.n = nth;
             *steps.entry(step.lane.clone()).or_default() += 1;
+        }
+        if row.is_poison() {
+            poisoned.insert(row.line());
         }
     }
     for row in rows {
-        row.comparable = lines.get(&row.line()).is_some_and(|(_, comparable)| *comparable);
+        row.poisoned = poisoned.contains(&row.line());
         if let What::Step(step) = &mut row.what {
             for need in &mut step.needs {
                 need.count = need.count.min(steps.get(&need.lane).copied().unwrap_or(0));

@@ -126,7 +126,7 @@ pub struct HeldEditArgs {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// The id of another schema to write it with.
-    #[arg(long, value_name = "ID", requires = "json")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["value", "header", "undo"])]
     pub schema: Option<u32>,
     /// The name of a header to be set, or to be added, to the bytes of a file.
     #[arg(long, value_name = "NAME=FILE", value_parser = header)]
@@ -204,7 +204,7 @@ fn header(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 /// A time, or an age that is subtracted from now.
-fn since(text: &str) -> Result<Timestamp, String> {
+pub fn since(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = Timestamp::parse(text) {
         return Ok(at);
     }

@@ -1,5 +1,6 @@
 //! The configuration: parsed once, every mistake named with its line, into types that are valid.
 
+mod lanes;
 mod mistake;
 mod models;
 mod nearest;
@@ -11,6 +12,7 @@ mod stanza;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
 use readmill_connectors::redis::RedisConfig;
 use readmill_connectors::registry::{RegistryConfig, SubjectStrategy};
-use readmill_engine::Limits;
+use readmill_engine::{LaneRule, Limits};
 use readmill_models::Row;
 use toml_edit::{Document, Table};
 
@@ -37,8 +39,8 @@ use stanza::{Reading, position, start};
 pub const EXAMPLE: &str = include_str!("../../example.toml");
 
 /// The stanzas that a configuration may have.
-const STANZAS: [&str; 8] =
-    ["instance", "source", "kafka", "registry", "mongo", "redis", "embedded", "models"];
+const STANZAS: [&str; 9] =
+    ["instance", "source", "kafka", "registry", "mongo", "redis", "embedded", "lanes", "models"];
 
 /// A configuration without mistakes.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub instance: Instance,
     /// Where records come from.
     pub source: Source,
+    /// The lanes that topics may be in, by name.
+    pub lanes: BTreeMap<String, LaneRule>,
     /// The read models, by name; never none.
     pub models: Vec<Model>,
     /// Stanzas that nothing uses.
@@ -88,6 +92,8 @@ pub struct Model {
     pub row: Row,
     /// The topics that it is folded from; never none, each once.
     pub topics: Vec<String>,
+    /// The lane of each topic that has one.
+    pub lane_of: BTreeMap<String, String>,
     /// How the subjects of their values are named.
     pub subjects: SubjectStrategy,
     /// Where its documents are kept.
@@ -222,9 +228,10 @@ fn assemble(reading: &mut Reading<'_>, root: &Table) -> Option<Config> {
     let instance = services::instance(reading, root);
     let services = Services::read(reading, root);
     let source = services::source(reading, root, &services);
-    let models = models::read(reading, root, &services, source.kind());
+    let lanes = lanes::read(reading, root);
+    let models = models::read(reading, root, &services, source.kind(), &lanes);
     let unused = services.unused(source.kind(), &models);
-    Some(Config { instance: instance?, source: source.get()?, models, unused })
+    Some(Config { instance: instance?, source: source.get()?, lanes, models, unused })
 }
 
 fn refuse_strangers(reading: &mut Reading<'_>, root: &Table) {

@@ -1,10 +1,10 @@
 //! The stanzas of the read models: what each is folded from and where it goes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use readmill_connectors::registry::SubjectStrategy;
 use readmill_core::ReadModel;
-use readmill_engine::Limits;
+use readmill_engine::{LaneRule, Limits};
 use readmill_models::{ALL, Row, Visit, visit};
 use toml_edit::Table;
 
@@ -20,6 +20,7 @@ pub fn read(
     root: &Table,
     services: &Services,
     source: Option<SourceKind>,
+    lanes: &BTreeMap<String, LaneRule>,
 ) -> Vec<Model> {
     let names: Vec<&str> = ALL.iter().map(|row| row.name).collect();
     if !root.contains_key("models") {
@@ -45,7 +46,8 @@ pub fn read(
         }
         let raw = reading.read::<ModelStanza>(&mut stanza);
         if let (Some(row), Some(raw)) = (row, raw) {
-            let mut checking = Checking { reading, services, source, stanza: &stanza, row: *row };
+            let mut checking =
+                Checking { reading, services, source, lanes, stanza: &stanza, row: *row };
             models.extend(checking.model(raw));
         }
     }
@@ -57,6 +59,7 @@ struct Checking<'r, 'a> {
     reading: &'r mut Reading<'a>,
     services: &'r Services,
     source: Option<SourceKind>,
+    lanes: &'r BTreeMap<String, LaneRule>,
     stanza: &'r Stanza,
     row: Row,
 }
@@ -64,6 +67,7 @@ struct Checking<'r, 'a> {
 impl Checking<'_, '_> {
     fn model(&mut self, raw: ModelStanza) -> Option<Model> {
         self.topics(&raw);
+        self.lanes(&raw);
         let limits = Limits {
             batch_records: raw.batch_records,
             shards_per_partition: raw.shards_per_partition,
@@ -78,9 +82,21 @@ impl Checking<'_, '_> {
         let mirror = self.mirror(raw.mirror);
         let reactions = self.reactions(&raw);
         let held = self.holding(&raw);
-        let ModelStanza { topics, generation, subject_strategy: subjects, .. } = raw;
+        let ModelStanza { topics, lanes: lane_of, generation, subject_strategy: subjects, .. } =
+            raw;
         let (row, store, reactions) = (self.row, store?, reactions?);
-        Some(Model { row, topics, subjects, store, mirror, generation, reactions, held, limits })
+        Some(Model {
+            row,
+            topics,
+            lane_of,
+            subjects,
+            store,
+            mirror,
+            generation,
+            reactions,
+            held,
+            limits,
+        })
     }
 
     fn topics(&mut self, raw: &ModelStanza) {
@@ -95,6 +111,23 @@ impl Checking<'_, '_> {
             if !seen.insert(topic) {
                 self.blame("topics", format!("\"{topic}\" is named twice"));
             }
+        }
+    }
+
+    fn lanes(&mut self, raw: &ModelStanza) {
+        for (topic, lane) in &raw.lanes {
+            if !raw.topics.contains(topic) {
+                let topics: Vec<&str> = raw.topics.iter().map(String::as_str).collect();
+                let what =
+                    format!("\"{topic}\" is none of its topics; {}", question(topic, &topics));
+                self.blame("lanes", what);
+            }
+            if !self.lanes.contains_key(lane) {
+                self.blame("lanes", format!("there is no [lanes.{lane}]"));
+            }
+        }
+        if !raw.lanes.is_empty() && self.source == Some(SourceKind::Archive) {
+            self.blame("lanes", "are only for a source of kind \"kafka\"");
         }
     }
 

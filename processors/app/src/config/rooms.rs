@@ -2,6 +2,7 @@
 //!
 //! The rooms of services and stores are in `readmill_connectors`, one `config` each.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use readmill_connectors::registry::SubjectStrategy;
@@ -56,6 +57,8 @@ pub enum SourceKind {
 pub struct ModelStanza {
     /// The topics that it is folded from.
     pub topics: Vec<String>,
+    /// The lane of each topic that is in one, as `{ "<topic>" = "<lane>" }`.
+    pub lanes: BTreeMap<String, String>,
     /// Where its documents are kept: `mongo`, `redis` or `embedded`.
     pub store: Option<StoreKind>,
     /// Where its small view for readers in a hurry is kept: `redis` or `embedded`. Without it
@@ -94,6 +97,7 @@ impl Default for ModelStanza {
         let limits = Limits::default();
         Self {
             topics: Vec::new(),
+            lanes: BTreeMap::new(),
             store: None,
             mirror: None,
             generation: 1,

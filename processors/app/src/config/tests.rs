@@ -128,10 +128,10 @@ colour = 1
             "f.toml:22: models.deliveries.reactions_topic: is missing: deliveries tells others \
              what it did",
             "f.toml:23: models.deliveries.topics: is empty: the model would be folded from nothing",
-            "f.toml:24: models.deliveries.colour: there is no such setting; known: topics, store, \
+            "f.toml:24: models.deliveries.colour: there is no such setting; known: topics, lanes, store, \
              mirror, generation, reactions_topic, subject_strategy, reactions_subject_strategy, \
              held_limit_records, held_topic, batch_records, shards_per_partition, \
-             cached_documents_per_partition",
+             cached_documents_per_partition, open_records_per_partition, open_bytes_per_partition",
         ],
     );
 }
@@ -164,7 +164,7 @@ fn what_belongs_together_is_checked_together() {
             "f.toml: source: is missing: say kind = \"kafka\", or kind = \"archive\" and \
          archive_dir",
             "f.toml: models: there are none: name one, such as [models.points], \
-         [models.deliveries]",
+         [models.deliveries], [models.coupons]",
         ],
     );
 }
@@ -243,6 +243,35 @@ fn subjects_are_named_by_a_strategy() {
         &["f.toml:11: models.points.reactions_subject_strategy: is of no use without a \
            reactions_topic"],
     );
+}
+
+#[test]
+fn what_is_held_has_a_bound_and_a_topic_of_its_own() {
+    let text = |source: &str, lines: &str| {
+        format!(
+            "[source]\n{source}\n[kafka]\n[registry]\nurls = [\"http://r\"]\n[embedded]\n\
+             directory = \"d\"\n[models.deliveries]\ntopics = [\"a\"]\nstore = \"embedded\"\n\
+             reactions_topic = \"r\"\n{lines}"
+        )
+    };
+    let kafka = "kind = \"kafka\"";
+    let archive = "kind = \"archive\"\narchive_dir = \"d\"";
+    let holding = |lines: &str| parse(&text(kafka, lines)).unwrap().models[0].held.clone();
+    assert_eq!(holding("").limit_records, 100_000);
+    assert!(holding("").topic.is_none());
+    let held = holding("held_limit_records = 7\nheld_topic = \"dead\"");
+    assert_eq!((held.limit_records, held.topic.unwrap().topic.as_str()), (7, "dead"));
+    let table = [
+        (kafka, "held_limit_records = 0", "a limit of 0 would stop everything; at least 1"),
+        (kafka, "held_topic = \"b c\"", "\"b c\" cannot be the name of a topic"),
+        (kafka, "held_topic = \"a\"", "the model would read its own held records"),
+        (kafka, "held_topic = \"r\"", "is the reactions_topic: their readers could not tell them"),
+        (archive, "held_topic = \"dead\"", "is only for a source of kind \"kafka\""),
+    ];
+    for (source, lines, wanted) in table {
+        let told = parse(&text(source, lines)).unwrap_err();
+        assert!(told.len() == 1 && told[0].ends_with(wanted), "{lines}: {told:?}");
+    }
 }
 
 #[test]

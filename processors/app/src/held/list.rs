@@ -183,9 +183,9 @@ mod tests {
             [line(1_000, "a", "rare"), line(2_000, "a", "often"), line(3_000, "b", "often")];
         let rows = table(&by_reason(&lines));
         let wanted = [
-            "RECORDS  KEYS  OLDEST                REASON",
-            "2        2     1970-01-01T00:00:02Z  often",
-            "1        1     1970-01-01T00:00:01Z  rare",
+            "RECORDS  KEYS  OLDEST                    REASON",
+            "2        2     1970-01-01T00:00:02.000Z  often",
+            "1        1     1970-01-01T00:00:01.000Z  rare",
         ];
         assert_eq!(rows, wanted);
     }

@@ -64,26 +64,28 @@ impl Case {
     async fn deal<M: ReadModel>(&self) -> Result<Exit> {
         let services = Services::default();
         let opening = Opening { config: &self.config, model: &self.model, services: &services };
-        let store = opening.held(Bound::Lifted);
+        // To look needs neither the brokers nor the documents.
+        let store = services.held(&self.model.store).await?;
         match &self.command {
-            HeldCommand::List(args) => list::list(&*store.await?, M::NAME, args).await,
-            HeldCommand::Export(args) => export::export(&*store.await?, M::NAME, args).await,
+            HeldCommand::List(args) => list::list(&*store, M::NAME, args).await,
+            HeldCommand::Export(args) => export::export(&*store, M::NAME, args).await,
             HeldCommand::Show(args) => {
-                let found = one(&*store.await?, M::NAME, &args.one).await?;
+                let found = one(&*store, M::NAME, &args.one).await?;
                 show::show(&*opening.schemas().await?, &found, args).await
             }
             HeldCommand::Edit(args) => {
-                let store = store.await?;
                 let found = one(&*store, M::NAME, &args.one).await?;
                 let schemas = async || opening.schemas().await;
                 edit::edit(&*store, schemas, found, args).await
             }
             HeldCommand::Retry(args) => {
-                let ports: Ports<M> = opening.ports(store.await?, metrics()?).await?;
+                let ports: Ports<M> =
+                    opening.ports(opening.held(Bound::Lifted).await?, metrics()?).await?;
                 retry::retry(&ports, args).await
             }
             HeldCommand::Drop(args) => {
-                let ports: Ports<M> = opening.ports(store.await?, metrics()?).await?;
+                let ports: Ports<M> =
+                    opening.ports(opening.held(Bound::Lifted).await?, metrics()?).await?;
                 drop::drop(&ports, args).await
             }
         }

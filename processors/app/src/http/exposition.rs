@@ -140,8 +140,9 @@ mod tests {
     #[test]
     fn what_was_counted_is_read_back() {
         let metrics = Metrics::new().unwrap();
-        metrics.add(Meter::Consumed, &["points"], 7);
-        metrics.add(Meter::Consumed, &["deliveries"], 5);
+        metrics.add(Meter::Consumed, &["points", "a", "0"], 3);
+        metrics.add(Meter::Consumed, &["points", "a", "1"], 4);
+        metrics.add(Meter::Consumed, &["deliveries", "a", "0"], 5);
         metrics.set(Meter::ResumeAt, &["points", "a\"{b}\\", "3"], 42);
         let text = metrics.render().unwrap();
         let read = Exposition::read(&text);

@@ -4,6 +4,7 @@ mod answer;
 mod documents;
 mod exposition;
 mod health;
+mod lanes;
 mod routes;
 mod status;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use readmill_core::{Counts, Document, Key, ReadModel};
-use readmill_engine::{Fault, Metrics, Pulse};
+use readmill_engine::{Fault, Lanes, Metrics, Pulse};
 use readmill_models::Row;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -106,6 +107,8 @@ pub struct Served {
     pub metrics: Metrics,
     /// The pulse of all loops.
     pub pulse: Pulse,
+    /// The lanes, which may be changed.
+    pub lanes: Lanes,
     /// The models, in the order of the page.
     pub models: Vec<Arc<dyn ServedModel>>,
     /// How long a loop may make no progress.

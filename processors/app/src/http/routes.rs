@@ -7,11 +7,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, put};
 use serde_json::json;
 
 use super::answer::{answer, problem};
-use super::{Served, documents, health, status};
+use super::{Served, documents, health, lanes, status};
 
 /// The status page, whole: no other file and no other host is needed.
 const PAGE: &str = include_str!("../page/index.html");
@@ -28,6 +28,8 @@ pub fn router(served: Served) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .route("/lanes", get(lanes::lanes))
+        .route("/lanes/{name}", put(lanes::change))
         .route("/models", get(documents::models))
         .route("/models/{model}/{key}", get(documents::document))
         .fallback(nothing_here)
@@ -50,8 +52,8 @@ async fn metrics(State(served): State<Served>) -> Response {
 }
 
 async fn nothing_here() -> Response {
-    let detail = "there are /, /status.json, /metrics, /healthz, /readyz, /models and \
-                  /models/{model}/{key}";
+    let detail = "there are /, /status.json, /metrics, /healthz, /readyz, /lanes, /models and \
+                  /models/{model}/{key}; and PUT /lanes/{name}";
     problem(StatusCode::NOT_FOUND, detail, json!({}))
 }
 

@@ -33,6 +33,7 @@ pub async fn status(State(served): State<Served>) -> Response {
         "obstacles": obstacles,
         "stopping": *served.stopping.borrow(),
         "stations": stations(&served, &exposition),
+        "lanes": served.lanes.view(),
         "models": models,
     });
     answer_json(StatusCode::OK, &body)

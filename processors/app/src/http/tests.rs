@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use readmill_core::{Outcome, Partition};
-use readmill_engine::Meter;
+use readmill_engine::{LaneRule, Meter};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -50,6 +50,12 @@ struct World {
     serving: tokio::task::JoinHandle<Result<()>>,
 }
 
+fn lanes() -> Lanes {
+    let lesser = LaneRule { priority: 1, ..LaneRule::default() };
+    let rules = [("online", LaneRule::default()), ("batch", lesser)];
+    Lanes::new(&rules.map(|(name, rule)| (name.to_owned(), rule)).into())
+}
+
 async fn world(state: ModelState) -> World {
     let metrics = Metrics::new().unwrap();
     metrics.add(Meter::Written, &["points"], 3);
@@ -67,6 +73,7 @@ async fn world(state: ModelState) -> World {
     let served = Served {
         metrics,
         pulse: pulse.clone(),
+        lanes: lanes(),
         models: vec![Arc::new(shelf)],
         stall_limit: Duration::ZERO,
         stopping,
@@ -85,8 +92,22 @@ impl World {
     }
 
     async fn get_as(&self, host: &str, path: &str) -> (u16, String) {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        self.ask(head).await
+    }
+
+    /// The status and the body of a PUT.
+    async fn put(&self, path: &str, content_type: &str, body: &str) -> (u16, String) {
+        let length = body.len();
+        self.ask(format!(
+            "PUT {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
+        ))
+        .await
+    }
+
+    async fn ask(&self, request: String) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -196,4 +217,28 @@ async fn closing_does_not_wait_for_a_silent_connection() {
     world.close.send(true).unwrap();
     let limit = CLOSE_LIMIT * 5;
     tokio::time::timeout(limit, world.serving).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn lanes_are_seen_and_changed() {
+    let world = world(ModelState::Running).await;
+    let (json, rule) = ("application/json", r#"{"priority":2,"rate_records_per_s":9}"#);
+    let table = [
+        // lane, content type, body, status, part of the answer
+        ("batch", json, rule, 200, r#""priority":2,"rate_records_per_s":9"#),
+        ("batch", json, "{}", 200, r#""priority":0,"rate_records_per_s":null"#),
+        ("batch", json, r#"{"least_share_percent":0}"#, 422, "from 1 to 100"),
+        ("batch", json, r#"{"rate_records_per_s":0}"#, 422, "nonzero"),
+        ("batch", json, r#"{"speed":1}"#, 422, "unknown field"),
+        ("batch", "text/plain", rule, 415, "application/json"),
+        ("bulk", json, rule, 404, r#""known":["batch","online"]"#),
+    ];
+    for (lane, content_type, body, status, part) in table {
+        let (found, answer) = world.put(&format!("/lanes/{lane}"), content_type, body).await;
+        assert_eq!(found, status, "{body}: {answer}");
+        assert!(answer.contains(part), "{body}: {answer}");
+    }
+    let (_, status) = world.get("/status.json").await;
+    assert!(status.contains(r#""name":"online""#), "{status}");
+    assert!(world.get("/lanes").await.1.contains(r#""gives_way":false"#));
 }

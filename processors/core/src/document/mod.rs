@@ -4,6 +4,7 @@ mod holding;
 
 use serde::{Deserialize, Serialize};
 
+use crate::guard::{Guard, stands};
 use crate::identity::Identity;
 use crate::marks::Verdict;
 use crate::model::{Admit, Folded, ReadModel, Standing};
@@ -99,7 +100,7 @@ impl<M: ReadModel> Document<M> {
         match self.judge(&incoming) {
             Judged::Ended(outcome) => Taken::as_outcome(outcome),
             Judged::New(verdict) => {
-                let taken = if self.stamp.is_held() {
+                let taken = if self.stamp.is_held() && stands(Guard::HeldQueue) {
                     Taken::because(Outcome::Held, "an earlier record of this key is held")
                 } else {
                     self.take_new(&incoming, verdict)
@@ -202,6 +203,9 @@ impl<M: ReadModel> Document<M> {
     fn fold_marked(&mut self, from: &Position, event: &M::Event) {
         let Folded { state, says } = M::fold(self.state.take(), event);
         self.stamp.gone = state.is_none();
+        if self.stamp.gone && !stands(Guard::Tombstone) {
+            self.stamp.marks.clear();
+        }
         self.state = state;
         let revision = self.stamp.revision;
         self.stamp.unsent.extend((0..).zip(says).map(|(n, reaction)| Output {
@@ -212,39 +216,45 @@ impl<M: ReadModel> Document<M> {
         }));
     }
 
-    /// Folds what has waited, in the order in which it came, until nothing more can be folded.
-    /// Outputs are owed to the record that released them: it is not settled before they are sent.
+    /// Folds what has waited until nothing more can be folded, as if all had come in the order of
+    /// their versions: what waited for an event before what waited for a version, and each of these
+    /// in the order in which they came. Outputs are owed to the record that released them: it is
+    /// not settled before they are sent.
     fn release(&mut self, by: &Position) -> Vec<(Position, Outcome)> {
         let mut released = Vec::new();
-        let mut at = 0;
-        while let Some(waiting) = self.stamp.waiting.get(at) {
-            match self.ready(waiting) {
-                Ready::Not => at += 1,
-                Ready::ToWaitFor(why) => {
-                    self.change_wants(at, why);
-                    at = 0;
-                }
+        while let Some((at, ready)) = self.next_ready() {
+            let waiting = self.stamp.waiting.remove(at);
+            match ready {
+                Ready::ToWaitFor(why) => self.wait_on(waiting, why),
                 Ready::Done(outcome) => {
-                    let waiting = self.stamp.waiting.remove(at);
                     self.finish_waiting(&waiting, outcome, by);
                     released.push((waiting.from, outcome));
-                    at = 0;
                 }
             }
         }
         released
     }
 
-    fn ready(&self, waiting: &Waiting<M::Event>) -> Ready {
+    fn next_ready(&self) -> Option<(usize, Ready)> {
+        let find = |in_gap: bool| {
+            let all = self.stamp.waiting.iter().enumerate();
+            let mut all = all.filter(|(_, w)| (w.wants == Wants::EarlierVersions) == in_gap);
+            all.find_map(|(at, waiting)| Some((at, self.ready(waiting)?)))
+        };
+        let order = stands(Guard::WaitingOrder);
+        find(!order).or_else(|| find(order))
+    }
+
+    fn ready(&self, waiting: &Waiting<M::Event>) -> Option<Ready> {
         let in_gap = waiting.wants == Wants::EarlierVersions;
         if in_gap && self.stamp.judge(&waiting.identity) == Verdict::Early {
-            return Ready::Not;
+            return None;
         }
         match M::admit(self.standing(), &waiting.event) {
-            Admit::Fold => Ready::Done(Outcome::Applied),
-            Admit::Stale => Ready::Done(Outcome::Stale),
-            Admit::Wait(why) | Admit::Refuse(why) if in_gap => Ready::ToWaitFor(why),
-            Admit::Wait(_) | Admit::Refuse(_) => Ready::Not,
+            Admit::Fold => Some(Ready::Done(Outcome::Applied)),
+            Admit::Stale => Some(Ready::Done(Outcome::Stale)),
+            Admit::Wait(why) | Admit::Refuse(why) if in_gap => Some(Ready::ToWaitFor(why)),
+            Admit::Wait(_) | Admit::Refuse(_) => None,
         }
     }
 
@@ -258,12 +268,10 @@ impl<M: ReadModel> Document<M> {
         }
     }
 
-    fn change_wants(&mut self, at: usize, why: &str) {
-        if let Some(waiting) = self.stamp.waiting.get_mut(at) {
-            waiting.wants = Wants::Event(why.to_owned());
-            let identity = waiting.identity.clone();
-            self.stamp.mark(&identity);
-        }
+    /// Its versions are complete: it counts as taken in now, behind all that waits for events.
+    fn wait_on(&mut self, waiting: Waiting<M::Event>, why: &str) {
+        self.stamp.mark(&waiting.identity);
+        self.stamp.waiting.push(Waiting { wants: Wants::Event(why.to_owned()), ..waiting });
     }
 }
 
@@ -275,10 +283,8 @@ enum Judged {
     New(Verdict),
 }
 
-/// Whether a waiting event's time has come.
+/// What a waiting event's time has come for.
 enum Ready {
-    /// It goes on waiting.
-    Not,
     /// Its versions are complete, and now it waits for another event.
     ToWaitFor(&'static str),
     /// It comes to its end.

@@ -12,6 +12,7 @@ use readmill_schemas::Framed;
 use readmill_schemas::framing::{self, FrameError};
 use readmill_schemas::row::RowOp;
 
+use crate::guard::{Guard, stands};
 use crate::identity::{Identity, SourcePosition};
 use crate::model::Key;
 use crate::position::Position;
@@ -91,6 +92,7 @@ impl Change<'_> {
         let topic = &from.partition.topic;
         let by_key = key.as_str() == self.aggregate;
         match (&self.payload, self.version) {
+            _ if !stands(Guard::OriginIdentity) => Identity::log(&from.partition, from.offset),
             (Payload::Row { op, .. }, _) if self.position.is_some() || *op == RowOp::Read => {
                 Identity::row(topic, &self.aggregate, by_key, *op, self.position)
             }

@@ -36,7 +36,16 @@ struct Claim {
     target: Option<MemberId>,
     /// Whether its owner has to give it up, even if it is to have it again.
     revoked: bool,
-    committed: i64,
+    committed: Committed,
+}
+
+/// What is committed for a partition: an offset, and a text beside it.
+#[derive(Debug, Clone, Default)]
+pub struct Committed {
+    /// Where to resume.
+    pub offset: i64,
+    /// What the member that committed it wanted to be remembered.
+    pub text: String,
 }
 
 /// What a member learns from its heartbeat.
@@ -44,8 +53,8 @@ struct Claim {
 pub struct Orders {
     /// To be given up.
     pub revoke: Vec<Partition>,
-    /// To be read, each from its committed offset.
-    pub assign: Vec<(Partition, i64)>,
+    /// To be read, each from what is committed.
+    pub assign: Vec<(Partition, Committed)>,
 }
 
 impl Group {
@@ -94,7 +103,7 @@ impl Group {
                 }
                 None if claim.target == Some(id) && (all_given_up || !eager) => {
                     claim.owner = Some(id);
-                    orders.assign.push((partition.clone(), claim.committed));
+                    orders.assign.push((partition.clone(), claim.committed.clone()));
                 }
                 Some(_) | None => {}
             }
@@ -109,15 +118,15 @@ impl Group {
         }
     }
 
-    /// Commits an offset. False for one who does not own the partition (any more).
-    pub fn commit(&mut self, id: MemberId, partition: &Partition, offset: i64) -> bool {
+    /// Commits. False for one who does not own the partition (any more).
+    pub fn commit(&mut self, id: MemberId, partition: &Partition, committed: Committed) -> bool {
         let claim = self.claims.get_mut(partition).filter(|claim| claim.owner == Some(id));
-        claim.map(|claim| claim.committed = offset).is_some()
+        claim.map(|claim| claim.committed = committed).is_some()
     }
 
     /// The committed offset.
     pub fn committed(&self, partition: &Partition) -> i64 {
-        self.claims.get(partition).map_or(0, |claim| claim.committed)
+        self.claims.get(partition).map_or(0, |claim| claim.committed.offset)
     }
 
     /// Whether a member owns a partition.

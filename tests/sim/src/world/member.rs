@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use readmill_core::{Partition, ResumeAt};
+use readmill_core::{Finished, Partition, ResumeAt};
 use readmill_engine::feed::{Feed, FeedLine, feed};
 use readmill_engine::{Fault, Log, Record};
 use tokio::sync::{mpsc, watch};
@@ -16,11 +16,13 @@ use crate::check;
 use crate::faults::Kind;
 use crate::scenario::Consumer;
 
-use super::group::{MemberId, Orders};
+use super::group::{Committed, MemberId, Orders};
 use super::{Who, World};
 
 /// So many batches may queue before a worker.
 const QUEUED_BATCHES: usize = 2;
+/// Some runs fit into it; the rest is read again.
+const LONGEST_TEXT_BYTES: usize = 24;
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 
 /// The engine's end of a member.
@@ -82,7 +84,7 @@ struct Line {
     next: i64,
     /// Fetched and not handed on yet.
     pending: Vec<Record>,
-    committed: Option<ResumeAt>,
+    committed: Option<(ResumeAt, Finished)>,
 }
 
 impl Member {
@@ -125,13 +127,14 @@ impl Member {
         if !orders.revoke.is_empty() {
             self.give_up(&orders.revoke).await;
         }
-        for (partition, from) in orders.assign {
-            self.world.note(self.who, || format!("is assigned {partition} from {from}"));
+        for (partition, Committed { offset, text }) in orders.assign {
+            self.world.note(self.who, || format!("is assigned {partition} from {offset} {text}"));
             let (line, worker) = feed(partition.clone(), QUEUED_BATCHES);
-            let line = Line { feed: line, next: from, pending: Vec::new(), committed: None };
+            let line = Line { feed: line, next: offset, pending: Vec::new(), committed: None };
             self.lines.insert(partition, line);
+            let known = Finished::from_text(&text, ResumeAt::stored(offset));
             // Nobody listens any more once the engine has stopped; the feed is dropped then.
-            let _ = self.feeds.send(worker);
+            let _ = self.feeds.send(worker.knowing(known));
         }
     }
 
@@ -164,7 +167,6 @@ impl Member {
             if line.next > 0 && self.world.strikes(Kind::Rewind) {
                 let back = self.world.look(|world| world.fates.between(1, 6));
                 line.next = line.next.saturating_sub_unsigned(back).max(0);
-                line.pending.clear();
                 self.world.note(self.who, || format!("rewinds {partition} to {}", line.next));
             }
             let room = self.consumer.fetch_records.saturating_sub(line.pending.len());
@@ -183,7 +185,7 @@ impl Member {
 
     fn commit(&mut self, partition: &Partition) {
         let Some(line) = self.lines.get_mut(partition) else { return };
-        let Some(settled) = line.feed.settled().filter(|_| line.feed.settled() != line.committed)
+        let Some(settled) = line.feed.progress().filter(|now| Some(now) != line.committed.as_ref())
         else {
             return;
         };
@@ -191,17 +193,19 @@ impl Member {
             self.world.note(self.who, || format!("commits {partition}: lost on the way"));
             return;
         }
+        let (resume_at, finished) = settled.clone();
         line.committed = Some(settled);
+        let text = finished.to_text(resume_at, LONGEST_TEXT_BYTES);
+        let committed = Committed { offset: resume_at.value(), text };
+        self.world.note(self.who, || format!("commits {partition} at {committed:?}"));
         let (from, accepted) = self.world.look(|world| {
             let from = world.group.committed(partition);
-            (from, world.group.commit(self.id, partition, settled.value()))
-        });
-        self.world.note(self.who, || {
-            let how = if accepted { "" } else { ": refused" };
-            format!("commits {partition} at {}{how}", settled.value())
+            (from, world.group.commit(self.id, partition, committed))
         });
         if accepted {
-            check::commit(&self.world, partition, from, settled.value());
+            check::commit(&self.world, partition, from, resume_at, &finished);
+        } else {
+            self.world.note(self.who, || "the commit is refused".to_owned());
         }
     }
 

@@ -80,8 +80,9 @@ impl Store<Trails> for SimStore {
             return Err(silent(SERVICE));
         }
         if sent.len() > 1 && self.world.strikes(Kind::StorePartial) {
-            let some = sent.iter().step_by(2);
-            some.for_each(|sent| drop(self.apply(sent)));
+            for sent in sent.iter().step_by(2) {
+                self.apply(sent);
+            }
             self.world.note(self.who, || "store took some of it and answers nothing".to_owned());
             return Err(silent(SERVICE));
         }
@@ -132,7 +133,9 @@ impl SimStore {
         let late = Self { world: self.world.clone(), who: self.who };
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(ms)).await;
-            sent.iter().for_each(|sent| drop(late.apply(sent)));
+            for sent in &sent {
+                late.apply(sent);
+            }
             late.world.look(|world| world.late -= 1);
         });
     }

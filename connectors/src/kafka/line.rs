@@ -1,0 +1,356 @@
+//! A partition on its way: assigned, running, draining, released. Only a running one takes records.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rdkafka::error::KafkaResult;
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use readmill_core::{Partition, ResumeAt};
+use readmill_engine::feed::{Feed, FeedLine, feed};
+use readmill_engine::record::Record;
+use readmill_engine::{Lanes, Meter, Metrics};
+
+use super::growth::Growth;
+use super::note::{Note, Witness};
+
+/// So many batches may queue before a worker.
+const QUEUED_BATCHES: usize = 4;
+/// A batch is handed on at this size at the latest.
+pub const BATCH_RECORDS: usize = 1000;
+/// A batch is handed on when it has so many bytes.
+pub const BATCH_BYTES: usize = 1 << 20;
+/// Of a lane that gives way to others, no more than so many records of a partition are in work.
+const LESSER_OPEN_RECORDS: i64 = 1000;
+
+/// What all lines of a log have in common.
+#[derive(Debug)]
+pub struct Track {
+    /// The model.
+    pub model: &'static str,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// The lanes of the process.
+    pub lanes: Lanes,
+    /// At most so many bytes of a partition queue before its worker.
+    pub queued_bytes_per_partition: u64,
+}
+
+/// A partition that is ours, and has not begun.
+#[derive(Debug)]
+pub struct Assigned {
+    /// The partition.
+    pub partition: Partition,
+    /// The lane of its topic.
+    pub lane: Option<String>,
+    /// Where it begins; none means that the client finds out.
+    pub begin: Option<ResumeAt>,
+    /// What was noted when it was last given back.
+    pub note: Note,
+    /// What it waits for, if its topic has just grown by it.
+    pub growth: Option<Growth>,
+}
+
+/// A partition whose records are handed to a worker.
+#[derive(Debug)]
+pub struct Running {
+    partition: Partition,
+    lane: Option<String>,
+    track: Arc<Track>,
+    feed: FeedLine,
+    /// Polled and not handed on yet.
+    pending: Vec<Record>,
+    pending_bytes: usize,
+    handed_bytes: u64,
+    /// From the first record that was handed on to one past the last.
+    handed: Option<(i64, i64)>,
+    /// The next offset that is expected of the log.
+    next: Option<ResumeAt>,
+    paused: bool,
+    growth: Option<Growth>,
+    ledger: Kept,
+}
+
+/// What is known of a line's commits.
+#[derive(Debug, Default)]
+struct Kept {
+    partitions: Option<i32>,
+    /// A settled record, and those that will be the next when they are settled.
+    witness: Option<Witness>,
+    witnesses: Vec<Witness>,
+    committed: Option<(ResumeAt, String)>,
+}
+
+/// A partition that is being given back while it is still ours.
+#[derive(Debug)]
+pub struct Draining {
+    partition: Partition,
+    feed: FeedLine,
+    kept: Kept,
+}
+
+/// What is to be committed for a partition.
+#[derive(Debug)]
+pub struct Commit {
+    partition: Partition,
+    resume_at: ResumeAt,
+    note: String,
+}
+
+/// How far handing on came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handed {
+    /// Nothing is left.
+    All,
+    /// Something is left, since its worker or its lane has no room for it now.
+    Some,
+}
+
+impl Assigned {
+    /// Begins: from now on records are taken.
+    pub fn run(self, track: Arc<Track>) -> (Running, Feed) {
+        let (line, worker) = feed(self.partition.clone(), QUEUED_BATCHES);
+        let Note { partitions, witness, finished } = self.note;
+        let running = Running {
+            partition: self.partition,
+            lane: self.lane,
+            track,
+            feed: line,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            handed_bytes: 0,
+            handed: None,
+            next: self.begin,
+            paused: false,
+            growth: self.growth,
+            ledger: Kept { partitions, witness, ..Kept::default() },
+        };
+        (running, worker.knowing(finished))
+    }
+}
+
+impl Running {
+    /// Takes a polled record. Answers whether the batch is complete: then it is to be handed on
+    /// before more is polled.
+    pub fn push(&mut self, record: Record) -> bool {
+        self.next = Some(ResumeAt::stored(record.position.offset.0 + 1));
+        self.pending_bytes += record.bytes();
+        self.pending.push(record);
+        self.is_full()
+    }
+
+    const fn is_full(&self) -> bool {
+        self.pending.len() >= BATCH_RECORDS || self.pending_bytes >= BATCH_BYTES
+    }
+
+    /// Hands polled records on, as far as the worker and the lane have room.
+    pub fn hand_on(&mut self, now: Instant) -> Handed {
+        if self.pending.is_empty() {
+            return Handed::All;
+        }
+        let queued = self.queued_bytes();
+        let most = self.track.queued_bytes_per_partition;
+        let full = queued > 0 && queued + self.pending_bytes as u64 > most;
+        let Ok(place) = self.feed.batches.try_reserve() else { return Handed::Some };
+        let passing = self.growth.as_ref().map_or(usize::MAX, Growth::open_records);
+        let room = if full { 0 } else { self.room().min(passing) };
+        let granted = match &self.lane {
+            Some(lane) if room > 0 => self.track.lanes.grant(lane, room, now),
+            Some(_) | None => room,
+        };
+        if granted == 0 {
+            return Handed::Some;
+        }
+        let rest = self.pending.split_off(granted.min(self.pending.len()));
+        let batch = std::mem::replace(&mut self.pending, rest);
+        let bytes: usize = batch.iter().map(Record::bytes).sum();
+        self.pending_bytes -= bytes;
+        self.handed_bytes += bytes as u64;
+        if let (Some(first), Some(last)) = (batch.first(), batch.last()) {
+            let from = self.handed.map_or(first.position.offset.0, |(from, _)| from);
+            self.handed = Some((from, last.position.offset.0 + 1));
+            self.ledger.look_at(last);
+        }
+        if let Some(lane) = &self.lane {
+            let labels = [self.track.model, lane];
+            self.track.metrics.add(Meter::LaneRecords, &labels, batch.len() as u64);
+        }
+        if let Some(growth) = &mut self.growth {
+            growth.passed(batch.len());
+        }
+        place.send(batch);
+        if self.pending.is_empty() { Handed::All } else { Handed::Some }
+    }
+
+    /// How many records the worker may be given. In a lane that gives way, few are in work at any
+    /// time, so that whatever comes in an urgent one finds the stores free.
+    fn room(&self) -> usize {
+        let lesser = self.lane.as_ref().is_some_and(|lane| self.track.lanes.is_lesser(lane));
+        if !lesser {
+            return self.pending.len();
+        }
+        let left = (LESSER_OPEN_RECORDS - self.open_records()).max(0);
+        self.pending.len().min(usize::try_from(left).unwrap_or(0))
+    }
+
+    /// How many records are handed on and not settled, at most.
+    fn open_records(&self) -> i64 {
+        let Some((from, to)) = self.handed else { return 0 };
+        (to - self.feed.settled().map_or(from, ResumeAt::value)).max(0)
+    }
+
+    /// Whether anything of it is polled and not settled.
+    pub fn is_busy(&self) -> bool {
+        !self.pending.is_empty() || self.open_records() > 0
+    }
+
+    /// Whether something waits to be handed on.
+    pub const fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// What it waits for, if its topic has just grown by it and something waits.
+    pub fn growing(&mut self) -> Option<(&mut Growth, usize)> {
+        let now = Instant::now();
+        if let Some(partitions) = self.growth.as_ref().and_then(|growth| growth.is_over(now)) {
+            tracing::info!(partition = %self.partition, "the new partition waits no longer");
+            self.ledger.partitions = Some(partitions);
+            self.growth = None;
+        }
+        let pending = self.pending.len();
+        self.growth.as_mut().filter(|_| pending > 0).map(|growth| (growth, pending))
+    }
+
+    /// Whether everything before `end` is settled.
+    pub fn has_passed(&self, end: i64) -> bool {
+        let idle = if self.is_busy() { None } else { self.next };
+        self.settled().into_iter().chain(idle).any(|at| at.value() >= end)
+    }
+
+    /// The lane of its topic.
+    pub fn lane(&self) -> Option<&str> {
+        self.lane.as_deref()
+    }
+
+    /// What is to be done about fetching after records were handed on: true to stop it, false to
+    /// go on with it.
+    pub fn valve(&mut self, handed: Handed) -> Option<bool> {
+        let pause = match handed {
+            Handed::Some => self.paused || self.is_full(),
+            Handed::All => false,
+        };
+        (std::mem::replace(&mut self.paused, pause) != pause).then_some(pause)
+    }
+
+    fn queued_bytes(&self) -> u64 {
+        self.handed_bytes.saturating_sub(self.feed.taken_bytes())
+    }
+
+    /// Where reading goes on, if that is known.
+    pub const fn next(&self) -> Option<ResumeAt> {
+        self.next
+    }
+
+    /// Records are polled from elsewhere from now on.
+    pub fn jump(&mut self) {
+        self.next = None;
+        self.ledger.witness = None;
+        self.ledger.witnesses.clear();
+    }
+
+    /// Where the partition would be resumed, once anything has been settled.
+    pub fn settled(&self) -> Option<ResumeAt> {
+        self.feed.settled()
+    }
+
+    /// What is to be committed, if that has changed.
+    pub fn unsaved(&mut self) -> Option<Commit> {
+        self.ledger.unsaved(&self.partition, &self.feed)
+    }
+
+    /// Shows how much is queued.
+    pub fn show(&self) {
+        let index = self.partition.index.to_string();
+        let labels = [self.track.model, &*self.partition.topic, &index];
+        let queued = self.queued_bytes() + self.pending_bytes as u64;
+        let queued = i64::try_from(queued).unwrap_or(i64::MAX);
+        self.track.metrics.set(Meter::QueuedBytes, &labels, queued);
+        self.track.metrics.set(Meter::Paused, &labels, self.paused.into());
+    }
+
+    fn hide(&self) {
+        let index = self.partition.index.to_string();
+        let labels = [self.track.model, &*self.partition.topic, &index];
+        for meter in [Meter::QueuedBytes, Meter::Paused] {
+            self.track.metrics.remove(meter, &labels);
+        }
+    }
+
+    /// Gives the partition back: the worker finishes what it has begun, and takes nothing more.
+    pub fn drain(self) -> Draining {
+        self.hide();
+        self.feed.close();
+        Draining { partition: self.partition, feed: self.feed, kept: self.ledger }
+    }
+
+    /// The partition was lost: whoever owns it now reads again what is not committed. Nothing is
+    /// left here that could commit.
+    pub fn abandon(self) {
+        self.hide();
+        self.feed.close();
+    }
+}
+
+impl Draining {
+    /// Whether the worker has finished.
+    pub fn is_released(&self) -> bool {
+        self.feed.released()
+    }
+
+    /// Lets go, with what is to be committed while the partition is still ours. A worker that
+    /// needs longer is left behind; compare-and-set makes it harmless.
+    pub fn release(mut self) -> Option<Commit> {
+        if !self.is_released() {
+            let partition = &self.partition;
+            tracing::warn!(%partition, "work in hand took longer than drain_limit_ms: given up");
+        }
+        self.kept.unsaved(&self.partition, &self.feed)
+    }
+}
+
+impl Kept {
+    fn look_at(&mut self, record: &Record) {
+        let witness =
+            Witness { offset: record.position.offset.0, timestamp_ms: record.timestamp_ms };
+        if self.witnesses.len() < BATCH_RECORDS {
+            self.witnesses.push(witness);
+        }
+    }
+
+    fn unsaved(&mut self, partition: &Partition, feed: &FeedLine) -> Option<Commit> {
+        let (resume_at, finished) = feed.progress()?;
+        let settled = self.witnesses.partition_point(|seen| seen.offset < resume_at.value());
+        self.witness = self.witnesses.drain(..settled).next_back().or(self.witness);
+        let note = Note { partitions: self.partitions, witness: self.witness, finished };
+        let commit = (resume_at, note.to_text(resume_at));
+        if self.committed.as_ref() == Some(&commit) {
+            return None;
+        }
+        self.committed = Some(commit.clone());
+        let (resume_at, note) = commit;
+        Some(Commit { partition: partition.clone(), resume_at, note })
+    }
+}
+
+/// Commits as librdkafka takes them; none when there are none.
+pub fn list_of_commits(commits: &[Commit]) -> Option<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(commits.len());
+    for Commit { partition, resume_at, note } in commits {
+        let mut place = list.add_partition(&partition.topic, partition.index);
+        let set: KafkaResult<()> = place.set_offset(KafkaOffset::Offset(resume_at.value()));
+        place.set_metadata(note);
+        if let Err(error) = set {
+            tracing::error!(%partition, %error, "the settled offset cannot be committed");
+        }
+    }
+    (list.count() > 0).then_some(list)
+}

@@ -1,0 +1,211 @@
+//! A member of a consumer group: what it does when partitions come and go.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
+use readmill_core::{Partition, ResumeAt};
+use readmill_engine::feed::Feed;
+use readmill_engine::{Fault, Meter, Metrics, Tally};
+use tokio::sync::mpsc;
+
+use super::begin::{Asking, Known, answer, judge};
+use super::config::KafkaConfig;
+use super::growth::Growth;
+use super::line::{Assigned, Commit, list_of_commits};
+use super::lines::{Lines, partitions_of};
+use super::note::Note;
+
+/// What the client library calls back into; always on the polling thread.
+pub struct Member {
+    pub config: KafkaConfig,
+    pub model: &'static str,
+    /// The lane of each topic that has one.
+    pub lanes: BTreeMap<String, String>,
+    pub lines: Mutex<Lines>,
+    /// What was found out of partitions that are about to be ours.
+    pub assigned: Mutex<Vec<Assigned>>,
+    pub feeds: mpsc::UnboundedSender<Result<Feed, Fault>>,
+    pub tally: Tally,
+    pub metrics: Metrics,
+}
+
+impl Member {
+    /// Looks at the lines, or changes them.
+    pub fn with_lines<T>(&self, act: impl FnOnce(&mut Lines) -> T) -> T {
+        act(&mut self.lines.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends the model with a fault. Nobody listens any more once the engine has stopped.
+    pub fn fail(&self, fault: Fault) {
+        let _ = self.feeds.send(Err(fault));
+    }
+
+    /// Finds out where partitions begin, and tells the client before it fetches anything.
+    fn prepare(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let partitions = partitions_of(list);
+        let asking = Asking::within(self.config.connect_timeout());
+        let counts = self.count(consumer, asking, &partitions);
+        let all: Vec<Partition> = counts.iter().flat_map(|(t, n)| all_of(t, *n)).collect();
+        let committed = asking.committed(consumer, &all);
+        let mut ready = Vec::new();
+        for (partition, mut place) in partitions.into_iter().zip(list.elements()) {
+            let found = committed.as_ref().map(|all| all.get(&partition).cloned());
+            let (at, note) = match found {
+                Some(found) => {
+                    (Some(found.as_ref().map(|(at, _)| *at)), found.map(|(_, note)| note))
+                }
+                None => (None, None),
+            };
+            let begin = match self.begin(consumer, asking, &partition, at) {
+                Ok(begin) => begin,
+                Err(fault) => {
+                    self.fail(fault);
+                    continue;
+                }
+            };
+            let (offset, begin, note) = match begin {
+                Begin::At(at) => {
+                    (KafkaOffset::Offset(at.value()), Some(at), note.unwrap_or_default())
+                }
+                Begin::Earliest => (KafkaOffset::Beginning, None, Note::default()),
+                Begin::Unknown => (KafkaOffset::Invalid, None, Note::default()),
+            };
+            if let Err(error) = place.set_offset(offset) {
+                tracing::error!(%partition, %error, "the client takes no place to begin at");
+            }
+            let count = counts.get(&*partition.topic).copied();
+            let known = committed.as_ref().and_then(|all| known(all, &partition.topic)).or(count);
+            let grown = known.zip(count).filter(|(known, _)| partition.index >= *known);
+            let growth = grown.map(|(known, count)| {
+                tracing::info!(%partition, "a new partition waits for the older ones");
+                Growth::new(&partition.topic, known, count, self.config.growth_window())
+            });
+            let note = Note { partitions: known, ..note };
+            let lane = self.lanes.get(&*partition.topic).cloned();
+            ready.push(Assigned { partition, lane, begin, note, growth });
+        }
+        *self.assigned.lock().unwrap_or_else(PoisonError::into_inner) = ready;
+    }
+
+    /// How many partitions each topic has, as far as somebody answers.
+    fn count(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        asking: Asking,
+        partitions: &[Partition],
+    ) -> BTreeMap<String, i32> {
+        let mut counts = BTreeMap::new();
+        for partition in partitions {
+            let at_least = partition.index + 1;
+            let count = counts.entry(partition.topic.to_string()).or_insert_with(|| {
+                asking.partitions(consumer, &partition.topic).unwrap_or(at_least)
+            });
+            *count = at_least.max(*count);
+        }
+        counts
+    }
+
+    /// Where one partition begins. When nobody answers, the client finds out by itself.
+    fn begin(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        asking: Asking,
+        partition: &Partition,
+        committed: Option<Option<ResumeAt>>,
+    ) -> Result<Begin, Fault> {
+        let Some(committed) = committed else { return Ok(Begin::Unknown) };
+        let left_at = self.with_lines(|lines| lines.left_at(partition));
+        if committed.is_none() && left_at.is_none() {
+            return Ok(Begin::Earliest);
+        }
+        let Some(log) = asking.log(consumer, partition) else {
+            return Ok(committed.map_or(Begin::Unknown, Begin::At));
+        };
+        self.weigh(partition, &Known { committed, left_at, log })
+    }
+
+    /// Where to go on, after all that is known of a partition.
+    pub fn weigh(&self, partition: &Partition, known: &Known) -> Result<Begin, Fault> {
+        match judge(known) {
+            Ok(at) => Ok(at.map_or(Begin::Earliest, Begin::At)),
+            Err(loss) => {
+                answer(loss, partition, known, self.config.on_lost_records)?;
+                self.metrics.add(Meter::LogGaps, &[self.model], 1);
+                Ok(Begin::Earliest)
+            }
+        }
+    }
+
+    /// Partitions are being taken away: what is in hand is finished, and committed while they are
+    /// still ours. Of lost ones nothing is committed.
+    fn give_back(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
+        if consumer.assignment_lost() {
+            tracing::warn!(model = self.model, "partitions were lost: others have them now");
+            self.with_lines(|lines| lines.abandon(partitions));
+            return;
+        }
+        let limit = self.config.drain_limit();
+        let commits = self.with_lines(|lines| lines.drain(partitions, limit));
+        // Draining takes its time, and the session may have ended meanwhile.
+        if !consumer.assignment_lost() {
+            commit(consumer, &commits, CommitMode::Sync);
+        }
+    }
+}
+
+fn all_of(topic: &str, count: i32) -> impl Iterator<Item = Partition> {
+    (0..count).map(move |index| Partition::new(topic, index))
+}
+
+/// How many partitions of a topic the group has taken in, if it ever noted it.
+fn known(committed: &BTreeMap<Partition, (ResumeAt, Note)>, topic: &str) -> Option<i32> {
+    let its = committed.iter().filter(|(partition, _)| &*partition.topic == topic);
+    its.filter_map(|(_, (_, note))| note.partitions).max()
+}
+
+/// Where a partition begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At a place that the log has.
+    At(ResumeAt),
+    /// With the first record that there is.
+    Earliest,
+    /// Nobody answered: where the group stands, as the client finds out.
+    Unknown,
+}
+
+impl ClientContext for Member {}
+
+impl ConsumerContext for Member {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(list) => self.prepare(consumer, list),
+            Rebalance::Revoke(list) => self.give_back(consumer, &partitions_of(list)),
+            Rebalance::Error(error) => tracing::warn!(%error, "the group could not be rebalanced"),
+        }
+    }
+
+    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let Rebalance::Assign(_) = rebalance else { return };
+        // A member that is given no partition is as ready as one can be.
+        self.tally.assign();
+        let ready =
+            std::mem::take(&mut *self.assigned.lock().unwrap_or_else(PoisonError::into_inner));
+        for assigned in ready {
+            let feed = self.with_lines(|lines| lines.run(assigned));
+            // Nobody listens any more once the engine has stopped; the feed is dropped then.
+            let _ = self.feeds.send(Ok(feed));
+        }
+    }
+}
+
+/// Commits, if there is anything to commit.
+pub fn commit(consumer: &BaseConsumer<Member>, commits: &[Commit], mode: CommitMode) {
+    let Some(offsets) = list_of_commits(commits) else { return };
+    if let Err(error) = consumer.commit(&offsets, mode) {
+        // Harmless: what is not committed is read again and recognised by its stamps.
+        tracing::warn!(%error, "offsets were not committed");
+    }
+}

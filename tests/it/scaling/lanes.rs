@@ -1,0 +1,98 @@
+//! Lanes on a real broker: an urgent one is not held up, a lesser one gives way and never starves,
+//! and the order of a key whose changes come in both is kept.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use readmill_connectors::kafka::{KafkaLog, Membership};
+use readmill_core::{Finished, ResumeAt};
+use readmill_engine::{Feed, LaneRule, Lanes, Log};
+use tokio::time::timeout;
+
+use super::group::{Group, values};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn lanes(batch: LaneRule) -> Lanes {
+    let rules = [("online", LaneRule::default()), ("batch", batch)];
+    Lanes::new(&rules.map(|(name, rule)| (name.to_owned(), rule)).into())
+}
+
+/// A member of two topics: the group's own in lane `batch`, and another in lane `online`.
+async fn join(group: &Group, online: &Group, lanes: &Lanes) -> KafkaLog {
+    let topics = vec![group.topic.clone(), online.topic.clone()];
+    let lane_of = BTreeMap::from([
+        (group.topic.clone(), "batch".to_owned()),
+        (online.topic.clone(), "online".to_owned()),
+    ]);
+    let membership = Membership { topics, lane_of, lanes: lanes.clone(), ..group.membership() };
+    let config = group.config.clone();
+    let join = move || KafkaLog::join(&config, membership);
+    tokio::task::spawn_blocking(join).await.unwrap().unwrap()
+}
+
+async fn feeds(log: &mut KafkaLog, batch: &Group) -> (Feed, Feed) {
+    let one = timeout(SOON, log.assigned()).await.unwrap().unwrap().unwrap();
+    let two = timeout(SOON, log.assigned()).await.unwrap().unwrap().unwrap();
+    if *one.partition.topic == *batch.topic { (one, two) } else { (two, one) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lesser_lane_gives_way_while_an_urgent_one_has_work() {
+    let (batch, online) = (Group::new("bulk", 1).await, Group::new("urgent", 1).await);
+    online.append(0, &values(0, 1)).await;
+    let lanes = lanes(LaneRule { priority: 1, ..LaneRule::default() });
+    let mut log = join(&batch, &online, &lanes).await;
+    let (mut bulk, mut urgent) = feeds(&mut log, &batch).await;
+    assert_eq!(timeout(SOON, urgent.next(10)).await.unwrap().unwrap().len(), 1);
+    batch.append(0, &values(0, 2_000)).await;
+    // The urgent record is not settled yet: the other lane has its least share, a slice a second.
+    let mut slices = Vec::new();
+    let _ = timeout(Duration::from_millis(3_500), async {
+        while let Some(records) = bulk.next(1).await {
+            slices.push(records.len());
+        }
+    })
+    .await;
+    assert!((2..=4).contains(&slices.len()), "{slices:?}");
+    assert!(slices.iter().all(|records| *records <= 250), "{slices:?}");
+    let mut taken: usize = slices.iter().sum();
+    let settled = ResumeAt::stored(i64::try_from(taken).unwrap());
+    bulk.settle(settled, Finished::default());
+    assert!(lanes.view().iter().any(|lane| lane.name == "batch" && lane.gives_way));
+    urgent.settle(ResumeAt::stored(1), Finished::default());
+    let began = std::time::Instant::now();
+    while taken < 2_000 {
+        taken += timeout(SOON, bulk.next(1)).await.unwrap().unwrap().len();
+        let settled = ResumeAt::stored(i64::try_from(taken).unwrap());
+        bulk.settle(settled, Finished::default());
+    }
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    drop((bulk, urgent));
+    log.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_holds_and_changes_at_run_time() {
+    let (batch, online) = (Group::new("slow", 1).await, Group::new("none", 1).await);
+    let rate =
+        |n| LaneRule { rate_records_per_s: std::num::NonZeroU64::new(n), ..LaneRule::default() };
+    let lanes = lanes(rate(200));
+    batch.append(0, &values(0, 3_000)).await;
+    let mut log = join(&batch, &online, &lanes).await;
+    let (mut bulk, _urgent) = feeds(&mut log, &batch).await;
+    let mut taken = 0;
+    let _ = timeout(Duration::from_secs(3), async {
+        while let Some(records) = bulk.next(1).await {
+            taken += records.len();
+        }
+    })
+    .await;
+    assert!((300..=700).contains(&taken), "{taken} in three seconds");
+    assert!(lanes.change("batch", rate(0)));
+    while taken < 3_000 {
+        taken += timeout(SOON, bulk.next(1)).await.unwrap().unwrap().len();
+    }
+    drop(bulk);
+    log.stop().await.unwrap();
+}

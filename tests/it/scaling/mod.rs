@@ -1,0 +1,8 @@
+//! Scaling on a real broker: members come and go, holes outlive them, topics shrink and grow.
+
+mod group;
+mod growth;
+mod holes;
+mod lanes;
+mod lost;
+mod membership;

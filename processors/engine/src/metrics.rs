@@ -223,7 +223,7 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let instruments = Meter::ALL
-            .into_iter()
+            .iter()
             .map(|meter| register(&registry, &meter.spec()))
             .collect::<Result<_, _>>()?;
         let metrics = Self { registry, instruments };

@@ -93,7 +93,10 @@ impl<M: ReadModel> River<M> {
                     // 6 fold and 7 write, timed in each shard
                     self.hand_on(routed).await?;
                 }
-                Turn::Out(ends) => lap.of(Settle, self.settle(ends?)),
+                Turn::Out(ends) => {
+                    self.settle(ends?);
+                    lap.note(Settle);
+                }
             }
             if let Some(open) = &self.open {
                 feed.settle(open.resume_at(), open.finished());

@@ -66,12 +66,17 @@ impl<'m> Lap<'m> {
 
     /// Notes that `station` has ended with this result.
     pub fn of<T>(&mut self, station: Station, result: T) -> T {
+        self.note(station);
+        result
+    }
+
+    /// Notes that `station` has ended.
+    pub fn note(&mut self, station: Station) {
         if let Some(since) = self.since {
             let now = Instant::now();
             let seconds = now.duration_since(since).as_secs_f64();
             self.metrics.observe(Meter::Station, &[self.model, station.name()], seconds);
             self.since = Some(now);
         }
-        result
     }
 }

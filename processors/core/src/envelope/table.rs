@@ -23,21 +23,15 @@ pub struct Row<'a> {
 /// Reads a full envelope.
 pub fn read_row<'a>(envelope: &TableEnvelope<'a>, row: Row<'a>) -> Reading<'a> {
     let TableEnvelope { op, source, .. } = envelope;
-    let op = match operation(op) {
-        Ok(op) => op,
-        Err(aside) => return aside,
-    };
+    let Some(op) = RowOp::of(op) else { return aside(op) };
     change(op, source.snapshot, &Coordinates::from(source), source.ts_ms, row)
 }
 
 /// Reads a flattened row. What `add.fields` leaves out is taken from the record.
 pub fn read_flattened_row<'a>(added: &FlatTableRow<'a>, row: Row<'a>) -> Reading<'a> {
-    let deleted = added.__deleted == Some("true");
-    let op = match operation(added.__op.unwrap_or("u")) {
-        Ok(_) if deleted => RowOp::Delete,
-        Ok(op) => op,
-        Err(aside) => return aside,
-    };
+    let letter = added.__op.unwrap_or("u");
+    let Some(op) = RowOp::of(letter) else { return aside(letter) };
+    let op = if added.__deleted == Some("true") { RowOp::Delete } else { op };
     let committed_ms = added.__source_ts_ms.unwrap_or(row.timestamp_ms);
     change(op, added.__source_snapshot, &Coordinates::from(added), committed_ms, row)
 }
@@ -64,14 +58,15 @@ fn change<'a>(
     })
 }
 
-fn operation(letter: &str) -> Result<RowOp, Reading<'static>> {
-    RowOp::of(letter).ok_or(match letter {
+/// What to make of a record whose operation is of no row.
+fn aside(letter: &str) -> Reading<'static> {
+    match letter {
         "m" => Reading::Skip("a logical message is not a row"),
         "t" => Reading::Broken(
             "the table was truncated, which no key tells: rebuild the model, then drop this record",
         ),
         _ => Reading::Broken("the operation is none that Debezium documents"),
-    })
+    }
 }
 
 #[cfg(test)]

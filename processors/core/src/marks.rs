@@ -11,6 +11,9 @@ use crate::position::Offset;
 /// How many events of one line a document remembers by id.
 pub const REMEMBERED_EVENTS: usize = 32;
 
+/// How many, if the oldest of them were committed under one position.
+pub const MAX_REMEMBERED_EVENTS: usize = 1024;
+
 /// What a line has folded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Marks {
@@ -98,16 +101,36 @@ impl Marks {
                 if let Self::Events { recent: first, .. } = Self::first(place) {
                     recent.extend(first);
                 }
-                if recent.len() > REMEMBERED_EVENTS
-                    && let Some((Some(oldest), _)) = recent.pop_front()
-                    && forgotten.is_none_or(|known| {
-                        !oldest.partial_cmp(&known).is_some_and(Ordering::is_le)
-                    })
-                {
-                    *forgotten = Some(oldest);
-                }
+                forget(forgotten, recent);
             }
             (marks, place) => *marks = Self::first(place),
+        }
+    }
+}
+
+/// Forgets the oldest events, all of one position together: below what is forgotten everything is
+/// stale, so none of that position may be remembered or still come. A transaction that writes
+/// more than fits leaves that line open: its forgotten rows would be folded again.
+fn forget(
+    forgotten: &mut Option<SourcePosition>,
+    recent: &mut VecDeque<(Option<SourcePosition>, EventTag)>,
+) {
+    while recent.len() > REMEMBERED_EVENTS {
+        let oldest = recent.front().and_then(|(position, _)| *position);
+        let together = recent.iter().take_while(|(at, _)| oldest.is_some() && *at == oldest);
+        let together = together.count().max(1);
+        if recent.len() - together >= REMEMBERED_EVENTS {
+            recent.drain(..together);
+            let is_newer = |known: &SourcePosition| {
+                oldest.is_some_and(|at| !at.partial_cmp(known).is_some_and(Ordering::is_le))
+            };
+            if forgotten.as_ref().is_none_or(is_newer) {
+                *forgotten = oldest.or(*forgotten);
+            }
+        } else if recent.len() > MAX_REMEMBERED_EVENTS {
+            recent.pop_front();
+        } else {
+            return;
         }
     }
 }
@@ -248,6 +271,24 @@ mod tests {
     }
 
     #[test]
+    fn many_rows_under_one_position_are_all_told_apart() {
+        let at = |lsn| Some(SourcePosition::Postgres { commit: Some(lsn), lsn });
+        let row = |n: u32| Place::Event { position: at(7), tag: EventTag::of(&format!("row-{n}")) };
+        let mut marks = Marks::first(row(0));
+        for n in 1..200 {
+            assert_eq!(Marks::judge(Some(&marks), row(n)), Verdict::Fold, "row {n}");
+            marks.advance(row(n));
+        }
+        assert!((0..200).all(|n| Marks::judge(Some(&marks), row(n)) == Verdict::Repeat));
+        for lsn in 8..8 + i64::try_from(REMEMBERED_EVENTS).unwrap() {
+            marks.advance(event(lsn));
+        }
+        assert!((0..200).all(|n| Marks::judge(Some(&marks), row(n)) == Verdict::Stale));
+        let Marks::Events { recent, .. } = marks else { unreachable!() };
+        assert_eq!(recent.len(), REMEMBERED_EVENTS, "forgotten together");
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let mut marks = Marks::first(event(0));
         for lsn in 1..10_000 {
@@ -255,5 +296,12 @@ mod tests {
         }
         let Marks::Events { recent, .. } = marks else { unreachable!() };
         assert_eq!(recent.len(), REMEMBERED_EVENTS);
+        let position = Some(SourcePosition::Postgres { commit: Some(9), lsn: 9 });
+        let row = |n: i32| Place::Event { position, tag: EventTag::of(&n.to_string()) };
+        let mut marks = Marks::first(row(0));
+        (1..5_000).for_each(|n| marks.advance(row(n)));
+        assert_eq!(Marks::judge(Some(&marks), row(5_000)), Verdict::Fold, "none is dropped");
+        let Marks::Events { recent, .. } = marks else { unreachable!() };
+        assert_eq!(recent.len(), MAX_REMEMBERED_EVENTS);
     }
 }

@@ -62,6 +62,7 @@ impl<'p, M: ReadModel> Desk<'p, M> {
             // Loaded before the queue is read: what joins the queue later changes its revision.
             let document = self.document(key).await?;
             let queue = self.queued(key, &document).await?;
+            let queue = self.by_version(key, queue).await?;
             if queue.is_empty() {
                 if self.free(key, document).await? {
                     return Ok(dealt);
@@ -142,6 +143,21 @@ impl<'p, M: ReadModel> Desk<'p, M> {
             }
         }
         Ok(queued)
+    }
+
+    /// The versions of an aggregate in their order, also where a relay has swapped them: behind one
+    /// that stays held for good, those before it would be stuck.
+    async fn by_version(
+        &mut self,
+        key: Option<&Key>,
+        queue: Vec<HeldRecord>,
+    ) -> Result<Vec<HeldRecord>, Fault> {
+        let Some(key) = key else { return Ok(queue) };
+        let mut identities = Vec::with_capacity(queue.len());
+        for held in &queue {
+            identities.push(self.identity(held, key).await?);
+        }
+        Ok(queue::by_version(queue, &identities))
     }
 
     /// Stations 2 to 7 for one held record.

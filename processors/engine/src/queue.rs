@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use readmill_core::identity::{Identity, Place};
 use readmill_core::{Guard, Partition, stands};
 
 use crate::ports::HeldRecord;
@@ -23,6 +24,28 @@ pub fn in_order(mut held: Vec<HeldRecord>) -> Vec<HeldRecord> {
         ordered.push(first);
     }
     ordered
+}
+
+/// The same queue with the versions of each line in their order, in the places that they have.
+pub fn by_version(queue: Vec<HeldRecord>, identities: &[Option<Identity>]) -> Vec<HeldRecord> {
+    let mut lines: BTreeMap<&str, Vec<(usize, i64)>> = BTreeMap::new();
+    for (at, identity) in identities.iter().enumerate() {
+        if let Some(Identity { line, place: Place::Version(version) }) = identity {
+            lines.entry(line).or_default().push((at, *version));
+        }
+    }
+    let mut order: Vec<usize> = (0..queue.len()).collect();
+    for line in lines.into_values() {
+        let mut sorted = line.clone();
+        sorted.sort_by_key(|(at, version)| (*version, *at));
+        for ((place, _), (at, _)) in line.into_iter().zip(sorted) {
+            if let Some(slot) = order.get_mut(place) {
+                *slot = at;
+            }
+        }
+    }
+    let mut queue: Vec<Option<HeldRecord>> = queue.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|at| queue.get_mut(at)?.take()).collect()
 }
 
 fn first_by_time(lines: &mut BTreeMap<Partition, VecDeque<HeldRecord>>) -> Option<HeldRecord> {
@@ -52,6 +75,18 @@ mod tests {
             record: Record { position, timestamp_ms, key: None, value: None, headers: Vec::new() },
             original: None,
         }
+    }
+
+    #[test]
+    fn versions_are_in_their_order_and_others_keep_their_places() {
+        let queue: Vec<HeldRecord> = (0..5).map(|offset| held(0, offset, 0)).collect();
+        let version = |line, version| Some(Identity::version("t", line, false, version));
+        let identities = [version("a", 3), None, version("b", 9), version("a", 2), version("a", 1)];
+        let order: Vec<i64> = by_version(queue, &identities)
+            .iter()
+            .map(|held| held.record.position.offset.0)
+            .collect();
+        assert_eq!(order, [4, 1, 2, 3, 0]);
     }
 
     #[test]

@@ -155,3 +155,20 @@ async fn a_record_without_a_key_finds_its_documents() {
     assert_eq!(desk.retry(None).await.unwrap().ended, [Outcome::Applied]);
     assert_eq!(lots(&world, "m-1"), [1, 2], "2 had waited for it");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_overtook_others_does_not_keep_them_for_ever() {
+    let world = World::<Points>::new();
+    let ports = world.ports();
+    let mut live = worker(&ports);
+    live.flow(vec![poison(0, "m-1", 3), earned(1, "m-1", 1), earned(2, "m-1", 2)]).await.unwrap();
+    let (mut desk, _close) = desk(&ports);
+    let key = Key::from("m-1");
+    let dealt = desk.retry(Some(&key)).await.unwrap();
+    assert_eq!(dealt.ended, [Outcome::Applied; 2], "those before it are folded");
+    assert_eq!(dealt.stuck.unwrap().0.offset, Offset(0));
+    let queue = desk.queue(Some(&key)).await.unwrap();
+    assert_eq!(desk.give_up(&queue[0]).await.unwrap(), None);
+    live.flow(vec![earned(3, "m-1", 4)]).await.unwrap();
+    assert_eq!(lots(&world, "m-1"), [1, 2, 4]);
+}

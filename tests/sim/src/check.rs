@@ -108,8 +108,9 @@ fn is_before(after: &Marks, before: &Marks) -> bool {
     match (after, before) {
         (Marks::Version(after), Marks::Version(before)) => after < before,
         (Marks::Log(after), Marks::Log(before)) => after < before,
-        (Marks::Events { recent: after, .. }, Marks::Events { recent: before, .. }) => {
-            after.len() < before.len()
+        // Memory may shrink, since all of one position is forgotten together; its bound may not.
+        (Marks::Events { forgotten: after, .. }, Marks::Events { forgotten: before, .. }) => {
+            before.is_some_and(|before| after.is_none_or(|after| after < before))
         }
         (Marks::Version(_) | Marks::Log(_) | Marks::Events { .. }, _) => true,
     }

@@ -116,7 +116,7 @@ impl Phase {
         let name = format!("lanes{name}{}", Wall.now_ms());
         let kafka = KafkaConfig { brokers: stack("KAFKA_BROKERS"), ..KafkaConfig::default() };
         let producer = Producer::new(&kafka).unwrap();
-        let registry = RegistryBook::new(&RegistryConfig::at(&stack("REGISTRY_URL"))).unwrap();
+        let registry = RegistryBook::new(&RegistryConfig::at(stack("REGISTRY_URL"))).unwrap();
         let mut ids: BTreeMap<String, SchemaId> = BTreeMap::new();
         for schema in written_schemas() {
             let id = registry.register(&schema.subject, &schema.text).await.unwrap();
@@ -221,17 +221,16 @@ fn lanes() -> Lanes {
 
 /// Members with even numbers are online, the others in the batch: keys are not shared, so that
 /// nothing but the load of one is felt by the other.
-fn rows(parity: usize) -> impl Iterator<Item = SourceRow> {
+fn rows(parity: u8) -> impl Iterator<Item = SourceRow> {
     let knobs = Knobs {
-        events: u64::MAX >> 20,
+        events: 50_000_000,
         members: MEMBERS,
         deliveries_per_mille: 0,
         early_per_mille: 0,
         ..Knobs::default()
     };
     let is_its = move |row: &SourceRow| {
-        row.table == Table::Points
-            && row.aggregate_id.bytes().last().unwrap_or(0) % 2 == parity as u8
+        row.table == Table::Points && row.aggregate_id.bytes().last().unwrap_or(0) % 2 == parity
     };
     Source::new(knobs).unwrap().filter(is_its)
 }

@@ -32,7 +32,7 @@ pub struct Known {
 pub enum Loss {
     /// The log begins behind the place to resume at: retention or a person deleted records.
     Truncated,
-    /// The log ends before the place to resume at: the topic was made anew, or a broker lost its end.
+    /// The log ends before the place to resume at: the topic was made anew, or lost its end.
     Shorter,
     /// The group has no offset any more where this process had committed one: brokers forget them
     /// with the topic.

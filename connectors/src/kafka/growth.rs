@@ -1,4 +1,4 @@
-//! Partitions that a topic grew by: keys have moved into them, so that they wait for the older ones.
+//! Partitions that a topic grew by: keys have moved into them, so they wait for the older ones.
 //!
 //! A producer learns of new partitions when it pleases, and each at another time. So for a while
 //! every batch of a new partition waits until all older partitions are settled up to where they

@@ -1,26 +1,28 @@
 //! A partition on its way: assigned, running, draining, released. Only a running one takes records.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::feed::{Feed, FeedLine, feed};
+use readmill_engine::lanes::SLICE_RECORDS;
 use readmill_engine::record::Record;
 use readmill_engine::{Lanes, Meter, Metrics};
 
 use super::growth::Growth;
 use super::note::{Note, Witness};
 
+/// What the brokers have not taken is committed again after so long, also where nothing more comes:
+/// a commit that meets a rebalance is lost, and nobody is told.
+const COMMIT_AGAIN: Duration = Duration::from_secs(2);
 /// So many batches may queue before a worker.
 const QUEUED_BATCHES: usize = 4;
 /// A batch is handed on at this size at the latest.
 pub const BATCH_RECORDS: usize = 1000;
 /// A batch is handed on when it has so many bytes.
 pub const BATCH_BYTES: usize = 1 << 20;
-/// Of a lane that gives way to others, no more than so many records of a partition are in work.
-const LESSER_OPEN_RECORDS: i64 = 1000;
 
 /// What all lines of a log have in common.
 #[derive(Debug)]
@@ -66,6 +68,10 @@ pub struct Running {
     /// The next offset that is expected of the log.
     next: Option<ResumeAt>,
     paused: bool,
+    /// Whether its lane gives way to others, as of the last look.
+    lesser: bool,
+    /// Whether its records come through a queue of its own, which waits when nobody polls it.
+    apart: bool,
     growth: Option<Growth>,
     ledger: Kept,
 }
@@ -77,7 +83,9 @@ struct Kept {
     /// A settled record, and those that will be the next when they are settled.
     witness: Option<Witness>,
     witnesses: Vec<Witness>,
+    /// What was last asked to be committed, and when; no time once the brokers have taken it.
     committed: Option<(ResumeAt, String)>,
+    asked: Option<Instant>,
 }
 
 /// A partition that is being given back while it is still ours.
@@ -121,6 +129,8 @@ impl Assigned {
             handed: None,
             next: self.begin,
             paused: false,
+            lesser: false,
+            apart: false,
             growth: self.growth,
             ledger: Kept { partitions, witness, ..Kept::default() },
         };
@@ -138,12 +148,15 @@ impl Running {
         self.is_full()
     }
 
-    const fn is_full(&self) -> bool {
-        self.pending.len() >= BATCH_RECORDS || self.pending_bytes >= BATCH_BYTES
+    /// Whether a batch is complete.
+    pub const fn is_full(&self) -> bool {
+        let records = if self.lesser { SLICE_RECORDS } else { BATCH_RECORDS };
+        self.pending.len() >= records || self.pending_bytes >= BATCH_BYTES
     }
 
-    /// Hands polled records on, as far as the worker and the lane have room.
-    pub fn hand_on(&mut self, now: Instant) -> Handed {
+    /// Hands polled records on, as far as the worker and the lane have room. In a lane that gives
+    /// way, no more than `lesser_open_records` are in work.
+    pub fn hand_on(&mut self, lesser_open_records: usize, now: Instant) -> Handed {
         if self.pending.is_empty() {
             return Handed::All;
         }
@@ -152,7 +165,7 @@ impl Running {
         let full = queued > 0 && queued + self.pending_bytes as u64 > most;
         let Ok(place) = self.feed.batches.try_reserve() else { return Handed::Some };
         let passing = self.growth.as_ref().map_or(usize::MAX, Growth::open_records);
-        let room = if full { 0 } else { self.room().min(passing) };
+        let room = if full { 0 } else { self.room(lesser_open_records).min(passing) };
         let granted = match &self.lane {
             Some(lane) if room > 0 => self.track.lanes.grant(lane, room, now),
             Some(_) | None => room,
@@ -181,21 +194,35 @@ impl Running {
         if self.pending.is_empty() { Handed::All } else { Handed::Some }
     }
 
-    /// How many records the worker may be given. In a lane that gives way, few are in work at any
-    /// time, so that whatever comes in an urgent one finds the stores free.
-    fn room(&self) -> usize {
-        let lesser = self.lane.as_ref().is_some_and(|lane| self.track.lanes.is_lesser(lane));
-        if !lesser {
-            return self.pending.len();
-        }
-        let left = (LESSER_OPEN_RECORDS - self.open_records()).max(0);
-        self.pending.len().min(usize::try_from(left).unwrap_or(0))
+    /// Looks whether its lane gives way to others.
+    pub fn is_lesser(&mut self) -> bool {
+        self.lesser = self.lane.as_ref().is_some_and(|lane| self.track.lanes.is_lesser(lane));
+        self.lesser
+    }
+
+    /// Whether its records are to come through a queue of its own from now on.
+    pub fn sets_apart(&mut self) -> bool {
+        let now = self.lesser && !self.apart;
+        self.apart |= now;
+        now
+    }
+
+    /// How many records the worker may be given.
+    fn room(&self, lesser_open_records: usize) -> usize {
+        let open = usize::try_from(self.open_records()).unwrap_or(usize::MAX);
+        let most = if self.lesser { lesser_open_records.saturating_sub(open) } else { usize::MAX };
+        self.pending.len().min(most)
     }
 
     /// How many records are handed on and not settled, at most.
     fn open_records(&self) -> i64 {
         let Some((from, to)) = self.handed else { return 0 };
         (to - self.feed.settled().map_or(from, ResumeAt::value)).max(0)
+    }
+
+    /// Whether anything is handed on and not settled.
+    pub fn is_in_work(&self) -> bool {
+        self.open_records() > 0
     }
 
     /// Whether anything of it is polled and not settled.
@@ -235,7 +262,7 @@ impl Running {
     /// go on with it.
     pub fn valve(&mut self, handed: Handed) -> Option<bool> {
         let pause = match handed {
-            Handed::Some => self.paused || self.is_full(),
+            Handed::Some => !self.apart && (self.paused || self.is_full()),
             Handed::All => false,
         };
         (std::mem::replace(&mut self.paused, pause) != pause).then_some(pause)
@@ -260,6 +287,13 @@ impl Running {
     /// Where the partition would be resumed, once anything has been settled.
     pub fn settled(&self) -> Option<ResumeAt> {
         self.feed.settled()
+    }
+
+    /// The brokers have taken this.
+    pub fn committed(&mut self, at: ResumeAt) {
+        if self.ledger.committed.as_ref().is_some_and(|(asked, _)| *asked == at) {
+            self.ledger.asked = None;
+        }
     }
 
     /// What is to be committed, if that has changed.
@@ -332,9 +366,11 @@ impl Kept {
         self.witness = self.witnesses.drain(..settled).next_back().or(self.witness);
         let note = Note { partitions: self.partitions, witness: self.witness, finished };
         let commit = (resume_at, note.to_text(resume_at));
-        if self.committed.as_ref() == Some(&commit) {
+        let is_due = self.asked.is_some_and(|asked| asked.elapsed() >= COMMIT_AGAIN);
+        if self.committed.as_ref() == Some(&commit) && !is_due {
             return None;
         }
+        self.asked = Some(Instant::now());
         self.committed = Some(commit.clone());
         let (resume_at, note) = commit;
         Some(Commit { partition: partition.clone(), resume_at, note })

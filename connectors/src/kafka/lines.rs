@@ -4,20 +4,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::feed::Feed;
 use readmill_engine::record::Record;
 
-use super::line::{Assigned, Commit, Draining, Handed, Running, Track};
+use super::line::{Assigned, Commit, Draining, Running, Track};
 
 const DRAIN_STEP: Duration = Duration::from_millis(2);
+/// A partition's turn is over after this time at the latest.
+const TURN_LIMIT: Duration = Duration::from_millis(250);
+/// Of lanes that give way to others, so many records of one partition are in work at a time, so
+/// that what comes in an urgent one finds machine and stores free. Their partitions take turns.
+const LESSER_OPEN_RECORDS: usize = 500;
 
 /// All partitions that are ours.
 #[derive(Debug)]
 pub struct Lines {
     track: Arc<Track>,
     running: BTreeMap<Partition, Running>,
+    /// The partition in a lane that gives way whose turn it is, or was last.
+    turn: Option<Partition>,
+    turn_began: Option<Instant>,
     /// How far the partitions had come that this process had before.
     left_at: BTreeMap<Partition, ResumeAt>,
 }
@@ -34,7 +42,13 @@ pub struct Valves {
 impl Lines {
     /// No partitions yet.
     pub const fn new(track: Arc<Track>) -> Self {
-        Self { track, running: BTreeMap::new(), left_at: BTreeMap::new() }
+        Self {
+            track,
+            running: BTreeMap::new(),
+            turn: None,
+            turn_began: None,
+            left_at: BTreeMap::new(),
+        }
     }
 
     /// Begins with a partition that was assigned.
@@ -58,9 +72,11 @@ impl Lines {
     /// partitions are to be paused or fetched again.
     pub fn hand_on(&mut self, now: Instant) -> Valves {
         self.tell_lanes();
+        self.take_turns(now);
         let mut valves = Valves::default();
         for (partition, line) in &mut self.running {
-            let handed: Handed = line.hand_on(now);
+            let turn = self.turn.as_ref() == Some(partition);
+            let handed = line.hand_on(if turn { LESSER_OPEN_RECORDS } else { 0 }, now);
             match line.valve(handed) {
                 Some(true) => valves.pause.push(partition.clone()),
                 Some(false) => valves.resume.push(partition.clone()),
@@ -68,6 +84,27 @@ impl Lines {
             }
         }
         valves
+    }
+
+    /// Passes the turn on to the next partition in a lane that gives way, once what the last one
+    /// was given is settled. One whose work hangs does not keep the others waiting.
+    fn take_turns(&mut self, now: Instant) {
+        let over = self.turn_began.is_none_or(|began| now >= began + TURN_LIMIT);
+        let mut waiting = Vec::new();
+        for (partition, line) in &mut self.running {
+            if !line.is_lesser() {
+                continue;
+            }
+            if line.is_in_work() && !over {
+                return;
+            }
+            if line.is_pending() {
+                waiting.push(partition.clone());
+            }
+        }
+        let next = waiting.iter().find(|partition| Some(*partition) > self.turn.as_ref());
+        self.turn = next.or(waiting.first()).cloned();
+        self.turn_began = Some(now);
     }
 
     /// Says in which lanes there is work, so that lesser ones give way.
@@ -108,9 +145,6 @@ impl Lines {
         let mut taken = Vec::new();
         for partition in which {
             if let Some(line) = self.running.remove(partition) {
-                if let Some(settled) = line.settled() {
-                    self.left_at.insert(partition.clone(), settled);
-                }
                 taken.push(line);
             }
         }
@@ -131,12 +165,38 @@ impl Lines {
         growing.collect()
     }
 
+    /// The partitions whose records are to come through queues of their own from now on.
+    pub fn set_apart(&mut self) -> Vec<Partition> {
+        let lines = self.running.iter_mut();
+        lines.filter_map(|(partition, line)| line.sets_apart().then(|| partition.clone())).collect()
+    }
+
+    /// Whether a partition has room for one more record; none if it is not ours.
+    pub fn has_room(&self, partition: &Partition) -> Option<bool> {
+        self.running.get(partition).map(|line| !line.is_full())
+    }
+
     /// The line of a partition.
     pub fn get(&mut self, partition: &Partition) -> Option<&mut Running> {
         self.running.get_mut(partition)
     }
 
-    /// How far this process had come with a partition that it had before.
+    /// Remembers what the brokers have taken. What was settled and never reached them is nothing
+    /// that they could forget.
+    pub fn committed(&mut self, offsets: &TopicPartitionList) {
+        for element in offsets.elements() {
+            if let (Ok(()), KafkaOffset::Offset(at)) = (element.error(), element.offset()) {
+                let partition = Partition::new(element.topic(), element.partition());
+                let at = ResumeAt::stored(at);
+                if let Some(line) = self.running.get_mut(&partition) {
+                    line.committed(at);
+                }
+                self.left_at.insert(partition, at);
+            }
+        }
+    }
+
+    /// What this process has committed of a partition.
     pub fn left_at(&self, partition: &Partition) -> Option<ResumeAt> {
         self.left_at.get(partition).copied()
     }

@@ -82,7 +82,8 @@ impl KafkaLog {
         consumer.subscribe(&names).map_err(|error| refused(&error))?;
         let commit_interval = Duration::from_millis(config.commit_interval_ms);
         let probe = Probe::new(config, &group)?;
-        let poller = Poller { consumer, stopping, commit_interval, model, pulse, probe };
+        let (consumer, apart) = (Arc::new(consumer), BTreeMap::new());
+        let poller = Poller { apart, consumer, stopping, commit_interval, model, pulse, probe };
         let thread = thread::Builder::new()
             .name(format!("kafka-{model}"))
             .spawn(move || poller.run())

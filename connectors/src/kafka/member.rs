@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaResult;
 use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::feed::Feed;
@@ -179,6 +180,12 @@ pub enum Begin {
 impl ClientContext for Member {}
 
 impl ConsumerContext for Member {
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        if result.is_ok() {
+            self.with_lines(|lines| lines.committed(offsets));
+        }
+    }
+
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(list) => self.prepare(consumer, list),
@@ -204,8 +211,12 @@ impl ConsumerContext for Member {
 /// Commits, if there is anything to commit.
 pub fn commit(consumer: &BaseConsumer<Member>, commits: &[Commit], mode: CommitMode) {
     let Some(offsets) = list_of_commits(commits) else { return };
-    if let Err(error) = consumer.commit(&offsets, mode) {
+    match consumer.commit(&offsets, mode) {
+        Ok(()) if matches!(mode, CommitMode::Sync) => {
+            consumer.context().with_lines(|lines| lines.committed(&offsets));
+        }
+        Ok(()) => {}
         // Harmless: what is not committed is read again and recognised by its stamps.
-        tracing::warn!(%error, "offsets were not committed");
+        Err(error) => tracing::warn!(%error, "offsets were not committed"),
     }
 }

@@ -1,8 +1,11 @@
 //! The polling thread of a member: it polls, hands on, pauses, commits, and leaves.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset as KafkaOffset;
+use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
@@ -33,7 +36,9 @@ const SEEK_LIMIT: Duration = Duration::from_secs(5);
 
 /// The polling thread.
 pub struct Poller {
-    pub consumer: BaseConsumer<Member>,
+    /// The queues of partitions in lanes that give way: what waits there is in nobody's way.
+    pub apart: BTreeMap<Partition, PartitionQueue<Member>>,
+    pub consumer: Arc<BaseConsumer<Member>>,
     pub stopping: watch::Receiver<bool>,
     pub commit_interval: Duration,
     pub model: &'static str,
@@ -51,12 +56,13 @@ enum Asked {
 
 impl Poller {
     /// Until told to stop, or a fault needs a person.
-    pub fn run(self) {
+    pub fn run(mut self) {
         let began = Instant::now();
         let (mut committed, mut grown) = (began, began);
         while self.goes_on() {
             self.pulse.polled(self.model);
-            if let Err(fault) = self.poll() {
+            self.set_apart();
+            if let Err(fault) = self.poll().and_then(|()| self.poll_apart()) {
                 self.consumer.context().fail(fault);
                 break;
             }
@@ -100,6 +106,38 @@ impl Poller {
                 },
             }
             patience = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    /// Gives partitions in lanes that give way queues of their own.
+    fn set_apart(&mut self) {
+        let member = Arc::clone(self.consumer.context());
+        for partition in member.with_lines(|lines| lines.set_apart()) {
+            let queue = self.consumer.split_partition_queue(&partition.topic, partition.index);
+            self.apart.extend(queue.map(|queue| (partition, queue)));
+        }
+        self.apart.retain(|partition, _| member.with_lines(|l| l.has_room(partition)).is_some());
+    }
+
+    /// Polls those, each only as far as it has room: what is left waits there, and is not fetched
+    /// again.
+    fn poll_apart(&self) -> Result<(), Fault> {
+        let member = self.consumer.context();
+        for (partition, queue) in &self.apart {
+            while member.with_lines(|lines| lines.has_room(partition)) == Some(true) {
+                match queue.poll(Duration::ZERO) {
+                    None => break,
+                    Some(Ok(message)) => {
+                        let record = record_of(&message);
+                        member.with_lines(|lines| lines.push(record));
+                    }
+                    Some(Err(error)) => match judge(&error)? {
+                        Asked::Nothing => {}
+                        Asked::Place => self.find_places()?,
+                    },
+                }
+            }
         }
         Ok(())
     }

@@ -81,6 +81,26 @@ struct Spec {
 
 const PARTITION: &[&str] = &["model", "topic", "partition"];
 
+/// A metric's name, its help, its labels and its kind.
+type Row = (&'static str, &'static str, &'static [&'static str], Kind);
+
+const QUEUED_BYTES: Row = (
+    "readmill_queued_bytes",
+    "Bytes that are polled and not in the worker's hands",
+    PARTITION,
+    Kind::Gauge,
+);
+const PAUSED: Row =
+    ("readmill_paused", "Whether it is not fetched for now", PARTITION, Kind::Gauge);
+const LANE_RECORDS: Row =
+    ("readmill_lane_records_total", "Records handed on", &["model", "lane"], Kind::Counter);
+const LOG_GAPS: Row = (
+    "readmill_log_gaps_total",
+    "Times that records were lost before they were read",
+    &["model"],
+    Kind::Counter,
+);
+
 impl Meter {
     /// All metrics, in the order of the enum.
     pub const ALL: &[Self] = &[
@@ -159,21 +179,10 @@ impl Meter {
                 let help = "Bytes of the records that are taken in and not settled";
                 ("readmill_open_bytes", help, PARTITION, Kind::Gauge)
             }
-            Self::QueuedBytes => {
-                let help = "Bytes that are polled and not in the worker's hands";
-                ("readmill_queued_bytes", help, PARTITION, Kind::Gauge)
-            }
-            Self::Paused => {
-                ("readmill_paused", "Whether it is not fetched for now", PARTITION, Kind::Gauge)
-            }
-            Self::LaneRecords => {
-                let labels: &[&str] = &["model", "lane"];
-                ("readmill_lane_records_total", "Records handed on", labels, Kind::Counter)
-            }
-            Self::LogGaps => {
-                let help = "Times that records were lost before they were read";
-                ("readmill_log_gaps_total", help, MODEL, Kind::Counter)
-            }
+            Self::QueuedBytes => QUEUED_BYTES,
+            Self::Paused => PAUSED,
+            Self::LaneRecords => LANE_RECORDS,
+            Self::LogGaps => LOG_GAPS,
             Self::Freshness => {
                 let help = "Seconds from the source's commit to the durable document";
                 ("readmill_freshness_seconds", help, MODEL, Kind::Histogram(&SECONDS))

@@ -1,4 +1,4 @@
-//! The load: a made-up shop's changes, sent for as long as faults go on, and what follows from them.
+//! The load: a made-up shop's changes, sent while faults go on, and what must follow from them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

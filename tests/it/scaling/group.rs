@@ -92,10 +92,8 @@ impl Group {
         let found = self.client().committed_offsets(list, LIMIT).unwrap();
         let elements = found.elements();
         let element = elements.first().unwrap();
-        match element.offset() {
-            Offset::Offset(offset) => Some((offset, element.metadata().to_owned())),
-            _ => None,
-        }
+        let Offset::Offset(offset) = element.offset() else { return None };
+        Some((offset, element.metadata().to_owned()))
     }
 
     /// Commits what another program would.
@@ -151,7 +149,6 @@ pub type Seen = Arc<Mutex<BTreeMap<Partition, Vec<Record>>>>;
 
 /// A member whose workers settle all that they are given.
 pub struct Seat {
-    pub seen: Seen,
     stop: watch::Sender<bool>,
     running: JoinHandle<Result<(), Fault>>,
 }
@@ -161,7 +158,7 @@ impl Seat {
     pub async fn take(group: &Group, seen: &Seen) -> Self {
         let (stop, stopping) = watch::channel(false);
         let running = tokio::spawn(attend(group.join().await, Arc::clone(seen), stopping));
-        Self { seen: Arc::clone(seen), stop, running }
+        Self { stop, running }
     }
 
     /// Leaves; answers what went wrong.

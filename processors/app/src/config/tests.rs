@@ -128,8 +128,9 @@ colour = 1
             "f.toml:22: models.deliveries.reactions_topic: is missing: deliveries tells others \
              what it did",
             "f.toml:23: models.deliveries.topics: is empty: the model would be folded from nothing",
-            "f.toml:24: models.deliveries.colour: there is no such setting; known: topics, lanes, store, \
-             mirror, generation, reactions_topic, subject_strategy, reactions_subject_strategy, \
+            "f.toml:24: models.deliveries.colour: there is no such setting; known: topics, lanes, \
+             store, mirror, generation, reactions_topic, subject_strategy, \
+             reactions_subject_strategy, \
              held_limit_records, held_topic, batch_records, shards_per_partition, \
              cached_documents_per_partition, open_records_per_partition, open_bytes_per_partition",
         ],

@@ -132,14 +132,13 @@ impl Play {
     /// Lets a fault happen, or another one where it cannot; answers which.
     fn befall(&mut self, fault: Fault) -> Fault {
         let taken = self.fleet.taken().len();
-        let fault = match fault {
-            Fault::Add if self.fleet.add().is_some() => Fault::Add,
-            Fault::Add => Fault::Remove,
-            Fault::Remove if taken <= FEWEST_INSTANCES => {
-                self.fleet.add();
-                Fault::Add
-            }
-            other => other,
+        let fault = if fault == Fault::Add && self.fleet.add().is_none() {
+            Fault::Remove
+        } else if fault == Fault::Remove && taken <= FEWEST_INSTANCES {
+            self.fleet.add();
+            Fault::Add
+        } else {
+            fault
         };
         self.fleet.note(&format!("{fault}, with {taken} instances"));
         match fault {

@@ -73,6 +73,7 @@ enum Kind {
 }
 
 struct Spec {
+    meter: Meter,
     name: &'static str,
     help: &'static str,
     labels: &'static [&'static str],
@@ -82,125 +83,140 @@ struct Spec {
 const PARTITION: &[&str] = &["model", "topic", "partition"];
 
 /// A metric's name, its help, its labels and its kind.
-type Row = (&'static str, &'static str, &'static [&'static str], Kind);
+const MODEL: &[&str] = &["model"];
 
-const QUEUED_BYTES: Row = (
-    "readmill_queued_bytes",
-    "Bytes that are polled and not in the worker's hands",
-    PARTITION,
-    Kind::Gauge,
-);
-const PAUSED: Row =
-    ("readmill_paused", "Whether it is not fetched for now", PARTITION, Kind::Gauge);
-const LANE_RECORDS: Row =
-    ("readmill_lane_records_total", "Records handed on", &["model", "lane"], Kind::Counter);
-const LOG_GAPS: Row = (
-    "readmill_log_gaps_total",
-    "Times that records were lost before they were read",
-    &["model"],
-    Kind::Counter,
-);
+/// Every metric, in the order of the enum.
+const METRICS: &[Spec] = &[
+    spec(Meter::Consumed, "readmill_consumed_total", "Records taken in", PARTITION, Kind::Counter),
+    spec(
+        Meter::Ended,
+        "readmill_ended_total",
+        "Records by their end",
+        &["model", "topic", "partition", "outcome"],
+        Kind::Counter,
+    ),
+    spec(Meter::Waiting, "readmill_waiting", "Records that wait", PARTITION, Kind::Gauge),
+    spec(
+        Meter::WaitingSince,
+        "readmill_waiting_since_seconds",
+        "Commit of the record that has waited longest, seconds since 1970; or 0",
+        MODEL,
+        Kind::Gauge,
+    ),
+    spec(Meter::Held, "readmill_held_records", "Records held now", MODEL, Kind::Gauge),
+    spec(
+        Meter::Undecided,
+        "readmill_undecided_total",
+        "Records folded although nothing proved them new",
+        MODEL,
+        Kind::Counter,
+    ),
+    spec(Meter::Written, "readmill_written_total", "Documents written", MODEL, Kind::Counter),
+    spec(
+        Meter::Conflicts,
+        "readmill_conflicts_total",
+        "Writes refused or unsure",
+        MODEL,
+        Kind::Counter,
+    ),
+    spec(
+        Meter::CacheHits,
+        "readmill_cache_hits_total",
+        "Documents found in the cache",
+        MODEL,
+        Kind::Counter,
+    ),
+    spec(Meter::Loaded, "readmill_loaded_total", "Documents loaded", MODEL, Kind::Counter),
+    spec(Meter::Said, "readmill_said_total", "Reactions sent", MODEL, Kind::Counter),
+    spec(
+        Meter::Retries,
+        "readmill_retries_total",
+        "Calls made again after a transient fault",
+        MODEL,
+        Kind::Counter,
+    ),
+    spec(Meter::Partitions, "readmill_partitions", "Partitions in work", MODEL, Kind::Gauge),
+    spec(Meter::ResumeAt, "readmill_resume_at", "Offset to resume at", PARTITION, Kind::Gauge),
+    spec(
+        Meter::OpenRecords,
+        "readmill_open_records",
+        "Records that are taken in and not settled",
+        PARTITION,
+        Kind::Gauge,
+    ),
+    spec(
+        Meter::OpenBytes,
+        "readmill_open_bytes",
+        "Bytes of the records that are taken in and not settled",
+        PARTITION,
+        Kind::Gauge,
+    ),
+    spec(
+        Meter::QueuedBytes,
+        "readmill_queued_bytes",
+        "Bytes that are polled and not in the worker's hands",
+        PARTITION,
+        Kind::Gauge,
+    ),
+    spec(
+        Meter::Paused,
+        "readmill_paused",
+        "Whether it is not fetched for now",
+        PARTITION,
+        Kind::Gauge,
+    ),
+    spec(
+        Meter::LaneRecords,
+        "readmill_lane_records_total",
+        "Records handed on",
+        &["model", "lane"],
+        Kind::Counter,
+    ),
+    spec(
+        Meter::LogGaps,
+        "readmill_log_gaps_total",
+        "Times that records were lost before they were read",
+        &["model"],
+        Kind::Counter,
+    ),
+    spec(
+        Meter::Freshness,
+        "readmill_freshness_seconds",
+        "Seconds from the source's commit to the durable document",
+        MODEL,
+        Kind::Histogram(&SECONDS),
+    ),
+    spec(
+        Meter::Station,
+        "readmill_station_seconds",
+        "Seconds in a station, of a batch or of a sampled record",
+        &["model", "station"],
+        Kind::Histogram(&SECONDS),
+    ),
+    spec(
+        Meter::Batch,
+        "readmill_batch_records",
+        "Records a batch",
+        MODEL,
+        Kind::Histogram(&RECORDS),
+    ),
+    spec(Meter::Build, "readmill_build_info", "This build", &["version"], Kind::Gauge),
+];
+
+const fn spec(
+    meter: Meter,
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    kind: Kind,
+) -> Spec {
+    Spec { meter, name, help, labels, kind }
+}
 
 impl Meter {
-    /// All metrics, in the order of the enum.
-    pub const ALL: &[Self] = &[
-        Self::Consumed,
-        Self::Ended,
-        Self::Waiting,
-        Self::WaitingSince,
-        Self::Held,
-        Self::Undecided,
-        Self::Written,
-        Self::Conflicts,
-        Self::CacheHits,
-        Self::Loaded,
-        Self::Said,
-        Self::Retries,
-        Self::Partitions,
-        Self::ResumeAt,
-        Self::OpenRecords,
-        Self::OpenBytes,
-        Self::QueuedBytes,
-        Self::Paused,
-        Self::LaneRecords,
-        Self::LogGaps,
-        Self::Freshness,
-        Self::Station,
-        Self::Batch,
-        Self::Build,
-    ];
-
     /// The metric's name, as Prometheus sees it.
     pub fn name(self) -> &'static str {
-        self.spec().name
-    }
-
-    const fn spec(self) -> Spec {
-        const MODEL: &[&str] = &["model"];
-        let (name, help, labels, kind) = match self {
-            Self::Consumed => {
-                ("readmill_consumed_total", "Records taken in", PARTITION, Kind::Counter)
-            }
-            Self::Ended => {
-                let labels: &[&str] = &["model", "topic", "partition", "outcome"];
-                ("readmill_ended_total", "Records by their end", labels, Kind::Counter)
-            }
-            Self::Waiting => ("readmill_waiting", "Records that wait", PARTITION, Kind::Gauge),
-            Self::WaitingSince => {
-                let help = "Commit of the record that has waited longest, seconds since 1970; or 0";
-                ("readmill_waiting_since_seconds", help, MODEL, Kind::Gauge)
-            }
-            Self::Held => ("readmill_held_records", "Records held now", MODEL, Kind::Gauge),
-            Self::Undecided => {
-                let help = "Records folded although nothing proved them new";
-                ("readmill_undecided_total", help, MODEL, Kind::Counter)
-            }
-            Self::Written => ("readmill_written_total", "Documents written", MODEL, Kind::Counter),
-            Self::Conflicts => {
-                ("readmill_conflicts_total", "Writes refused or unsure", MODEL, Kind::Counter)
-            }
-            Self::CacheHits => {
-                let help = "Documents found in the cache";
-                ("readmill_cache_hits_total", help, MODEL, Kind::Counter)
-            }
-            Self::Loaded => ("readmill_loaded_total", "Documents loaded", MODEL, Kind::Counter),
-            Self::Said => ("readmill_said_total", "Reactions sent", MODEL, Kind::Counter),
-            Self::Retries => {
-                let help = "Calls made again after a transient fault";
-                ("readmill_retries_total", help, MODEL, Kind::Counter)
-            }
-            Self::Partitions => ("readmill_partitions", "Partitions in work", MODEL, Kind::Gauge),
-            Self::ResumeAt => ("readmill_resume_at", "Offset to resume at", PARTITION, Kind::Gauge),
-            Self::OpenRecords => {
-                let help = "Records that are taken in and not settled";
-                ("readmill_open_records", help, PARTITION, Kind::Gauge)
-            }
-            Self::OpenBytes => {
-                let help = "Bytes of the records that are taken in and not settled";
-                ("readmill_open_bytes", help, PARTITION, Kind::Gauge)
-            }
-            Self::QueuedBytes => QUEUED_BYTES,
-            Self::Paused => PAUSED,
-            Self::LaneRecords => LANE_RECORDS,
-            Self::LogGaps => LOG_GAPS,
-            Self::Freshness => {
-                let help = "Seconds from the source's commit to the durable document";
-                ("readmill_freshness_seconds", help, MODEL, Kind::Histogram(&SECONDS))
-            }
-            Self::Station => {
-                let labels: &[&str] = &["model", "station"];
-                let help = "Seconds in a station, of a batch or of a sampled record";
-                ("readmill_station_seconds", help, labels, Kind::Histogram(&SECONDS))
-            }
-            Self::Batch => {
-                ("readmill_batch_records", "Records a batch", MODEL, Kind::Histogram(&RECORDS))
-            }
-            Self::Build => {
-                let labels: &[&str] = &["version"];
-                ("readmill_build_info", "This build", labels, Kind::Gauge)
-            }
-        };
-        Spec { name, help, labels, kind }
+        METRICS.iter().find(|spec| spec.meter == self).map_or("", |spec| spec.name)
     }
 }
 
@@ -231,10 +247,8 @@ impl Metrics {
     /// When two metrics share a name, which a test excludes.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let instruments = Meter::ALL
-            .iter()
-            .map(|meter| register(&registry, &meter.spec()))
-            .collect::<Result<_, _>>()?;
+        let instruments = METRICS.iter().map(|spec| register(&registry, spec));
+        let instruments = instruments.collect::<Result<_, _>>()?;
         let metrics = Self { registry, instruments };
         metrics.set(Meter::Build, &[env!("CARGO_PKG_VERSION")], 1);
         Ok(metrics)
@@ -320,13 +334,12 @@ mod tests {
     #[test]
     fn every_meter_is_registered_under_its_own_name() {
         let metrics = Metrics::new().unwrap();
-        for meter in Meter::ALL.iter().copied() {
-            let spec = meter.spec();
-            let labels: Vec<&str> = spec.labels.to_vec();
-            metrics.add(meter, &labels, 1);
-            metrics.set(meter, &labels, 1);
-            metrics.observe(meter, &labels, 1.0);
-            assert!(metrics.render().unwrap().contains(spec.name), "{meter:?}");
+        for (place, Spec { meter, name, labels, .. }) in METRICS.iter().enumerate() {
+            assert_eq!(*meter as usize, place, "{meter:?} is out of the enum's order");
+            metrics.add(*meter, labels, 1);
+            metrics.set(*meter, labels, 1);
+            metrics.observe(*meter, labels, 1.0);
+            assert!(metrics.render().unwrap().contains(name), "{meter:?}");
         }
     }
 }

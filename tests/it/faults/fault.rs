@@ -42,11 +42,20 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fall(service) => write!(f, "kill-{}", service.name()),
-            Self::Stun(service) => write!(f, "freeze-{}", service.name()),
-            other => f.pad(&format!("{other:?}").to_lowercase()),
-        }
+        let name = match self {
+            Self::Kill => "kill",
+            Self::Freeze => "freeze",
+            Self::Terminate => "terminate",
+            Self::Add => "add",
+            Self::Remove => "remove",
+            Self::Close => "close",
+            Self::Cut => "cut",
+            Self::Deaf => "deaf",
+            Self::Slow => "slow",
+            Self::Fall(service) => return write!(f, "kill-{}", service.name()),
+            Self::Stun(service) => return write!(f, "freeze-{}", service.name()),
+        };
+        f.write_str(name)
     }
 }
 

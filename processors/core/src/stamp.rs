@@ -134,16 +134,22 @@ impl<E> Stamp<E> {
     /// Whether a record has joined the key's queue. One that is kept, and has not, is still its
     /// worker's: it was held for a write that has not come about.
     pub fn has_queued(&self, record: &Position) -> bool {
+        let moved = record.partition.held();
         let mut last = self.held.iter();
-        last.any(|last| last.partition == record.partition && record.offset <= last.offset)
+        last.any(|last| {
+            let same = last.partition == record.partition || last.partition == moved;
+            same && record.offset <= last.offset
+        })
     }
 
     /// Notes that a record joins the key's queue: one more revision, so that whoever frees the key
-    /// meanwhile notices. Answers false for one that has been in it before.
+    /// meanwhile notices. Answers false for one that has been in it before. Those that come from
+    /// other keys' queues come in no order, so that none of them is taken for such.
     pub fn queue(&mut self, record: &Position) -> bool {
+        let in_order = !record.partition.is_held();
         match self.held.iter_mut().find(|last| last.partition == record.partition) {
-            Some(last) if record.offset <= last.offset => return false,
-            Some(last) => last.offset = record.offset,
+            Some(last) if record.offset <= last.offset && in_order => return false,
+            Some(last) => last.offset = last.offset.max(record.offset),
             None => self.held.push(record.clone()),
         }
         self.revision += 1;

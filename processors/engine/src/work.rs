@@ -50,7 +50,7 @@ impl<M: ReadModel> Work<M> {
             let mut all = self.parts.iter().zip(&self.taken);
             let held_now =
                 |taken: &Taken| taken.outcome == Outcome::Held && stands(Guard::HeldRelease);
-            all.any(|(part, taken)| part.from == *held.position() && held_now(taken))
+            all.any(|(part, taken)| part.record.position == *held.position() && held_now(taken))
         };
         self.held_before.iter().filter(move |held| !is_held(held))
     }

@@ -36,6 +36,19 @@ impl Service {
     }
 }
 
+/// What a stack asks a port for.
+const PORTS: [&str; 9] = [
+    "KAFKA",
+    "KAFKA_CONTROLLER",
+    "REGISTRY",
+    "CONNECT",
+    "MONGO",
+    "REDIS",
+    "POSTGRES",
+    "MARIADB",
+    "PROMETHEUS",
+];
+
 /// A second stack, of some services, with ports and data of its own. It goes when it is dropped.
 #[derive(Debug)]
 pub struct Stage {
@@ -49,6 +62,9 @@ impl Stage {
     pub fn up(dir: &Path, services: &[Service], redis: &str, kafka_links: &[KafkaLink]) -> Self {
         let run = dir.join("run");
         std::fs::create_dir(&run).unwrap();
+        // Ports that no other stage takes while a service of this one is down.
+        let port = |name: &str| format!("{name}_PORT={}\n", free_port());
+        std::fs::write(run.join("stack.env"), PORTS.map(port).concat()).unwrap();
         let pair = |link: &KafkaLink| format!("{}:{}", link.listens, link.link.address.port());
         let settings = vec![
             ("READMILL_RUN", run.to_str().unwrap().to_owned()),

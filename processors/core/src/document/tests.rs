@@ -162,6 +162,15 @@ fn a_queue_is_folded_in_its_order_before_live_events_pass() {
 }
 
 #[test]
+fn records_of_other_queues_join_in_no_order_and_none_is_missed() {
+    let mut stamp = Stamp::<()>::default();
+    let moved = |offset| Position { partition: at(0).partition.held(), offset: Offset(offset) };
+    assert!(stamp.queue(&moved(5)) && stamp.queue(&moved(3)));
+    assert_eq!(stamp.revision, 2);
+    assert!(stamp.has_queued(&at(3)) && stamp.has_queued(&at(5)) && !stamp.has_queued(&at(6)));
+}
+
+#[test]
 fn what_queues_already_is_not_queued_again() {
     let log = [versioned(1, "poison"), versioned(2, "b")];
     let mut document = check(&log, &[Outcome::Held; 2], &[]);

@@ -143,17 +143,14 @@ impl<E> Stamp<E> {
     }
 
     /// Notes that a record joins the key's queue: one more revision, so that whoever frees the key
-    /// meanwhile notices. Answers false for one that has been in it before. Those that come from
-    /// other keys' queues come in no order, so that none of them is taken for such.
-    pub fn queue(&mut self, record: &Position) -> bool {
-        let in_order = !record.partition.is_held();
+    /// meanwhile notices. One that comes again joins again: that later ones have joined does not
+    /// tell that it has, since records finish out of order.
+    pub fn queue(&mut self, record: &Position) {
         match self.held.iter_mut().find(|last| last.partition == record.partition) {
-            Some(last) if record.offset <= last.offset && in_order => return false,
             Some(last) => last.offset = last.offset.max(record.offset),
             None => self.held.push(record.clone()),
         }
         self.revision += 1;
-        true
     }
 
     fn find(&self, line: &str) -> Result<usize, usize> {

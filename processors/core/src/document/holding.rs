@@ -55,9 +55,9 @@ impl<M: ReadModel> Document<M> {
         }
     }
 
-    /// Puts a held record into the queue, unless it is there.
+    /// Puts a held record into the queue.
     pub(super) fn queue(&mut self, from: &Position, held: Taken) -> Taken {
-        let is_new = self.stamp.queue(from);
-        Taken { why: held.why.filter(|_| is_new), ..held }
+        self.stamp.queue(from);
+        held
     }
 }

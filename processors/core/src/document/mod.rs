@@ -67,7 +67,7 @@ pub struct Incoming<'a, E> {
 pub struct Taken {
     /// The event's own end.
     pub outcome: Outcome,
-    /// Why it waits or is held, without any of its data; none if it did so before.
+    /// Why it waits or is held, without any of its data; none if it waited before.
     pub why: Option<String>,
     /// Records that had waited and have now come to their end.
     pub released: Vec<(Position, Outcome)>,

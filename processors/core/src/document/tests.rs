@@ -162,21 +162,18 @@ fn a_queue_is_folded_in_its_order_before_live_events_pass() {
 }
 
 #[test]
-fn records_of_other_queues_join_in_no_order_and_none_is_missed() {
-    let mut stamp = Stamp::<()>::default();
-    let moved = |offset| Position { partition: at(0).partition.held(), offset: Offset(offset) };
-    assert!(stamp.queue(&moved(5)) && stamp.queue(&moved(3)));
-    assert_eq!(stamp.revision, 2);
-    assert!(stamp.has_queued(&at(3)) && stamp.has_queued(&at(5)) && !stamp.has_queued(&at(6)));
-}
-
-#[test]
-fn what_queues_already_is_not_queued_again() {
-    let log = [versioned(1, "poison"), versioned(2, "b")];
-    let mut document = check(&log, &[Outcome::Held; 2], &[]);
-    let before = document.clone();
-    assert_eq!(deliver(&mut document, &log, 0, 2), [Outcome::Held; 2]);
-    assert_eq!(document, before);
+fn what_joins_behind_later_records_is_not_taken_for_one_that_had_joined() {
+    let log = [versioned(1, "poison"), versioned(2, "b"), versioned(3, "c")];
+    let mut document = Document::<Trail>::default();
+    deliver(&mut document, &log, 0, 1);
+    deliver(&mut document, &log, 2, 3);
+    let (event, from) = (event("b"), at(1));
+    let (committed_ms, sent_below) = (7, Offset(0));
+    let identity = &log[1].identity;
+    let late = Incoming { identity, from: &from, committed_ms, sent_below, event: &event };
+    let taken = document.take(late);
+    assert!(taken.outcome == Outcome::Held && taken.why.is_some(), "it is to be kept");
+    assert_eq!((document.stamp.revision, &document.stamp.held[..]), (3, &[at(2)][..]));
 }
 
 #[test]

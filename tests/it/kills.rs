@@ -234,7 +234,7 @@ impl Drop for Play {
             println!("logs of instances and services are in {}", self.dir.display());
         } else {
             let instances = self.dir.join("instances");
-            // Services end after this, and leave nothing but their lock.
+            // The services end after this, with all that is theirs.
             let _ = std::fs::remove_dir_all(instances);
         }
     }

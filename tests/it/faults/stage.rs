@@ -128,6 +128,11 @@ impl Drop for Stage {
         if !done {
             println!("the stage was not taken down: {said}");
         }
+        if keep.is_empty() {
+            // The folder above goes too, if nothing else is in it.
+            let _ = std::fs::remove_dir_all(&self.run);
+            let _ = self.run.parent().map(std::fs::remove_dir);
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 //! loses what came since the last snapshot; with `appendfsync everysec`, the usual setting, a power
 //! cut loses about a second of acknowledged writes; a fail-over loses what the replica had not yet
 //! received. Offsets that were settled in that time are not read again, so the documents stay
-//! behind until they are rebuilt. A mirror does not matter: it is written again from its documents.
+//! behind until they are rebuilt: use `appendfsync always` where documents are kept. A mirror
+//! matters less: a view that was lost comes back with the next record of its key.
 
 mod config;
 mod connect;

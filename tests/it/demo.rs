@@ -124,7 +124,7 @@ fn the_demo_serves_documents_metrics_health_and_a_page() {
     assert_eq!(body("/models/points/nobody").0, 404);
     assert_eq!(body("/models/nothing/x").0, 404);
     assert_eq!(body("/healthz").0, 200);
-    assert!(body("/metrics").1.contains("readmill_consumed_total{model=\"points\"}"));
+    assert!(body("/metrics").1.contains("readmill_consumed_total{model=\"points\","));
     assert!(body("/").1.contains("<title>"));
     child.kill().unwrap();
     child.wait().unwrap();

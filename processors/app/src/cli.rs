@@ -145,8 +145,8 @@ pub struct WaitingArgs {
     /// Whose.
     #[command(flatten)]
     pub place: HeldPlace,
-    /// Only those committed before then: a time such as 2026-11-21T06:50:00Z, or an age such as 90s,
-    /// 10m, 2h or 7d.
+    /// Only those committed before then: a time such as 2026-11-21T06:50:00Z, or an age such as
+    /// 90s, 10m, 2h or 7d.
     #[arg(long, value_name = "WHEN", value_parser = held::since)]
     pub before: Option<Timestamp>,
     /// At most so many, the oldest first; 50 of them without it, or all with --json.

@@ -203,14 +203,16 @@ impl<M: ReadModel> River<M> {
         let mut settled = Settled::default();
         for End { from, taken, committed_ms, .. } in ends {
             observe::<M>(&self.ports, taken.undecided, taken.outcome, committed_ms);
+            let partition = from.partition.clone();
+            // Its own end first: what it released may be itself.
+            if let Some(ended) = open.part_ended(from.offset, taken.outcome) {
+                settled.add(from, ended, committed_ms.unwrap_or(0));
+            }
             for (position, outcome) in taken.released {
-                let ours = position.partition == from.partition;
+                let ours = position.partition == partition;
                 if !ours || !open.released(position.offset, outcome) {
                     settled.released.push((position, outcome));
                 }
-            }
-            if let Some(ended) = open.part_ended(from.offset, taken.outcome) {
-                settled.add(from, ended, committed_ms.unwrap_or(0));
             }
         }
         self.tally.count(&self.partition, settled);

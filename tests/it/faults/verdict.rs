@@ -83,12 +83,18 @@ impl Verdict {
                 self.lose(wanted.stamp.revision, || format!("all of {}/{key}", M::NAME));
                 continue;
             };
+            let (mut stood, mut wanted) = (stood, wanted.clone());
+            if stood.stamp.is_held() && wanted.stamp.is_held() {
+                // A record of its queue that is read again joins again, under the same place.
+                stood.stamp.revision = 0;
+                wanted.stamp.revision = 0;
+            }
             let more = stood.stamp.revision - wanted.stamp.revision;
             self.lose(-more, || format!("events of {}/{key}", M::NAME));
             self.double(more, || format!("events of {}/{key}", M::NAME));
-            if told(&stood) != told(wanted) {
+            if told(&stood) != told(&wanted) {
                 self.wrong += 1;
-                let (stood, wanted) = (told(&stood), told(wanted));
+                let (stood, wanted) = (told(&stood), told(&wanted));
                 self.tell(format!("{}/{key} is\n  {stood:?}, not\n  {wanted:?}", M::NAME));
             }
         }

@@ -53,6 +53,41 @@ fn a_configuration_is_told_all_its_mistakes_with_their_lines() {
 }
 
 #[test]
+fn mistakes_in_lanes_are_told_with_their_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lanes.toml");
+    let text = "[source]\nkind = \"kafka\"\n[kafka]\n[registry]\nurls = [\"http://r\"]\n\
+                [embedded]\ndirectory = \"d\"\n\
+                [lanes.online]\npriority = -1\n\
+                [lanes.batch]\nleast_share_percent = 0\nrate_records_per_s = 0\n\
+                [lanes.bulk]\nleast_share_percent = 101\nrate_records_per_sec = 5\n\
+                [lanes.\"a b\"]\n\
+                [models.points]\ntopics = [\"a\", \"b\"]\nstore = \"embedded\"\n\
+                lanes = { \"a\" = \"onlin\", \"c\" = \"batch\" }\n\
+                versions_of = { \"a\" = \"d\", \"b\" = \"a\" }\n";
+    fs::write(&file, text).unwrap();
+    let name = file.to_str().unwrap();
+    let said = [
+        "lanes.toml:9: lanes.online.priority: integer `-1` is out of range, where a whole number",
+        "lanes.toml:11: lanes.batch.least_share_percent: least_share_percent must be from 1 to 100",
+        "lanes.toml:12: lanes.batch.rate_records_per_s: integer `0` is out of range, where",
+        "lanes.toml:14: lanes.bulk.least_share_percent: least_share_percent must be from 1 to 100",
+        "lanes.toml:15: lanes.bulk.rate_records_per_sec: there is no such setting; did you mean \
+         \"rate_records_per_s\"?",
+        "lanes.toml:16: lanes.a b: a lane's name is letters, digits",
+        "lanes.toml:20: models.points.lanes: there is no [lanes.onlin]",
+        "lanes.toml:20: models.points.lanes: \"c\" is none of its topics; did you mean \"a\"?",
+        "lanes.toml:21: models.points.versions_of: \"d\" is none of its topics",
+        "lanes.toml:21: models.points.versions_of: \"a\" has no versions of its own: name the",
+        "hint: `readmill check --example`",
+    ];
+    fails(&["check", "-c", name], 2, &said);
+    let told = readmill(&["check", "-c", name]).stderr;
+    let told = String::from_utf8_lossy(&told).matches("error: ").count();
+    assert_eq!(told, said.len() - 1, "each mistake is told once");
+}
+
+#[test]
 fn malformed_toml_a_missing_file_and_an_unknown_model_are_usage() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("bad.toml");

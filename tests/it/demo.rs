@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use readmill_connectors::archive::Manifest;
 use readmill_models::{Deliveries, Points};
 use readmill_workload::{Knobs, Source, oracle};
 use serde_json::Value;
@@ -40,6 +41,9 @@ fn two_demos_of_one_seed_print_one_digest_and_it_is_the_oracles() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [first, second] = dirs.each_ref().map(|dir| demo(dir.path(), EVENTS));
     check_sum(&first);
+    let archive = Manifest::read(&dirs[0].path().join("archive")).unwrap();
+    assert_eq!(number(&first, "events"), archive.records(), "each is consumed by one model, once");
+    assert_eq!(number(&first, "skipped"), 0, "{first}");
     assert_eq!(first["digest"], second["digest"]);
     assert_eq!(first["documents"], second["documents"]);
     let knobs = Knobs { seed: 5, events: EVENTS.parse().unwrap(), ..Knobs::default() };

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use readmill_core::digest::Digest;
-use readmill_core::{Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel};
+use readmill_core::{
+    Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel, Record,
+};
 use readmill_models::{Deliveries, Points};
 use readmill_schemas::{Events, Plan, SchemaId, WriterSchema, framing};
 use readmill_workload::written_schemas;
@@ -30,19 +32,15 @@ async fn expected<M: ReadModel>(shop: &Shop, tables: &[&str]) -> BTreeMap<Key, M
         );
         for (row, offset) in client.query(&rows, &[]).await.unwrap().iter().zip(0..) {
             let event = read::<M::Event>(row.get(3), row.get(4));
-            let from = Position { partition: Partition::new(*table, 0), offset: Offset(offset) };
+            let partition = Partition::new(*table, 0);
+            let record = Record::at(Position { partition, offset: Offset(offset) });
             for key in M::keys(&event).into_vec() {
                 let identity = match row.get::<_, Option<i64>>(2) {
                     Some(version) => Identity::version(table, row.get(1), true, version),
                     None => Identity::event(table, None, row.get(0)),
                 };
-                documents.entry(key).or_default().take(Incoming {
-                    identity: &identity,
-                    from: &from,
-                    committed_ms: 0,
-                    sent_below: from.offset,
-                    event: &event,
-                });
+                let incoming = Incoming::straight(&identity, &record, &event);
+                documents.entry(key).or_default().take(incoming);
             }
         }
     }

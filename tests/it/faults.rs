@@ -1,9 +1,13 @@
 //! A service that falls silent: its partitions wait, health says so, nothing is lost or held. And
 //! what faults of every kind are made of, for the play of all of them.
 
+mod bounds;
 pub mod fault;
 pub mod fleet;
 pub mod load;
+mod nodes;
+pub mod shipment;
+mod slow;
 pub mod stage;
 pub mod topics;
 pub mod truth;
@@ -14,6 +18,7 @@ use std::time::Duration;
 use readmill_connectors::redis::{Redis, RedisConfig};
 use readmill_models::{Deliveries, Points};
 use readmill_workload::{Knobs, Source, oracle};
+use serde_json::Value;
 
 use self::stage::{Service, Stage};
 use crate::mill::{Mill, succeed, wait};
@@ -32,17 +37,24 @@ async fn a_silent_store_pauses_its_partitions_and_health_names_them() {
     let place = redis.trim_start_matches("redis://").trim_end_matches('/');
     let link = Link::to(place);
     let behind = corner.configuration().replace(&redis, &format!("redis://{}/", link.address));
+    // Points have nothing to do with the silent service, and go on.
+    let behind = behind.replace("mirror = \"redis\"\n", "");
     let mill = Mill::start(corner.dir(), &behind);
     mill.wait_for("/readyz", LIMIT);
     mill.wait_for("/healthz", LIMIT);
     link.cut();
     let (file, events) = (corner.configuration_file(), EVENTS.to_string());
     succeed(&["produce", "--kafka", "-c", file.to_str().unwrap(), "--events", &events]);
-    wait(LIMIT, "health to name a stuck partition", || {
-        mill.ask("/healthz").is_some_and(|(status, why)| {
-            status == 503 && why.contains("deliveries") && why.contains("no progress")
-        })
+    let mut reasons = Vec::new();
+    wait(LIMIT, "health to name all stuck partitions", || {
+        reasons = stuck(&mill, "deliveries");
+        reasons.len() == 24
     });
+    for (at, why) in reasons.iter().enumerate() {
+        let topic = format!("{}.public.deliveries_outbox_{}", corner.name, ["a", "b", "c"][at / 8]);
+        let partition = format!("deliveries: {topic}/{} has made no progress for ", at % 8);
+        assert!(why.starts_with(&partition), "{why}, not {partition}");
+    }
     wait(LIMIT, "calls to be made again", || mill.metric("readmill_retries_total") > Some(0.0));
     link.mend();
     mill.wait_for("/healthz", LIMIT);
@@ -55,6 +67,15 @@ async fn a_silent_store_pauses_its_partitions_and_health_names_them() {
     assert_eq!((found.living, found.digest), (living, digest));
     assert_eq!(mill.metric("readmill_held_records"), Some(0.0), "none for a silent service");
     assert_eq!(mill.stop(), Some(0));
+}
+
+/// Which partitions of a model are stuck, as health says, and by its status too.
+fn stuck(mill: &Mill, model: &str) -> Vec<String> {
+    let Some((503, told)) = mill.ask("/healthz") else { return Vec::new() };
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let reasons = told["reasons"].as_array().unwrap().iter().map(|why| why.as_str().unwrap());
+    let is_its = |why: &&str| why.starts_with(model) && why.contains("no progress");
+    reasons.filter(is_its).map(str::to_owned).collect()
 }
 
 /// As a mirror, Redis may forget everything: the next record of a key brings its view back, even a

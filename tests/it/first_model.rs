@@ -1,7 +1,7 @@
 //! The first read model of README.md: it compiles, it folds, and the page shows this very text.
 
 use readmill_core::{Admit, Document, Folded, Identity, Incoming, Key, Keys, Offset};
-use readmill_core::{Partition, Position, ReadModel, Standing};
+use readmill_core::{Partition, Position, ReadModel, Record, Standing};
 use readmill_schemas::Events;
 use readmill_schemas::points::PointsEvent;
 use readmill_workload::{Knobs, Source, SourceEvent};
@@ -37,12 +37,11 @@ fn the_first_model_counts_and_the_page_shows_its_text() {
     let knobs = Knobs { events: 500, ..Knobs::default() };
     for (row, offset) in Source::new(knobs).unwrap().zip(0..) {
         let SourceEvent::Points(event) = &row.event else { continue };
-        let from = Position { partition: Partition::new("t", 0), offset: Offset(offset) };
+        let partition = Partition::new("t", 0);
+        let record = Record::at(Position { partition, offset: Offset(offset) });
         for key in Seen::keys(event).into_vec() {
             let identity = Identity::event("t", None, &row.event_id);
-            let sent_below = from.offset;
-            let incoming =
-                Incoming { identity: &identity, from: &from, committed_ms: 0, sent_below, event };
+            let incoming = Incoming::straight(&identity, &record, event);
             documents.entry(key).or_default().take(incoming);
         }
     }

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use readmill_core::{
-    Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel, SourcePosition,
+    Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel, Record,
+    SourcePosition,
 };
 use readmill_models::{ALL, Visit, visit};
 use readmill_schemas::Events;
@@ -40,7 +41,8 @@ impl<M: ReadModel> Run<M> {
 
     /// Takes a record in, at its place in the log, in a batch that began at `sent_below`.
     fn take(&mut self, line: &Line<M::Event>, identity_of: usize, at: usize, sent_below: usize) {
-        let from = Position { partition: Partition::new("log", 0), offset: offset(at) };
+        let partition = Partition::new("log", 0);
+        let record = Record::at(Position { partition, offset: offset(at) });
         for key in M::keys(&line.event).into_vec() {
             let key_is_aggregate = key.as_str() == line.aggregate;
             let identity = match line.version {
@@ -55,14 +57,8 @@ impl<M: ReadModel> Run<M> {
                 None => Identity::event("log", None, &identity_of.to_string()),
             };
             let document = self.documents.entry(key.clone()).or_default();
-            let incoming = Incoming {
-                identity: &identity,
-                from: &from,
-                committed_ms: 0,
-                sent_below: offset(sent_below),
-                event: &line.event,
-            };
-            document.take(incoming);
+            let incoming = Incoming::straight(&identity, &record, &line.event);
+            document.take(Incoming { sent_below: offset(sent_below), ..incoming });
             for output in &document.stamp.unsent {
                 let id = format!("{key}/{}/{}", output.revision, output.n);
                 self.said.insert(id, output.reaction.contract.clone());

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use readmill_connectors::avro_json::to_json;
 use readmill_core::digest::Digest;
-use readmill_core::{Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel};
+use readmill_core::{
+    Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel, Record,
+};
 use readmill_engine::Store;
 use readmill_models::{Deliveries, Points};
 use readmill_schemas::{Contract, SchemaId, WriterSchema};
@@ -36,7 +38,8 @@ fn fold<M: ReadModel<Event: Subject>>(dropped: &str) -> (Expected, usize) {
     for (row, offset) in Source::new(knobs()).unwrap().zip(0..) {
         let Some(event) = M::Event::of(&row.event) else { continue };
         let topic = row.table.topic();
-        let from = Position { partition: Partition::new(topic, 0), offset: Offset(offset) };
+        let partition = Partition::new(topic, 0);
+        let record = Record::at(Position { partition, offset: Offset(offset) });
         for key in M::keys(event).into_vec() {
             let identity = match row.version {
                 Some(version) => Identity::version(topic, &row.aggregate_id, true, version),
@@ -44,16 +47,9 @@ fn fold<M: ReadModel<Event: Subject>>(dropped: &str) -> (Expected, usize) {
             };
             let document = documents.entry(key).or_default();
             if row.event_id == dropped {
-                document.give_up(&identity, &from);
+                document.give_up(&identity, &record.position);
             } else {
-                let sent_below = from.offset;
-                document.take(Incoming {
-                    identity: &identity,
-                    from: &from,
-                    committed_ms: 0,
-                    sent_below,
-                    event,
-                });
+                document.take(Incoming::straight(&identity, &record, event));
             }
         }
     }

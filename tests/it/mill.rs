@@ -81,9 +81,15 @@ impl Mill {
 
     /// The sum of a metric over all its series.
     pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metric_of(name, "")
+    }
+
+    /// The sum of a metric over those of its series that have a label, such as `model="points"`.
+    pub fn metric_of(&self, name: &str, label: &str) -> Option<f64> {
         let (_, text) = self.ask("/metrics")?;
         let series = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+            let rest = line.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ']) && rest.contains(label))
         });
         Some(series.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }

@@ -9,8 +9,11 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The binary under test, built beside the test binary.
+/// The binary under test: built beside the test binary, unless `READMILL` names another.
 pub fn readmill() -> PathBuf {
+    if let Some(binary) = std::env::var_os("READMILL") {
+        return binary.into();
+    }
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().unwrap().parent().unwrap().join("readmill");
     assert!(binary.exists(), "{} is not built: run `make test`", binary.display());

@@ -1,4 +1,4 @@
-"""A genuine mongod as a replica set of one, rs0."""
+"""A genuine mongod: a replica set of one, rs0, or one node of a set of several."""
 
 import os
 import shutil
@@ -6,6 +6,10 @@ import shutil
 from .. import debian, fetch, places, wire
 from ..service import Service
 from ..say import StackError
+
+
+# For sets of several, whose primaries are to fall: servers take ten seconds by default.
+QUICK_TO_ELECT = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
 
 
 class Mongo(Service):
@@ -71,33 +75,42 @@ class Mongo(Service):
         ]
 
     def healthy(self, ports):
-        """Writable; on the way there it founds the replica set, or tells it its new address."""
+        """Writable, or a member of a set of several; on the way there it founds the replica set,
+        or tells it its new address."""
         port = ports["MONGO_PORT"]
+        hosts = self.hosts(port)
         answer = wire.mongo(port, {"hello": 1})
-        if answer.get("isWritablePrimary"):
+        if answer.get("isWritablePrimary") or (len(hosts) > 1 and answer.get("secondary")):
             return True
-        member = {"_id": 0, "host": f"127.0.0.1:{port}"}
-        if answer.get("info") == "Does not have a valid replica set config" or answer.get(
-            "isreplicaset"
-        ):
-            config = wire.mongo(port, {"replSetGetConfig": 1}).get("config")
-            if config is None:
-                wire.mongo(
-                    port, {"replSetInitiate": {"_id": self.replica_set, "members": [member]}}
-                )
-            elif config["members"][0]["host"] != member["host"]:
-                moved = {
-                    "_id": self.replica_set,
-                    "version": int(config["version"]) + 1,
-                    "members": [member],
-                }
-                wire.mongo(port, {"replSetReconfig": moved, "force": True})
+        unfounded = answer.get("info") == "Does not have a valid replica set config"
+        # One of several founds the set; the others wait until it does.
+        if hosts[0] == f"127.0.0.1:{port}" and (unfounded or answer.get("isreplicaset")):
+            self.found(port, hosts)
         return False
 
+    def hosts(self, port):
+        """All nodes of the set: this one, unless READMILL_MONGO_MEMBERS lists several."""
+        return os.environ.get("READMILL_MONGO_MEMBERS", "").split() or [f"127.0.0.1:{port}"]
+
+    def found(self, port, hosts):
+        members = [{"_id": at, "host": host} for at, host in enumerate(hosts)]
+        config = wire.mongo(port, {"replSetGetConfig": 1}).get("config")
+        if config is None:
+            wanted = {"_id": self.replica_set, "members": members}
+            if len(hosts) > 1:
+                wanted["settings"] = QUICK_TO_ELECT
+            wire.mongo(port, {"replSetInitiate": wanted})
+        elif len(hosts) == 1 and config["members"][0]["host"] != hosts[0]:
+            moved = {
+                "_id": self.replica_set,
+                "version": int(config["version"]) + 1,
+                "members": members,
+            }
+            wire.mongo(port, {"replSetReconfig": moved, "force": True})
+
     def addresses(self, ports):
-        return {
-            "MONGO_URI": f"mongodb://127.0.0.1:{ports['MONGO_PORT']}/?replicaSet={self.replica_set}"
-        }
+        hosts = ",".join(self.hosts(ports["MONGO_PORT"]))
+        return {"MONGO_URI": f"mongodb://{hosts}/?replicaSet={self.replica_set}"}
 
     def version(self):
         return "by MONGOD" if os.environ.get("MONGOD") else places.versions()["MONGO_VERSION"]

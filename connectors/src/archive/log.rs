@@ -30,8 +30,7 @@ pub struct ArchiveConfig {
     pub dir: PathBuf,
     /// The directory that keeps the positions to resume at.
     pub state_dir: PathBuf,
-    /// Only these topics are read; all when there is none.
-    #[serde(default)]
+    /// These topics are read and no others; never none.
     pub topics: Vec<String>,
 }
 
@@ -70,8 +69,8 @@ impl ArchiveLog {
     /// Opens an archive and finds where each partition is to be resumed.
     ///
     /// # Errors
-    /// When there is no sound archive, a file in it does not belong to it, or the positions are
-    /// those of another one.
+    /// When there is no sound archive, no topic is named, a file in it does not belong to it, or
+    /// the positions are those of another one.
     pub fn open(config: &ArchiveConfig) -> Result<Self, Fault> {
         let manifest = Manifest::read(&config.dir)?;
         require_topics(config, &manifest)?;
@@ -79,7 +78,7 @@ impl ArchiveLog {
         let mut waiting = VecDeque::new();
         for (partition, entry) in manifest.partitions() {
             let wanted = |topic: &String| **topic == *partition.topic;
-            if config.topics.is_empty() || config.topics.iter().any(wanted) {
+            if config.topics.iter().any(wanted) {
                 let dir = layout::partition_dir(&config.dir, &partition);
                 layout::refuse_strangers(&dir, entry)?;
                 let (resume_at, finished) = positions.get(&partition);
@@ -188,6 +187,9 @@ impl Line {
 }
 
 fn require_topics(config: &ArchiveConfig, manifest: &Manifest) -> Result<(), Fault> {
+    if config.topics.is_empty() {
+        return Err(refused(format!("no topic of {} is named", config.dir.display())));
+    }
     match config.topics.iter().find(|topic| !manifest.topics.contains_key(*topic)) {
         None => Ok(()),
         Some(missing) => Err(absent(&config.dir, missing, manifest)),
@@ -196,9 +198,9 @@ fn require_topics(config: &ArchiveConfig, manifest: &Manifest) -> Result<(), Fau
 
 fn absent(dir: &Path, missing: &str, manifest: &Manifest) -> Fault {
     let known: Vec<&str> = manifest.topics.keys().map(String::as_str).collect();
-    Fault::Refused {
-        service: "archive",
-        detail: format!("{} has no topic {missing}, only {}", dir.display(), known.join(", ")),
-        hint: "name topics that the archive has",
-    }
+    refused(format!("{} has no topic {missing}, only {}", dir.display(), known.join(", ")))
+}
+
+fn refused(detail: String) -> Fault {
+    Fault::Refused { service: "archive", detail, hint: "name topics that the archive has" }
 }

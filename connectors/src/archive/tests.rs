@@ -50,7 +50,8 @@ impl Place {
         let root = tempfile::tempdir().unwrap();
         let (dir, state_dir) = (root.path().join("archive"), root.path().join("state"));
         write(&dir);
-        Self { _root: root, config: ArchiveConfig { dir, state_dir, topics: Vec::new() } }
+        let topics = vec![topic(0).topic.to_string()];
+        Self { _root: root, config: ArchiveConfig { dir, state_dir, topics } }
     }
 
     fn file(&self, index: i32, first: i64) -> PathBuf {
@@ -239,6 +240,9 @@ fn what_does_not_belong_is_refused() {
     let missing = ArchiveConfig { topics: vec!["x".to_owned()], ..place.config.clone() };
     let told = ArchiveLog::open(&missing).unwrap_err().to_string();
     assert!(told.contains("has no topic x"), "{told}");
+    let nothing = ArchiveConfig { topics: Vec::new(), ..place.config.clone() };
+    let told = ArchiveLog::open(&nothing).unwrap_err().to_string();
+    assert!(told.contains("no topic of") && told.contains("name topics"), "{told}");
 }
 
 #[test]

@@ -143,9 +143,14 @@ fn configuration(dir: &Path) -> Config {
         },
         source: Source::Archive { dir: dir.join("archive") },
         lanes: BTreeMap::new(),
-        models: ALL.iter().map(|row| model(dir, *row)).collect(),
+        models: ALL.iter().map(|row| model(dir, *row)).filter(has_topics).collect(),
         unused: Vec::new(),
     }
+}
+
+/// Whether the workload writes anything for a model: the others have no part in a demo.
+const fn has_topics(model: &Model) -> bool {
+    !model.topics.is_empty()
 }
 
 /// A model as a demo in `dir` keeps it.
@@ -157,6 +162,7 @@ pub fn model(dir: &Path, row: Row) -> Model {
         row,
         topics: topics.collect(),
         lane_of: BTreeMap::new(),
+        versions_of: BTreeMap::new(),
         subjects: SubjectStrategy::default(),
         store: Store::Embedded(Arc::clone(&embedded)),
         mirror: row.mirror.map(|_| Mirror::Embedded(Arc::clone(&embedded))),

@@ -1,6 +1,7 @@
 //! Services that belong to one test, so that they can be killed, frozen and started again.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -60,17 +61,36 @@ pub struct Stage {
 impl Stage {
     /// Starts services in `dir`. Each of `kafka_links` gets a listener of the broker's own.
     pub fn up(dir: &Path, services: &[Service], redis: &str, kafka_links: &[KafkaLink]) -> Self {
-        let run = dir.join("run");
-        std::fs::create_dir(&run).unwrap();
-        // Ports that no other stage takes while a service of this one is down.
-        let port = |name: &str| format!("{name}_PORT={}\n", free_port());
-        std::fs::write(run.join("stack.env"), PORTS.map(port).concat()).unwrap();
         let pair = |link: &KafkaLink| format!("{}:{}", link.listens, link.link.address.port());
-        let settings = vec![
-            ("READMILL_RUN", run.to_str().unwrap().to_owned()),
-            ("READMILL_REDIS_ARGS", redis.to_owned()),
-            ("READMILL_KAFKA_LINKS", kafka_links.iter().map(pair).collect::<Vec<_>>().join(" ")),
-        ];
+        let links = kafka_links.iter().map(pair).collect::<Vec<_>>().join(" ");
+        let settings = [("READMILL_REDIS_ARGS", redis.to_owned()), ("READMILL_KAFKA_LINKS", links)];
+        Self::with(dir, services, &settings, None)
+    }
+
+    /// Starts one node of a replica set of several in `dir`. Their addresses are the same for all
+    /// nodes; it is ready once the set is founded, which needs all of them.
+    pub fn mongo_node(dir: &Path, nodes: &[SocketAddr], node: usize) -> Self {
+        let members: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+        let settings = [("READMILL_MONGO_MEMBERS", members.join(" "))];
+        Self::with(dir, &[Service::Mongo], &settings, Some(nodes[node].port()))
+    }
+
+    fn with(
+        dir: &Path,
+        services: &[Service],
+        settings: &[(&'static str, String)],
+        mongo: Option<u16>,
+    ) -> Self {
+        let run = dir.join("run");
+        std::fs::create_dir_all(&run).unwrap();
+        // Ports that no other stage takes while a service of this one is down.
+        let port = |name: &str| {
+            let given = mongo.filter(|_| name == "MONGO");
+            format!("{name}_PORT={}\n", given.unwrap_or_else(free_port))
+        };
+        std::fs::write(run.join("stack.env"), PORTS.map(port).concat()).unwrap();
+        let own = ("READMILL_RUN", run.to_str().unwrap().to_owned());
+        let settings = settings.iter().cloned().chain([own]).collect();
         let mut stage = Self { run, settings, addresses: BTreeMap::new() };
         let names: Vec<&str> = services.iter().map(|service| service.name()).collect();
         stage.stack(&[&["up"], &names[..]].concat());

@@ -44,6 +44,21 @@ impl Group {
         behind.collect()
     }
 
+    /// Where the group stands in each partition that it has committed, and the notes beside it.
+    pub fn committed(&self) -> Vec<(Partition, i64, String)> {
+        let mut list = TopicPartitionList::new();
+        for partition in &self.partitions {
+            list.add_partition(&partition.topic, partition.index);
+        }
+        let found = self.consumer.committed_offsets(list, LIMIT).unwrap();
+        let stands = found.elements().into_iter().filter_map(|element| {
+            let Offset::Offset(at) = element.offset() else { return None };
+            let partition = Partition::new(element.topic(), element.partition());
+            Some((partition, at, element.metadata().to_owned()))
+        });
+        stands.collect()
+    }
+
     /// Where each partition ends.
     pub fn ends(&self) -> Vec<(Partition, i64)> {
         let end = |partition: &Partition| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use readmill_core::envelope::{self, Payload, Reading};
-use readmill_core::{Document, Incoming, Key, Outcome, Position, ReadModel};
+use readmill_core::{Document, Incoming, Key, Outcome, Position, ReadModel, Record};
 use readmill_engine::Said;
 use readmill_schemas::debezium::OutboxEnvelope;
 use readmill_schemas::{Contract, Events, Plan, SchemaId, WriterSchema, framing};
@@ -71,12 +71,10 @@ impl<M: ReadModel> Truth<M> {
             self.note(taken.outcome, from, key);
             return;
         };
+        let record = Record::at(from.clone());
         for key in M::keys(&event).into_vec() {
             let identity = change.identity(from, &key);
-            let sent_below = from.offset;
-            let committed_ms = change.committed_ms;
-            let incoming =
-                Incoming { identity: &identity, from, sent_below, committed_ms, event: &event };
+            let incoming = Incoming::straight(&identity, &record, &event);
             let taken = self.documents.entry(key.clone()).or_default().take(incoming);
             self.note(taken.outcome, from, key);
         }

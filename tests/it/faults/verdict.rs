@@ -42,7 +42,8 @@ impl Verdict {
         verdict.documents(&redis.documents("deliveries", 1).await.unwrap(), &sent.deliveries).await;
         verdict.held(&mongo.held().await.unwrap(), &sent.points).await;
         verdict.held(&redis.held(), &sent.deliveries).await;
-        verdict.reactions(stage, &sent.deliveries);
+        let brokers = stage.address("KAFKA_BROKERS");
+        verdict.reactions(brokers, "kills.integrated", &sent.deliveries);
         verdict.views(&redis, &sent.points).await;
         verdict
     }
@@ -50,6 +51,14 @@ impl Verdict {
     /// Whether nothing is wrong.
     pub const fn is_clean(&self) -> bool {
         self.lost == 0 && self.doubled == 0 && self.wrong == 0
+    }
+
+    /// Nothing must be wrong.
+    #[track_caller]
+    pub fn check(&self) {
+        let Self { lost, doubled, wrong, told } = self;
+        let told = told.join("\n");
+        assert!(self.is_clean(), "lost={lost} doubled={doubled} wrong={wrong}\n{told}");
     }
 
     fn tell(&mut self, what: String) {
@@ -72,7 +81,8 @@ impl Verdict {
         }
     }
 
-    async fn documents<M: ReadModel>(&mut self, store: &impl Store<M>, truth: &Truth<M>) {
+    /// Compares all documents of a model.
+    pub async fn documents<M: ReadModel>(&mut self, store: &impl Store<M>, truth: &Truth<M>) {
         let mut found: BTreeMap<Key, Document<M>> = BTreeMap::new();
         let mut twice = 0;
         let mut visit = |key, document| twice += i64::from(found.insert(key, document).is_some());
@@ -113,8 +123,9 @@ impl Verdict {
         self.double(count(more), || format!("held records of {}", M::NAME));
     }
 
-    fn reactions<M: ReadModel>(&mut self, stage: &Stage, truth: &Truth<M>) {
-        let said = topics::reactions(stage.address("KAFKA_BROKERS"), "kills.integrated");
+    /// Compares all reactions on a topic.
+    pub fn reactions<M: ReadModel>(&mut self, brokers: &str, topic: &str, truth: &Truth<M>) {
+        let said = topics::reactions(brokers, topic);
         let mut ids = BTreeSet::new();
         for (id, body) in said {
             if truth.said.get(&id) != Some(&body) {

@@ -5,11 +5,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use readmill_connectors::kafka::{KafkaLog, Membership};
-use readmill_core::{Finished, ResumeAt};
-use readmill_engine::{Feed, LaneRule, Lanes, Log};
+use readmill_core::{Document, Finished, Key, ResumeAt};
+use readmill_engine::{Feed, LaneRule, Lanes, Log, Store, VersionsOf};
+use readmill_models::Points;
+use readmill_workload::oracle::fold;
+use readmill_workload::{Knobs, Source, SourceRow};
 use tokio::time::timeout;
 
 use super::group::{Group, values};
+
+#[path = "../../benches/lab/mod.rs"]
+#[allow(dead_code, reason = "shared with the benchmarks")]
+mod lab;
+
+use lab::Lab;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -95,4 +104,52 @@ async fn a_rate_holds_and_changes_at_run_time() {
     }
     drop(bulk);
     log.stop().await.unwrap();
+}
+
+const LANES: [&str; 2] = ["online", "batch"];
+
+/// Rows of which each one of a key goes by the other table of an outbox than the one before it.
+fn by_two_tables() -> Vec<(usize, SourceRow)> {
+    let knobs = Knobs { events: 1_200, members: 40, deliveries_per_mille: 0, ..Knobs::default() };
+    let mut turns: BTreeMap<String, usize> = BTreeMap::new();
+    let rows = Source::new(knobs).unwrap().map(|row| {
+        let turn = turns.entry(row.aggregate_id.clone()).or_default();
+        *turn += 1;
+        (*turn % 2, row)
+    });
+    rows.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_two_lanes_is_folded_in_the_order_of_its_versions() {
+    let rows = by_two_tables();
+    let mut lab = Lab::new("twolanes").await;
+    let topics = LANES.map(|lane| lab.topic(lane));
+    lab.versions_of = VersionsOf::new([(topics[1].clone(), topics[0].clone())]);
+    lab.make(&topics.each_ref().map(String::as_str)).await;
+    let send = async |lane: usize| {
+        let own = rows.iter().filter(|(its, _)| *its == lane);
+        lab.flood(&topics[lane], own.map(|(_, row)| row.clone())).await;
+    };
+    // What is urgent comes first, and waits in its documents for what the other lane brings.
+    send(0).await;
+    let lanes = lanes(LaneRule { priority: 1, least_share_percent: 20, ..LaneRule::default() });
+    let named = [(topics[0].as_str(), LANES[0]), (topics[1].as_str(), LANES[1])];
+    let mill = lab.start(&named, Some(&lanes)).await;
+    send(1).await;
+    let until = std::time::Instant::now() + SOON * 3;
+    while mill.tally.counts().consumed < rows.len() as u64 {
+        assert!(std::time::Instant::now() < until, "{:?}", mill.tally.counts());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    mill.stop().await;
+    let expected = fold::<Points>(rows.into_iter().map(|(_, row)| row));
+    let (_mongo, store) = lab.store().await;
+    let (mut found, mut waiting) = (BTreeMap::new(), 0);
+    let mut visit = |key: Key, document: Document<Points>| {
+        waiting += document.stamp.waiting.len() as u64;
+        found.extend(document.state.map(|state| (key, state)));
+    };
+    Store::<Points>::scan(&store, &mut visit).await.unwrap();
+    assert_eq!((found, waiting), (expected.states, expected.waiting));
 }

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use readmill_connectors::kafka::GroupProtocol;
+use readmill_core::Partition;
 use readmill_engine::Record;
 use readmill_models::{Deliveries, Points};
 use readmill_workload::{Knobs, Source, oracle};
 
-use super::group::{Group, Seat, Seen, count, until, values};
+use super::group::{Group, Seat, Seen, until, values};
 use crate::mill::{Mill, succeed, wait};
 use crate::real::{Corner, consumed, settled, wait_until_quiet};
 
@@ -83,22 +84,18 @@ async fn a_member_by_name_finds_its_partitions_again() {
         let a = Seat::take(&group, &one).await;
         group.config.instance_id = Some("b".to_owned());
         let b = Seat::take(&group, &two).await;
-        let mut round = 0;
-        // Until both have partitions.
-        while count(&one) == 0 || count(&two) == 0 {
+        // Partitions are given one by one: until each has two of them.
+        let (mut round, mut before) = (0, Vec::new());
+        while before.len() != 2 || of_round(&one, round - 1).len() != 2 {
+            assert!(round < 200, "{protocol}: the partitions are not shared out");
             for partition in 0..4 {
                 group.append(partition, &values(round, round + 1)).await;
             }
             round += 1;
+            until(protocol, || distinct(&[&one, &two]) == 4 * round).await;
+            before = of_round(&two, round - 1);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        until(protocol, || distinct(&[&one, &two]) == 4 * round).await;
-        // Those whose last round it has read: it may have had others before.
-        let last = i64::try_from(round).unwrap() - 1;
-        let its = |records: &Vec<Record>| records.iter().any(|r| r.position.offset.0 == last);
-        let all = two.lock().unwrap().clone();
-        let before: Vec<_> =
-            all.iter().filter(|(_, records)| its(records)).map(|(p, _)| p.clone()).collect();
         b.leave().await.unwrap();
         for partition in 0..4 {
             group.append(partition, &values(round, round + 1)).await;
@@ -111,6 +108,14 @@ async fn a_member_by_name_finds_its_partitions_again() {
         a.leave().await.unwrap();
         b.leave().await.unwrap();
     }
+}
+
+/// The partitions whose record of a round was seen.
+fn of_round(seen: &Seen, round: usize) -> Vec<Partition> {
+    let round = i64::try_from(round).unwrap();
+    let has = |records: &[Record]| records.iter().any(|r| r.position.offset.0 == round);
+    let seen = seen.lock().unwrap();
+    seen.iter().filter(|(_, records)| has(records)).map(|(p, _)| p.clone()).collect()
 }
 
 /// How many records were seen, by whomever and however often.

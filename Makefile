@@ -14,7 +14,7 @@ KILLS ?= 50
 SEEDS ?= 20000
 
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
-	bench-decode bench-lanes decode-coverage fuzz sim mutants kills
+	bench-decode bench-lanes bench-held decode-coverage fuzz sim mutants kills
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -55,6 +55,9 @@ size: ## How big the pieces are
 
 bench-lanes: ## Online changes under a flood of batch rows, with lanes and without
 	tools/bench-lanes
+
+bench-held: ## What one failing key costs the others, and whether its queue is folded in order
+	tools/bench-held
 
 bench-decode: ## Decoding against a hand-written decoder and other libraries
 	tools/bench-decode

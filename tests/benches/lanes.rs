@@ -3,218 +3,58 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its figures")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "its figures")]
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use async_trait::async_trait;
-use readmill_connectors::kafka::producer::Outgoing;
-use readmill_connectors::kafka::{KafkaConfig, KafkaLog, Membership, Producer};
-use readmill_connectors::mongo::{Mongo, MongoConfig};
-use readmill_connectors::registry::{RegistryBook, RegistryConfig};
-use readmill_engine::{
-    Clock, Fault, LaneRule, Lanes, Limits, Metrics, Mirror, Outlet, Ports, Pulse, Said, Tally,
-    View, Watch, run,
-};
-use readmill_models::Points;
-use readmill_schemas::SchemaId;
-use readmill_workload::{Knobs, Source, SourceRow, Table, Wire, written_schemas};
-use tokio::sync::watch;
-
+#[allow(dead_code, reason = "shared among benchmarks")]
+mod lab;
 #[path = "../it/paths.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod paths;
 
-use paths::stack;
+use std::time::{Duration, Instant};
 
-const PARTITIONS: i32 = 8;
+use lab::{Lab, Times, size};
+use readmill_engine::{LaneRule, Lanes};
+use readmill_workload::{Knobs, Source, SourceRow, Table};
+
 const MEMBERS: u32 = 20_000;
-const SENT_TOGETHER: usize = 2_000;
-const ARRIVAL_LIMIT: Duration = Duration::from_secs(60);
+const WARM_UP_CHANGES: u64 = 100;
 
-fn size(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+/// What is measured, and what it found in all rounds.
+struct Case {
+    name: &'static str,
+    flooded: bool,
+    lanes: bool,
+    times: Times,
+    /// Batch rows folded beside the online changes, and in how many seconds.
+    beside: (u64, f64),
+    /// The same with nothing online.
+    quiet: (u64, f64),
 }
 
-/// When each online change was sent, and how long it took until its document was durable.
-#[derive(Debug, Default)]
-struct Stopwatch(Mutex<(HashMap<String, Instant>, Vec<Duration>)>);
-
-impl Stopwatch {
-    /// False while an earlier change of the key is on its way.
-    fn start(&self, key: &str) -> bool {
-        let mut times = self.0.lock().unwrap();
-        let idle = !times.0.contains_key(key);
-        if idle {
-            times.0.insert(key.to_owned(), Instant::now());
-        }
-        idle
+impl Case {
+    const fn new(name: &'static str, flooded: bool, lanes: bool) -> Self {
+        let times = Times(Vec::new());
+        Self { name, flooded, lanes, times, beside: (0, 0.0), quiet: (0, 0.0) }
     }
 
-    fn under_way(&self) -> usize {
-        self.0.lock().unwrap().0.len()
-    }
-
-    /// Percentiles of what was taken, in milliseconds.
-    fn percentiles(&self) -> (usize, f64, f64) {
-        let mut taken = self.0.lock().unwrap().1.clone();
-        taken.sort();
-        let at = |share: usize| {
-            let last = taken.len().saturating_sub(1);
-            taken.get(last * share / 100).map_or(0.0, |taken| taken.as_secs_f64() * 1000.0)
-        };
-        (taken.len(), at(50), at(99))
-    }
-}
-
-/// Views are shown after their documents are durable.
-#[async_trait]
-impl Mirror for Stopwatch {
-    async fn show(&self, views: &[View]) -> Result<(), Fault> {
-        let mut times = self.0.lock().unwrap();
-        for view in views {
-            if let Some(sent) = times.0.remove(view.key.as_str()) {
-                times.1.push(sent.elapsed());
-            }
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug)]
-struct Wall;
-
-impl Clock for Wall {
-    fn now_ms(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        i64::try_from(since.as_millis()).unwrap()
-    }
-}
-
-#[derive(Debug)]
-struct Nobody;
-
-#[async_trait]
-impl Outlet for Nobody {
-    async fn send(&self, _: &[Said]) -> Result<(), Fault> {
-        Ok(())
-    }
-}
-
-/// What one phase runs on: topics, a group and a database of its own.
-struct Phase {
-    name: String,
-    kafka: KafkaConfig,
-    producer: Producer,
-    registry: Arc<RegistryBook>,
-    wire: Wire,
-}
-
-impl Phase {
-    async fn new(name: &str) -> Self {
-        let name = format!("lanes{name}{}", Wall.now_ms());
-        let kafka = KafkaConfig { brokers: stack("KAFKA_BROKERS"), ..KafkaConfig::default() };
-        let producer = Producer::new(&kafka).unwrap();
-        let registry = RegistryBook::new(&RegistryConfig::at(stack("REGISTRY_URL"))).unwrap();
-        let mut ids: BTreeMap<String, SchemaId> = BTreeMap::new();
-        for schema in written_schemas() {
-            let id = registry.register(&schema.subject, &schema.text).await.unwrap();
-            ids.insert(schema.name, id);
-        }
-        let wire = Wire::new(&|name| ids.get(name).copied()).unwrap();
-        let phase = Self { name, kafka, producer, registry: Arc::new(registry), wire };
-        let topics = [phase.topic("online"), phase.topic("batch")];
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        phase.producer.ensure_topics(&topics, PARTITIONS).await.unwrap();
-        phase
-    }
-
-    fn topic(&self, lane: &str) -> String {
-        format!("{}.{lane}_outbox", self.name)
-    }
-
-    fn outgoing(&self, lane: &str, row: &SourceRow) -> Outgoing {
-        let (key, value) = self.wire.record(row);
-        let (key, value) = (Some(key), Some(value));
-        Outgoing { topic: self.topic(lane), partition: None, key, value, headers: Vec::new() }
-    }
-
-    async fn flood(&self, rows: &mut impl Iterator<Item = SourceRow>, many: usize) {
-        let mut left = many;
-        while left > 0 {
-            let some = rows.by_ref().take(SENT_TOGETHER.min(left));
-            let batch: Vec<Outgoing> = some.map(|row| self.outgoing("batch", &row)).collect();
-            left -= batch.len();
-            self.producer.send(batch).await.unwrap();
-        }
-    }
-
-    async fn ports(&self, stopwatch: &Arc<Stopwatch>, metrics: &Metrics) -> Ports<Points> {
-        let mut config = MongoConfig::at(stack("MONGO_URI"));
-        config.database.clone_from(&self.name);
-        let mongo = Mongo::connect(&config).await.unwrap();
-        Ports {
-            schemas: Arc::clone(&self.registry) as _,
-            store: Arc::new(mongo.documents("points", 1).await.unwrap()),
-            held: Arc::new(mongo.held().await.unwrap()),
-            outlet: Arc::new(Nobody),
-            mirror: Some(Arc::clone(stopwatch) as _),
-            clock: Arc::new(Wall),
-            metrics: metrics.clone(),
-        }
-    }
-
-    async fn log(&self, lanes: Option<Lanes>, tally: &Tally, metrics: &Metrics) -> KafkaLog {
-        let topics = vec![self.topic("online"), self.topic("batch")];
-        let mut membership =
-            Membership::new("points", format!("{}.g", self.name), topics, metrics.clone());
-        membership.tally = tally.clone();
-        if let Some(lanes) = lanes {
-            membership.lanes = lanes;
-            let named = ["online", "batch"].map(|lane| (self.topic(lane), lane.to_owned()));
-            membership.lane_of = named.into();
-        }
-        let config = self.kafka.clone();
-        let join = move || KafkaLog::join(&config, membership);
-        tokio::task::spawn_blocking(join).await.unwrap().unwrap()
-    }
-
-    /// Online changes at a steady rate, each timed, while the flood lasts.
-    async fn online(
-        &self,
-        rows: impl Iterator<Item = SourceRow>,
-        stopwatch: &Stopwatch,
-        tally: &Tally,
-        flood: u64,
-    ) -> Duration {
-        let per_s = size("READMILL_LANES_ONLINE_PER_S", 200);
-        let limit = Duration::from_secs(size("READMILL_LANES_SECONDS", 60));
-        let (began, mut sent) = (Instant::now(), 0);
-        for row in rows {
-            let flooded = flood == 0 || tally.counts().consumed < flood + sent;
-            if began.elapsed() > limit || !flooded {
-                break;
-            }
-            let due = Duration::from_secs_f64(sent as f64 / per_s as f64);
-            tokio::time::sleep_until((began + due).into()).await;
-            if stopwatch.start(&row.aggregate_id) {
-                self.producer.send(vec![self.outgoing("online", &row)]).await.unwrap();
-                sent += 1;
-            }
-        }
-        let lasted = began.elapsed();
-        let until = Instant::now() + ARRIVAL_LIMIT;
-        while stopwatch.under_way() > 0 && Instant::now() < until {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        lasted
+    fn told(&self) -> String {
+        let rate =
+            |(rows, seconds): (u64, f64)| if rows == 0 { 0.0 } else { rows as f64 / seconds };
+        format!(
+            "{:8} {}  batch rows/s: {:6.0} beside, {:6.0} with nothing online",
+            self.name,
+            self.times.told(),
+            rate(self.beside),
+            rate(self.quiet)
+        )
     }
 }
 
 fn lanes() -> Lanes {
     let rate_records_per_s = std::num::NonZeroU64::new(size("READMILL_LANES_RATE", 0));
-    let batch = LaneRule { priority: 1, rate_records_per_s, ..LaneRule::default() };
+    let share = size("READMILL_LANES_SHARE_PERCENT", 1) as u32;
+    let batch = LaneRule { priority: 1, rate_records_per_s, least_share_percent: share };
     let rules = [("online", LaneRule::default()), ("batch", batch)];
     Lanes::new(&rules.map(|(name, rule)| (name.to_owned(), rule)).into())
 }
@@ -235,44 +75,75 @@ fn rows(parity: u8) -> impl Iterator<Item = SourceRow> {
     Source::new(knobs).unwrap().filter(is_its)
 }
 
-async fn measure(name: &str, flood: u64, lanes: Option<Lanes>) -> f64 {
-    let phase = Phase::new(name).await;
-    phase.flood(&mut rows(1), usize::try_from(flood).unwrap()).await;
-    let (stopwatch, metrics) = (Arc::new(Stopwatch::default()), Metrics::new().unwrap());
-    let tally = Tally::new("points", metrics.clone());
-    let ports = phase.ports(&stopwatch, &metrics).await;
-    let log = phase.log(lanes, &tally, &metrics).await;
-    let (stop, stopping) = watch::channel(false);
-    let watch = Watch { tally: tally.clone(), pulse: Pulse::default(), stop: stopping };
-    let running = tokio::spawn(run(Arc::new(ports), Box::new(log), Limits::default(), watch));
-    let mut online = rows(0);
-    // The first one waits for the group to have settled down, and is not counted.
-    let first = online.next().unwrap();
-    stopwatch.start(&first.aggregate_id);
-    phase.producer.send(vec![phase.outgoing("online", &first)]).await.unwrap();
-    while stopwatch.under_way() > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    stopwatch.0.lock().unwrap().1.clear();
-    let before = tally.counts().consumed;
-    let lasted = phase.online(online, &stopwatch, &tally, flood).await;
-    let rate = (tally.counts().consumed - before) as f64 / lasted.as_secs_f64();
-    stop.send_replace(true);
-    running.await.unwrap().unwrap();
-    let (changes, p50, p99) = stopwatch.percentiles();
-    println!(
-        "{name:8} {changes:6} online changes in {:5.1} s  p50 {p50:7.1} ms  p99 {p99:7.1} ms  \
-         {rate:8.0} records/s in all",
-        lasted.as_secs_f64()
+/// One round of a case, in a group and a database of its own. The flood is the same for all.
+async fn measure(lab: &Lab, flood: u64, round: u64, case: &mut Case) {
+    let lab = &lab.again(&format!("{}{round}", case.name));
+    let online = &lab.topic("online");
+    let (batch, empty) = (flood_topic(lab), lab.topic("batch"));
+    let batch = if case.flooded { batch } else { empty };
+    lab.make(&[online, &batch]).await;
+    let topics = [(online.as_str(), "online"), (batch.as_str(), "batch")];
+    let mill = lab.start(&topics, case.lanes.then(lanes).as_ref()).await;
+    let mut changes = rows(0);
+    // Without lanes, the flood would be over before that was.
+    let warm_up = if case.lanes { WARM_UP_CHANGES } else { 0 };
+    lab.warm_up(online, &mut changes, &mill, warm_up).await;
+    let (per_s, limit) = (
+        size("READMILL_LANES_ONLINE_PER_S", 200),
+        Duration::from_secs(size("READMILL_LANES_SECONDS", 20)),
     );
-    p99
+    let before = mill.tally.counts().consumed;
+    let goes_on = |sent, lasted| {
+        let flooded = !case.flooded || mill.tally.counts().consumed < flood + sent;
+        lasted < limit && flooded
+    };
+    let (sent, lasted) = lab.steady(online, per_s, &mut changes, &mill, goes_on).await;
+    let times = Times(mill.stopwatch.take());
+    let after = mill.tally.counts().consumed;
+    case.beside.0 += (after - before).saturating_sub(sent);
+    case.beside.1 += lasted.as_secs_f64();
+    if case.flooded {
+        // What a lesser lane does once nothing urgent comes.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (before, began) = (mill.tally.counts().consumed, Instant::now());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let after = mill.tally.counts().consumed;
+        if after < flood {
+            case.quiet.0 += after - before;
+            case.quiet.1 += began.elapsed().as_secs_f64();
+        }
+    }
+    println!("  round {round} {:8} {}", case.name, times.told());
+    case.times.0.extend(times.0);
+    mill.stop().await;
+}
+
+fn flood_topic(lab: &Lab) -> String {
+    let name = lab.name.split('_').next().unwrap_or_default();
+    format!("{name}.flood_outbox")
 }
 
 #[tokio::main]
 async fn main() {
     let flood = size("READMILL_LANES_BATCH_ROWS", 1_000_000);
-    let alone = measure("alone", 0, Some(lanes())).await;
-    let with = measure("lanes", flood, Some(lanes())).await;
-    let without = measure("without", flood, None).await;
+    let rounds = size("READMILL_LANES_ROUNDS", 3);
+    let lab = Lab::new("lanes").await;
+    let topic = flood_topic(&lab);
+    lab.make(&[&topic]).await;
+    lab.flood(&topic, rows(1).take(flood as usize)).await;
+    let mut cases = [
+        Case::new("_alone", false, true),
+        Case::new("_lanes", true, true),
+        Case::new("_without", true, false),
+    ];
+    for round in 1..=rounds {
+        for case in &mut cases {
+            measure(&lab, flood, round, case).await;
+        }
+    }
+    for case in &cases {
+        println!("{}", case.told());
+    }
+    let [alone, with, without] = cases.map(|case| case.times.at(99));
     println!("online_p99_ratio={:.2} without_lanes={:.2}", with / alone, without / alone);
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
+use readmill_engine::Record;
 use readmill_engine::feed::{Feed, FeedLine, feed};
-use readmill_engine::lanes::SLICE_RECORDS;
-use readmill_engine::record::Record;
 use readmill_engine::{Lanes, Meter, Metrics};
 
 use super::growth::Growth;
-use super::note::{Note, Witness};
+use super::note::Note;
+use super::pace::LesserPace;
 
 /// What the brokers have not taken is committed again after so long, also where nothing more comes:
 /// a commit that meets a rebalance is lost, and nobody is told.
@@ -80,9 +80,6 @@ pub struct Running {
 #[derive(Debug, Default)]
 struct Kept {
     partitions: Option<i32>,
-    /// A settled record, and those that will be the next when they are settled.
-    witness: Option<Witness>,
-    witnesses: Vec<Witness>,
     /// What was last asked to be committed, and when; no time once the brokers have taken it.
     committed: Option<(ResumeAt, String)>,
     asked: Option<Instant>,
@@ -117,7 +114,7 @@ impl Assigned {
     /// Begins: from now on records are taken.
     pub fn run(self, track: Arc<Track>) -> (Running, Feed) {
         let (line, worker) = feed(self.partition.clone(), QUEUED_BATCHES);
-        let Note { partitions, witness, finished } = self.note;
+        let Note { partitions, finished } = self.note;
         let running = Running {
             partition: self.partition,
             lane: self.lane,
@@ -132,7 +129,7 @@ impl Assigned {
             lesser: false,
             apart: false,
             growth: self.growth,
-            ledger: Kept { partitions, witness, ..Kept::default() },
+            ledger: Kept { partitions, ..Kept::default() },
         };
         (running, worker.knowing(finished))
     }
@@ -150,13 +147,11 @@ impl Running {
 
     /// Whether a batch is complete.
     pub const fn is_full(&self) -> bool {
-        let records = if self.lesser { SLICE_RECORDS } else { BATCH_RECORDS };
-        self.pending.len() >= records || self.pending_bytes >= BATCH_BYTES
+        self.pending.len() >= BATCH_RECORDS || self.pending_bytes >= BATCH_BYTES
     }
 
-    /// Hands polled records on, as far as the worker and the lane have room. In a lane that gives
-    /// way, no more than `lesser_open_records` are in work.
-    pub fn hand_on(&mut self, lesser_open_records: usize, now: Instant) -> Handed {
+    /// Hands polled records on, as far as the worker and the lane have room at this pace.
+    pub fn hand_on(&mut self, pace: &mut LesserPace, now: Instant) -> Handed {
         if self.pending.is_empty() {
             return Handed::All;
         }
@@ -165,9 +160,9 @@ impl Running {
         let full = queued > 0 && queued + self.pending_bytes as u64 > most;
         let Ok(place) = self.feed.batches.try_reserve() else { return Handed::Some };
         let passing = self.growth.as_ref().map_or(usize::MAX, Growth::open_records);
-        let room = if full { 0 } else { self.room(lesser_open_records).min(passing) };
+        let room = if full { 0 } else { self.pending.len().min(passing) };
         let granted = match &self.lane {
-            Some(lane) if room > 0 => self.track.lanes.grant(lane, room, now),
+            Some(lane) if room > 0 => self.track.lanes.grant(lane, room, pace, now),
             Some(_) | None => room,
         };
         if granted == 0 {
@@ -181,7 +176,6 @@ impl Running {
         if let (Some(first), Some(last)) = (batch.first(), batch.last()) {
             let from = self.handed.map_or(first.position.offset.0, |(from, _)| from);
             self.handed = Some((from, last.position.offset.0 + 1));
-            self.ledger.look_at(last);
         }
         if let Some(lane) = &self.lane {
             let labels = [self.track.model, lane];
@@ -189,6 +183,9 @@ impl Running {
         }
         if let Some(growth) = &mut self.growth {
             growth.passed(batch.len());
+        }
+        if self.lesser {
+            pace.hand_on(batch.len());
         }
         place.send(batch);
         if self.pending.is_empty() { Handed::All } else { Handed::Some }
@@ -207,22 +204,18 @@ impl Running {
         now
     }
 
-    /// How many records the worker may be given.
-    fn room(&self, lesser_open_records: usize) -> usize {
-        let open = usize::try_from(self.open_records()).unwrap_or(usize::MAX);
-        let most = if self.lesser { lesser_open_records.saturating_sub(open) } else { usize::MAX };
-        self.pending.len().min(most)
-    }
-
     /// How many records are handed on and not settled, at most.
     fn open_records(&self) -> i64 {
-        let Some((from, to)) = self.handed else { return 0 };
-        (to - self.feed.settled().map_or(from, ResumeAt::value)).max(0)
+        let (open, _) = self.work();
+        open
     }
 
-    /// Whether anything is handed on and not settled.
-    pub fn is_in_work(&self) -> bool {
-        self.open_records() > 0
+    /// How many records are handed on and not settled, and how many are settled, both at most: an
+    /// offset need not be a record.
+    pub fn work(&self) -> (i64, i64) {
+        let Some((from, to)) = self.handed else { return (0, 0) };
+        let settled = self.feed.settled().map_or(from, ResumeAt::value);
+        ((to - settled).max(0), (settled - from).max(0))
     }
 
     /// Whether anything of it is polled and not settled.
@@ -278,10 +271,8 @@ impl Running {
     }
 
     /// Records are polled from elsewhere from now on.
-    pub fn jump(&mut self) {
+    pub const fn jump(&mut self) {
         self.next = None;
-        self.ledger.witness = None;
-        self.ledger.witnesses.clear();
     }
 
     /// Where the partition would be resumed, once anything has been settled.
@@ -352,19 +343,9 @@ impl Draining {
 }
 
 impl Kept {
-    fn look_at(&mut self, record: &Record) {
-        let witness =
-            Witness { offset: record.position.offset.0, timestamp_ms: record.timestamp_ms };
-        if self.witnesses.len() < BATCH_RECORDS {
-            self.witnesses.push(witness);
-        }
-    }
-
     fn unsaved(&mut self, partition: &Partition, feed: &FeedLine) -> Option<Commit> {
         let (resume_at, finished) = feed.progress()?;
-        let settled = self.witnesses.partition_point(|seen| seen.offset < resume_at.value());
-        self.witness = self.witnesses.drain(..settled).next_back().or(self.witness);
-        let note = Note { partitions: self.partitions, witness: self.witness, finished };
+        let note = Note { partitions: self.partitions, finished };
         let commit = (resume_at, note.to_text(resume_at));
         let is_due = self.asked.is_some_and(|asked| asked.elapsed() >= COMMIT_AGAIN);
         if self.committed.as_ref() == Some(&commit) && !is_due {

@@ -6,26 +6,23 @@ use std::time::{Duration, Instant};
 
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
+use readmill_engine::Record;
 use readmill_engine::feed::Feed;
-use readmill_engine::record::Record;
 
 use super::line::{Assigned, Commit, Draining, Running, Track};
+use super::pace::LesserPace;
 
 const DRAIN_STEP: Duration = Duration::from_millis(2);
-/// A partition's turn is over after this time at the latest.
-const TURN_LIMIT: Duration = Duration::from_millis(250);
-/// Of lanes that give way to others, so many records of one partition are in work at a time, so
-/// that what comes in an urgent one finds machine and stores free. Their partitions take turns.
-const LESSER_OPEN_RECORDS: usize = 500;
 
 /// All partitions that are ours.
 #[derive(Debug)]
 pub struct Lines {
     track: Arc<Track>,
     running: BTreeMap<Partition, Running>,
-    /// The partition in a lane that gives way whose turn it is, or was last.
-    turn: Option<Partition>,
-    turn_began: Option<Instant>,
+    /// How fast the work of lanes is done that give way.
+    pace: LesserPace,
+    /// The partition in such a lane that was last handed on.
+    last: Option<Partition>,
     /// How far the partitions had come that this process had before.
     left_at: BTreeMap<Partition, ResumeAt>,
 }
@@ -45,8 +42,8 @@ impl Lines {
         Self {
             track,
             running: BTreeMap::new(),
-            turn: None,
-            turn_began: None,
+            pace: LesserPace::new(),
+            last: None,
             left_at: BTreeMap::new(),
         }
     }
@@ -71,46 +68,50 @@ impl Lines {
     /// Hands polled records on, as far as the workers and the lanes have room, and says which
     /// partitions are to be paused or fetched again.
     pub fn hand_on(&mut self, now: Instant) -> Valves {
-        self.tell_lanes();
-        self.take_turns(now);
+        self.tell_lanes(now);
+        self.look_at_pace(now);
         let mut valves = Valves::default();
-        for (partition, line) in &mut self.running {
-            let turn = self.turn.as_ref() == Some(partition);
-            let handed = line.hand_on(if turn { LESSER_OPEN_RECORDS } else { 0 }, now);
+        for partition in self.in_turn() {
+            let Some(line) = self.running.get_mut(&partition) else { continue };
+            let before = line.work();
+            let handed = line.hand_on(&mut self.pace, now);
+            if line.is_lesser() && line.work() != before {
+                self.last = Some(partition.clone());
+            }
             match line.valve(handed) {
-                Some(true) => valves.pause.push(partition.clone()),
-                Some(false) => valves.resume.push(partition.clone()),
+                Some(true) => valves.pause.push(partition),
+                Some(false) => valves.resume.push(partition),
                 None => {}
             }
         }
         valves
     }
 
-    /// Passes the turn on to the next partition in a lane that gives way, once what the last one
-    /// was given is settled. One whose work hangs does not keep the others waiting.
-    fn take_turns(&mut self, now: Instant) {
-        let over = self.turn_began.is_none_or(|began| now >= began + TURN_LIMIT);
-        let mut waiting = Vec::new();
-        for (partition, line) in &mut self.running {
-            if !line.is_lesser() {
-                continue;
-            }
-            if line.is_in_work() && !over {
-                return;
-            }
-            if line.is_pending() {
-                waiting.push(partition.clone());
-            }
+    /// All partitions, so that each in a lane that gives way comes first in its turn.
+    fn in_turn(&self) -> Vec<Partition> {
+        let mut all = self.partitions();
+        if let Some(last) = &self.last {
+            let after = all.partition_point(|partition| partition <= last);
+            all.rotate_left(after);
         }
-        let next = waiting.iter().find(|partition| Some(*partition) > self.turn.as_ref());
-        self.turn = next.or(waiting.first()).cloned();
-        self.turn_began = Some(now);
+        all
+    }
+
+    fn look_at_pace(&mut self, now: Instant) {
+        let (mut open, mut settled) = (0, 0);
+        for line in self.running.values_mut().filter_map(|line| line.is_lesser().then_some(line)) {
+            let work = line.work();
+            open += work.0;
+            settled += work.1;
+        }
+        let whole = |records: i64| usize::try_from(records).unwrap_or(0);
+        self.pace.look(whole(open), whole(settled) as u64, now);
     }
 
     /// Says in which lanes there is work, so that lesser ones give way.
-    fn tell_lanes(&self) {
+    fn tell_lanes(&self, now: Instant) {
         let busy = self.running.values().filter(|line| line.is_busy());
-        self.track.lanes.note(self.track.model, &busy.filter_map(Running::lane).collect());
+        self.track.lanes.note(self.track.model, &busy.filter_map(Running::lane).collect(), now);
     }
 
     /// Whether something polled waits to be handed on.
@@ -148,7 +149,7 @@ impl Lines {
                 taken.push(line);
             }
         }
-        self.tell_lanes();
+        self.tell_lanes(Instant::now());
         taken
     }
 

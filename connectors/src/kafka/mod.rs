@@ -10,6 +10,7 @@ pub mod log;
 mod member;
 mod note;
 pub mod outlet;
+mod pace;
 mod poller;
 pub mod producer;
 

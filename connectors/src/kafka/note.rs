@@ -8,26 +8,14 @@ pub const NOTE_BYTES: usize = 2048;
 /// What a note begins with; another version begins otherwise.
 const VERSION: &str = "rk1;";
 const PARTITIONS: &str = "n=";
-const WITNESS: &str = "w=";
 
 /// A note.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Note {
     /// The number of the topic's partitions that the group had taken in.
     pub partitions: Option<i32>,
-    /// A settled record, by which the topic is known again.
-    pub witness: Option<Witness>,
     /// What is finished beyond the offset.
     pub finished: Finished,
-}
-
-/// A record's offset and time: both stay as they are for as long as the record and its topic exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Witness {
-    /// The offset.
-    pub offset: i64,
-    /// The time that it was stamped with.
-    pub timestamp_ms: i64,
 }
 
 impl Note {
@@ -37,15 +25,13 @@ impl Note {
         if let Some(partitions) = self.partitions {
             text += &format!("{PARTITIONS}{partitions:x};");
         }
-        if let Some(Witness { offset, timestamp_ms }) = self.witness {
-            text += &format!("{WITNESS}{offset:x}@{timestamp_ms:x};");
-        }
         text.push('|');
         text += &self.finished.to_text(resume_at, NOTE_BYTES - text.len());
         text
     }
 
-    /// Reads what [`Self::to_text`] wrote; nothing of what it did not.
+    /// Reads what [`Self::to_text`] wrote, and of fields that it does not know nothing; other texts
+    /// say nothing at all.
     pub fn from_text(text: &str, resume_at: ResumeAt) -> Self {
         let parts = text.strip_prefix(VERSION).and_then(|rest| rest.split_once('|'));
         let Some((fields, finished)) = parts else { return Self::default() };
@@ -54,18 +40,10 @@ impl Note {
         for field in fields.split_terminator(';') {
             if let Some(number) = field.strip_prefix(PARTITIONS) {
                 note.partitions = i32::from_str_radix(number, 16).ok().filter(|n| *n > 0);
-            } else if let Some(witness) = field.strip_prefix(WITNESS) {
-                note.witness = read_witness(witness);
             }
         }
         note
     }
-}
-
-fn read_witness(text: &str) -> Option<Witness> {
-    let (offset, timestamp_ms) = text.split_once('@')?;
-    let number = |text| i64::from_str_radix(text, 16).ok().filter(|number| *number >= 0);
-    Some(Witness { offset: number(offset)?, timestamp_ms: number(timestamp_ms)? })
 }
 
 #[cfg(test)]
@@ -80,16 +58,25 @@ mod tests {
 
     #[test]
     fn a_note_reads_back() {
-        let witness = Some(Witness { offset: 99, timestamp_ms: 1_700_000_000_000 });
         let table = [
             Note::default(),
-            Note { partitions: Some(8), witness, finished: Finished::default() },
-            Note { partitions: None, witness, finished: finished(3, 30) },
-            Note { partitions: Some(1), witness: None, finished: finished(2, 4) },
+            Note { partitions: Some(8), finished: Finished::default() },
+            Note { partitions: None, finished: finished(3, 30) },
+            Note { partitions: Some(1), finished: finished(2, 4) },
         ];
         for note in table {
             let text = note.to_text(ResumeAt::stored(100));
             assert_eq!(Note::from_text(&text, ResumeAt::stored(100)), note, "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_of_other_builds_are_passed_over() {
+        let finished = finished(3, 30);
+        let tail = finished.to_text(ResumeAt::stored(100), NOTE_BYTES);
+        for fields in ["n=8;w=63@18bcfe56800;", "w=63@18bcfe56800;n=8;", "n=8;w=-1@2;zz=9;"] {
+            let read = Note::from_text(&format!("rk1;{fields}|{tail}"), ResumeAt::stored(100));
+            assert_eq!(read, Note { partitions: Some(8), finished: finished.clone() }, "{fields}");
         }
     }
 
@@ -108,7 +95,7 @@ mod tests {
         for text in strange {
             assert_eq!(Note::from_text(text, ResumeAt::stored(7)), Note::default(), "{text}");
         }
-        let spoilt = ["rk1;n=-8;w=5;|x", "rk1;n=;w=@;|rm1;x", "rk1;w=-1@2;zz=9;n=99999999999;|"];
+        let spoilt = ["rk1;n=-8;|x", "rk1;n=;|rm1;x", "rk1;zz=9;n=99999999999;|"];
         for text in spoilt {
             assert_eq!(Note::from_text(text, ResumeAt::stored(7)), Note::default(), "{text}");
         }

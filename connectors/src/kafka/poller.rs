@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use readmill_core::{Offset, Partition, Position};
-use readmill_engine::record::Record;
+use readmill_engine::Record;
 use readmill_engine::{Fault, Pulse};
 use tokio::sync::watch;
 
@@ -26,6 +26,12 @@ use super::member::{Begin, Member, commit};
 const POLL_STEP: Duration = Duration::from_millis(50);
 /// How long it waits while something polled waits to be handed on.
 const BUSY_STEP: Duration = Duration::from_millis(2);
+/// How long it waits while partitions have queues of their own: nobody says when something comes.
+const APART_STEP: Duration = Duration::from_millis(10);
+/// Of all those, so many records are taken at a time, and then the urgent ones are asked for again.
+const APART_RECORDS: usize = 1000;
+/// Of each one at least so many.
+const LEAST_APART_RECORDS: usize = 16;
 /// The brokers' protocol says nothing to a member that is given nothing: after two heartbeats
 /// without a word it is as ready as one can be.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
@@ -62,7 +68,7 @@ impl Poller {
         while self.goes_on() {
             self.pulse.polled(self.model);
             self.set_apart();
-            if let Err(fault) = self.poll().and_then(|()| self.poll_apart()) {
+            if let Err(fault) = self.poll() {
                 self.consumer.context().fail(fault);
                 break;
             }
@@ -72,6 +78,11 @@ impl Poller {
                 self.look_after_grown();
             }
             self.turn_valves();
+            // What is urgent has been handed on; what comes now is, in the next round.
+            if let Err(fault) = self.poll_apart() {
+                self.consumer.context().fail(fault);
+                break;
+            }
             if committed.elapsed() >= self.commit_interval {
                 committed = Instant::now();
                 let commits = self.consumer.context().with_lines(Lines::unsaved);
@@ -90,7 +101,11 @@ impl Poller {
     fn poll(&self) -> Result<(), Fault> {
         let member = self.consumer.context();
         let pending = member.with_lines(|lines| lines.is_pending());
-        let mut patience = if pending { BUSY_STEP } else { POLL_STEP };
+        let mut patience = match (pending, self.apart.is_empty()) {
+            (true, _) => BUSY_STEP,
+            (false, false) => APART_STEP,
+            (false, true) => POLL_STEP,
+        };
         for _ in 0..BATCH_RECORDS {
             match self.consumer.poll(patience) {
                 None => break,
@@ -124,13 +139,16 @@ impl Poller {
     /// again.
     fn poll_apart(&self) -> Result<(), Fault> {
         let member = self.consumer.context();
+        let each = (APART_RECORDS / self.apart.len().max(1)).max(LEAST_APART_RECORDS);
         for (partition, queue) in &self.apart {
-            while member.with_lines(|lines| lines.has_room(partition)) == Some(true) {
+            let mut left = each;
+            while left > 0 && member.with_lines(|lines| lines.has_room(partition)) == Some(true) {
                 match queue.poll(Duration::ZERO) {
                     None => break,
                     Some(Ok(message)) => {
                         let record = record_of(&message);
                         member.with_lines(|lines| lines.push(record));
+                        left -= 1;
                     }
                     Some(Err(error)) => match judge(&error)? {
                         Asked::Nothing => {}

@@ -10,10 +10,15 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// A lane that gives way is handed on in slices of at most so many records.
-pub const SLICE_RECORDS: usize = 250;
+/// A slice of a lane that gives way is what its workers do in this time, as far as that is known.
+const SLICE: Duration = Duration::from_millis(5);
 /// The unit of a lane's least share: of a hundred of these, so many are its own.
 const TURN: Duration = Duration::from_millis(10);
+/// While nothing urgent comes, a lesser lane has work in hand for one part in so many of the time
+/// since: whatever comes then finds little before it, relative to how rarely it comes.
+const QUIET_PARTS: u32 = 10;
+/// However long nothing urgent has come, work in hand takes no longer.
+const LONGEST_IN_HAND: Duration = Duration::from_millis(100);
 const MILLION: u64 = 1_000_000;
 /// What a rate may save up.
 const BURST: Duration = Duration::from_millis(100);
@@ -26,8 +31,8 @@ pub struct LaneRule {
     pub priority: u32,
     /// No more than so many records a second are handed on; without it, as many as there are.
     pub rate_records_per_s: Option<NonZeroU64>,
-    /// While a more urgent lane has work, a slice of this one passes in so many of a hundred turns
-    /// of ten milliseconds, so that it never starves; 1 to 100.
+    /// While a more urgent lane has work, a small slice of this one passes in so many of a hundred
+    /// turns of ten milliseconds, so that it never starves; 1 to 100.
     pub least_share_percent: u32,
 }
 
@@ -61,6 +66,8 @@ struct Lane {
     rule: LaneRule,
     /// The models whose logs have work in it.
     busy: BTreeSet<&'static str>,
+    /// When it last had work.
+    busy_at: Option<Instant>,
     /// When it may pass although a more urgent lane has work.
     turn_at: Option<Instant>,
     /// What the rate allows at `filled_at`, in millionths of a record.
@@ -94,7 +101,8 @@ impl Lanes {
         self.with(|lanes| {
             let lane = lanes.get_mut(name);
             lane.map(|lane| {
-                *lane = Lane { busy: std::mem::take(&mut lane.busy), ..Lane::new(rule) }
+                let (busy, busy_at) = (std::mem::take(&mut lane.busy), lane.busy_at);
+                *lane = Lane { busy, busy_at, ..Lane::new(rule) }
             })
             .is_some()
         })
@@ -114,25 +122,27 @@ impl Lanes {
     }
 
     /// Notes in which lanes a model's log has anything that is not settled.
-    pub fn note(&self, model: &'static str, busy: &BTreeSet<&str>) {
+    pub fn note(&self, model: &'static str, busy: &BTreeSet<&str>, now: Instant) {
         self.with(|lanes| {
             for (name, lane) in lanes {
                 if busy.contains(name.as_str()) {
                     lane.busy.insert(model);
                 } else {
                     lane.busy.remove(model);
+                    continue;
                 }
+                lane.busy_at = Some(now);
             }
         });
     }
 
-    /// How many of `wanted` records of a lane may be handed on now. A lane that nobody named is
-    /// under no rule.
-    pub fn grant(&self, name: &str, wanted: usize, now: Instant) -> usize {
+    /// How many of `wanted` records of a lane may be handed on now, where `pace` knows how many
+    /// more its workers do within a time. A lane that nobody named is under no rule.
+    pub fn grant(&self, name: &str, wanted: usize, pace: &impl Pace, now: Instant) -> usize {
         self.with(|lanes| {
             let Some(rule) = lanes.get(name).map(|lane| lane.rule) else { return wanted };
-            let gives_way = gives_way(lanes, rule);
-            lanes.get_mut(name).map_or(wanted, |lane| lane.grant(wanted, gives_way, now))
+            let in_hand = in_hand(lanes, rule, now);
+            lanes.get_mut(name).map_or(wanted, |lane| lane.grant(wanted, in_hand, pace, now))
         })
     }
 
@@ -153,11 +163,33 @@ fn gives_way(lanes: &BTreeMap<String, Lane>, rule: LaneRule) -> bool {
     lanes.values().any(|lane| lane.rule.priority < rule.priority && lane.is_busy())
 }
 
+/// How long the work may take that a lane has in hand; none if nothing is more urgent.
+fn in_hand(lanes: &BTreeMap<String, Lane>, rule: LaneRule, now: Instant) -> Option<Duration> {
+    let urgent = || lanes.values().filter(|lane| lane.rule.priority < rule.priority);
+    urgent().next()?;
+    if urgent().any(Lane::is_busy) {
+        return Some(Duration::ZERO);
+    }
+    let last = urgent().filter_map(|lane| lane.busy_at).max();
+    let quiet = last.map(|at| now.saturating_duration_since(at));
+    Some(quiet.map_or(LONGEST_IN_HAND, |quiet| LONGEST_IN_HAND.min(quiet / QUIET_PARTS)))
+}
+
+/// How fast the workers of a log are.
+pub trait Pace {
+    /// How many more records its lesser lanes may have in work, for all of it to be done within a
+    /// time; 0 if that is less than what is worth a write.
+    fn room(&self, within: Duration) -> usize;
+    /// The same where something is to pass: at least what is worth a write, unless work is in hand.
+    fn slice(&self, within: Duration) -> usize;
+}
+
 impl Lane {
     const fn new(rule: LaneRule) -> Self {
         Self {
             rule,
             busy: BTreeSet::new(),
+            busy_at: None,
             turn_at: None,
             allowance_millionths: 0,
             filled_at: None,
@@ -168,14 +200,22 @@ impl Lane {
         !self.busy.is_empty()
     }
 
-    fn grant(&mut self, wanted: usize, gives_way: bool, now: Instant) -> usize {
-        let mut granted = wanted;
-        if gives_way {
+    fn grant(
+        &mut self,
+        wanted: usize,
+        in_hand: Option<Duration>,
+        pace: &impl Pace,
+        now: Instant,
+    ) -> usize {
+        let room = in_hand.map_or(usize::MAX, |in_hand| pace.room(in_hand));
+        let by_turn = room == 0;
+        let mut granted = wanted.min(room);
+        if by_turn {
             let turn_at = *self.turn_at.get_or_insert_with(|| now + self.rule.turn_interval());
             if now < turn_at {
                 return 0;
             }
-            granted = granted.min(SLICE_RECORDS);
+            granted = wanted.min(pace.slice(SLICE));
         }
         if let Some(rate) = self.rule.rate_records_per_s {
             self.fill(rate.get(), now);
@@ -184,7 +224,7 @@ impl Lane {
             self.allowance_millionths -= granted as u64 * MILLION;
         }
         if granted > 0 {
-            self.turn_at = gives_way.then(|| now + self.rule.turn_interval());
+            self.turn_at = by_turn.then(|| now + self.rule.turn_interval());
         }
         granted
     }
@@ -205,74 +245,103 @@ mod tests {
     use super::*;
 
     const RATE: Option<NonZeroU64> = NonZeroU64::new(1000);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Workers that do ten records in a millisecond, and have nothing in hand.
+    struct Ten;
+
+    impl Pace for Ten {
+        fn room(&self, within: Duration) -> usize {
+            self.slice(within)
+        }
+
+        fn slice(&self, within: Duration) -> usize {
+            usize::try_from(within.as_micros()).unwrap() / 100
+        }
+    }
 
     fn lanes(batch: LaneRule) -> Lanes {
         let online = LaneRule::default();
         Lanes::new(&BTreeMap::from([("online".to_owned(), online), ("batch".to_owned(), batch)]))
     }
 
-    fn note(lanes: &Lanes, model: &'static str, busy: bool) {
+    fn note(lanes: &Lanes, model: &'static str, busy: bool, now: Instant) {
         let busy = busy.then_some("online").into_iter().collect();
-        lanes.note(model, &busy);
+        lanes.note(model, &busy, now);
     }
 
     fn passed(lanes: &Lanes, lane: &str, begin: Instant, time: Duration) -> usize {
         let steps = u32::try_from(time.as_millis()).unwrap();
-        let step = |n| lanes.grant(lane, 100, begin + Duration::from_millis(1) * n);
+        let step = |n| lanes.grant(lane, 100, &Ten, begin + Duration::from_millis(1) * n);
         (0..steps).map(step).sum()
     }
 
     #[test]
     fn a_lesser_lane_gives_way_but_keeps_its_least_share() {
-        let second = Duration::from_secs(1);
         let table = [
             // busy, priority, percent, records in a second of 1000 steps of 100
             (false, 1, 1, 100_000),
             (true, 0, 1, 100_000),
-            (true, 1, 100, 9_900),
-            (true, 1, 10, 900),
-            (true, 1, 5, 400),
+            (true, 1, 100, 99 * 50),
+            (true, 1, 10, 9 * 50),
+            (true, 1, 5, 4 * 50),
             (true, 1, 1, 0),
         ];
         for (busy, priority, least_share_percent, wanted) in table {
             let lanes = lanes(LaneRule { priority, least_share_percent, ..LaneRule::default() });
-            note(&lanes, "m", busy);
-            let found = passed(&lanes, "batch", Instant::now(), second);
+            let now = Instant::now();
+            note(&lanes, "m", busy, now);
+            let found = passed(&lanes, "batch", now, SECOND);
             assert_eq!(found, wanted, "{busy} {priority} {least_share_percent}");
-            assert_eq!(passed(&lanes, "online", Instant::now(), second), 100_000);
+            assert_eq!(passed(&lanes, "online", now, SECOND), 100_000);
         }
     }
 
     #[test]
     fn a_lane_never_starves() {
         let lanes = lanes(LaneRule { priority: 1, ..LaneRule::default() });
-        note(&lanes, "m", true);
-        assert_eq!(passed(&lanes, "batch", Instant::now(), Duration::from_secs(60)), 5_900);
-        note(&lanes, "m", false);
-        note(&lanes, "other", true);
+        let now = Instant::now();
+        note(&lanes, "m", true, now);
+        assert_eq!(passed(&lanes, "batch", now, SECOND * 60), 59 * 50);
+        note(&lanes, "m", false, now);
+        note(&lanes, "other", true, now);
         assert!(lanes.view().iter().any(|lane| lane.name == "batch" && lane.gives_way));
+    }
+
+    #[test]
+    fn work_in_hand_is_a_tenth_of_the_quiet_before_it() {
+        let lanes = lanes(LaneRule { priority: 1, ..LaneRule::default() });
+        let now = Instant::now();
+        assert_eq!(lanes.grant("batch", 5_000, &Ten, now), 1_000, "nothing urgent ever came");
+        note(&lanes, "m", true, now);
+        note(&lanes, "m", false, now);
+        for (quiet_ms, wanted) in [(0, 0), (10, 10), (100, 100), (1_000, 1_000), (9_000, 1_000)] {
+            let later = now + Duration::from_millis(quiet_ms);
+            assert_eq!(lanes.grant("batch", 5_000, &Ten, later), wanted, "{quiet_ms} ms");
+        }
+        assert_eq!(lanes.grant("online", 5_000, &Ten, now), 5_000);
     }
 
     #[test]
     fn a_rate_holds_over_time_and_saves_up_little() {
         let lanes = lanes(LaneRule { rate_records_per_s: RATE, ..LaneRule::default() });
         let begin = Instant::now();
-        let found = passed(&lanes, "batch", begin, Duration::from_secs(10));
+        let found = passed(&lanes, "batch", begin, SECOND * 10);
         assert!((9_900..=10_200).contains(&found), "{found}");
-        let later = begin + Duration::from_secs(100);
-        assert_eq!(lanes.grant("batch", 5_000, later), 100);
+        let later = begin + SECOND * 100;
+        assert_eq!(lanes.grant("batch", 5_000, &Ten, later), 100);
     }
 
     #[test]
     fn rules_change_at_run_time_and_unknown_lanes_are_free() {
         let lanes = lanes(LaneRule { priority: 1, ..LaneRule::default() });
-        note(&lanes, "m", true);
         let now = Instant::now();
-        assert_eq!(lanes.grant("batch", 10, now), 0);
+        note(&lanes, "m", true, now);
+        assert_eq!(lanes.grant("batch", 10, &Ten, now), 0);
         assert!(lanes.change("batch", LaneRule::default()));
-        assert_eq!(lanes.grant("batch", 10, now), 10);
+        assert_eq!(lanes.grant("batch", 10, &Ten, now), 10);
         assert!(!lanes.change("nowhere", LaneRule::default()));
-        assert_eq!(lanes.grant("nowhere", 7, now), 7);
+        assert_eq!(lanes.grant("nowhere", 7, &Ten, now), 7);
         assert!(!lanes.is_lesser("batch") && !lanes.is_lesser("nowhere"));
     }
 }

@@ -1,6 +1,12 @@
 //! The schema that a writer wrote with, as the registry tells it.
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use apache_avro::Schema;
 use thiserror::Error;
+
+use crate::Contract;
+use crate::plan::{Plan, PlanError};
 
 /// A parsed writer's schema.
 #[derive(Debug, Clone)]
@@ -8,6 +14,8 @@ pub struct WriterSchema {
     text: String,
     schema: Schema,
     references: Vec<Schema>,
+    /// The plans that were made for it, by the contracts' texts.
+    plans: Arc<Mutex<BTreeMap<&'static str, Arc<Plan>>>>,
 }
 
 /// Why a schema's text cannot be used.
@@ -25,14 +33,28 @@ impl WriterSchema {
     /// Parses a schema that stands on its own.
     pub fn parse(text: &str) -> Result<Self, WriterSchemaError> {
         let schema = Schema::parse_str(text).map_err(unreadable)?;
-        Ok(Self { text: text.to_owned(), schema, references: Vec::new() })
+        Ok(Self { text: text.to_owned(), schema, references: Vec::new(), plans: Arc::default() })
     }
 
     /// Parses a schema that names types of others.
     pub fn parse_with(text: &str, references: &[&str]) -> Result<Self, WriterSchemaError> {
         let (schema, references) =
             Schema::parse_str_with_list(text, references).map_err(unreadable)?;
-        Ok(Self { text: text.to_owned(), schema, references })
+        Ok(Self { text: text.to_owned(), schema, references, plans: Arc::default() })
+    }
+
+    /// The plan to read a contract from what was written so, made once and then shared.
+    ///
+    /// # Errors
+    /// When the two cannot be resolved.
+    pub fn plan(&self, contract: &Contract) -> Result<Arc<Plan>, PlanError> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = plans.get(contract.text) {
+            return Ok(Arc::clone(plan));
+        }
+        let plan = Arc::new(Plan::compile(self, contract)?);
+        plans.insert(contract.text, Arc::clone(&plan));
+        Ok(plan)
     }
 
     /// The full name, if the schema is of a named type.

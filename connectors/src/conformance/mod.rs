@@ -53,6 +53,7 @@ pub async fn conformance<S: Store<Pebbles>>(store: &S) -> Result<Vec<&'static st
         races::no_update_is_lost,
         races::a_large_batch_gets_right_verdicts,
         steps::a_scan_sees_everything_once,
+        steps::what_waits_is_found_among_all,
     );
     Ok(passed)
 }

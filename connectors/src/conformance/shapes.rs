@@ -1,8 +1,8 @@
 //! What a document and a key may look like.
 
 use readmill_core::{
-    EventTag, Identity, Marks, Offset, Output, Partition, Position, Reaction, SourcePosition,
-    Stamp, Waiting, Wants,
+    EventTag, Identity, Marks, Offset, Output, Partition, Position, Reaction, Record,
+    SourcePosition, Stamp, Waiting, Wants,
 };
 use readmill_engine::Store;
 use readmill_schemas::Timestamp;
@@ -101,12 +101,18 @@ fn full_stamp(gone: bool) -> Stamp<<Pebbles as readmill_core::ReadModel>::Event>
         order_no: None,
         lots: vec![lot],
     };
+    let headers = vec![("id".to_owned(), vec![0, 255]), ("none".to_owned(), vec![])];
+    let value = Some((0..=255).collect());
+    let record = Record { position: from.clone(), timestamp_ms: -1, key: None, value, headers };
     let waiting = |identity, wants| Waiting {
         identity,
         from: from.clone(),
+        held: wants == Wants::EarlierVersions,
         wants,
         committed_ms: 1_700_000_000_000,
+        since_ms: 1_700_000_000_001,
         event: event.clone().into(),
+        record: record.clone(),
     };
     Stamp {
         revision: 41,

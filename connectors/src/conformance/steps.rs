@@ -103,6 +103,19 @@ pub async fn a_scan_sees_everything_once<S: Store<Pebbles>>(store: &S) -> Checke
     same("how many of the batch were seen", &batch, &2_000)
 }
 
+pub async fn what_waits_is_found_among_all<S: Store<Pebbles>>(store: &S) -> Checked {
+    let all = scanned(store).await?.into_iter();
+    let waiting = all.filter(|(_, (document, _))| !document.stamp.waiting.is_empty());
+    let waiting: BTreeMap<Key, Doc> = waiting.map(|(key, (document, _))| (key, document)).collect();
+    same("whether any waits", &waiting.is_empty(), &false)?;
+    let mut found = BTreeMap::new();
+    let mut visit = |key, document| {
+        found.insert(key, document);
+    };
+    store.scan_waiting(&mut visit).await.map_err(|fault| fault.to_string())?;
+    same("the documents in which events wait", &found, &waiting)
+}
+
 async fn scanned<S: Store<Pebbles>>(store: &S) -> Result<BTreeMap<Key, (Doc, u32)>, String> {
     let mut seen: BTreeMap<Key, (Doc, u32)> = BTreeMap::new();
     let mut visit = |key, document| {

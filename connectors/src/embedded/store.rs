@@ -189,4 +189,21 @@ impl<M: ReadModel> Store<M> for EmbeddedStore {
     async fn scan(&self, visit: &mut (dyn FnMut(Key, Document<M>) + Send)) -> Result<(), Fault> {
         self.0.each("", plan::document_of::<M>, visit).await
     }
+
+    async fn scan_waiting(
+        &self,
+        visit: &mut (dyn FnMut(Key, Document<M>) + Send),
+    ) -> Result<(), Fault> {
+        // Most are passed over without being read: an empty list is not written.
+        let read = |name: &str, value: &[u8]| {
+            let may_wait = memchr::memmem::find(value, b"\"waiting\":").is_some();
+            may_wait.then(|| plan::document_of::<M>(name, value)).transpose()
+        };
+        let mut choose = |key, document: Option<Document<M>>| {
+            if let Some(document) = document.filter(|found| !found.stamp.waiting.is_empty()) {
+                visit(key, document);
+            }
+        };
+        self.0.each("", read, &mut choose).await
+    }
 }

@@ -50,15 +50,18 @@ impl Mongo {
         Ok(mongo)
     }
 
-    /// The documents of one generation of a read model, and the index that removes tombstones.
+    /// The documents of one generation of a read model, the index by which those are found in which
+    /// events wait, and the one that removes tombstones.
     pub async fn documents(&self, model: &str, generation: u32) -> Result<MongoStore, Fault> {
         let store = MongoStore::new(self.clone(), format!("{model}.g{generation}"))?;
+        let waiting = IndexOptions::builder().sparse(true).build();
+        let mut indexes = vec![index(row::WAITING_SINCE, waiting)];
         if self.tombstone_life_ms().is_some() {
             let when_due = IndexOptions::builder().expire_after(Duration::ZERO).build();
-            let index = IndexModel::builder().keys(doc! {row::EXPIRES_AT: 1}).options(when_due);
-            let collection = self.db().collection::<bson::Document>(store.collection());
-            self.ask(collection.create_index(index.build())).await?;
+            indexes.push(index(row::EXPIRES_AT, when_due));
         }
+        let collection = self.db().collection::<bson::Document>(store.collection());
+        self.ask(collection.create_indexes(indexes)).await?;
         Ok(store)
     }
 
@@ -95,4 +98,7 @@ impl fmt::Debug for Mongo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mongo").field("config", &self.0.config).finish_non_exhaustive()
     }
+}
+fn index(path: &str, options: IndexOptions) -> IndexModel {
+    IndexModel::builder().keys(doc! {path: 1}).options(options).build()
 }

@@ -18,6 +18,9 @@ pub const REVISION: &CStr = cstr!("_readmill.revision");
 /// Where a tombstone's end stands, for the index that removes it.
 pub const EXPIRES_AT: &str = "_readmill.expires_at";
 
+/// Since when events wait in a document, for the index by which such documents are found.
+pub const WAITING_SINCE: &str = "_readmill.waiting.since_ms";
+
 const ID: &CStr = cstr!("_id");
 
 const MAX_DOCUMENT_BYTES: usize = 16 << 20;

@@ -64,6 +64,21 @@ impl MongoStore {
         Ok(found)
     }
 
+    async fn visit<M: ReadModel>(
+        &self,
+        which: bson::Document,
+        visit: &mut (dyn FnMut(Key, Document<M>) + Send),
+    ) -> Result<(), Fault> {
+        let rows = self.rows();
+        let find = rows.find(which).batch_size(SCAN_BATCH_DOCUMENTS);
+        let mut cursor = self.mongo.ask(find).await?;
+        while self.mongo.ask(cursor.advance()).await? {
+            let (key, document) = row::into_document(cursor.current())?;
+            visit(key, document);
+        }
+        Ok(())
+    }
+
     async fn run(&self, command: Command) -> Result<(Vec<usize>, Vec<Put>), Fault> {
         let Command { kind, body, writes } = command;
         let reply = self.mongo.ask(self.mongo.db().run_raw_command(body)).await?;
@@ -134,13 +149,14 @@ impl<M: ReadModel> Store<M> for MongoStore {
     }
 
     async fn scan(&self, visit: &mut (dyn FnMut(Key, Document<M>) + Send)) -> Result<(), Fault> {
-        let rows = self.rows();
-        let find = rows.find(doc! {}).batch_size(SCAN_BATCH_DOCUMENTS);
-        let mut cursor = self.mongo.ask(find).await?;
-        while self.mongo.ask(cursor.advance()).await? {
-            let (key, document) = row::into_document(cursor.current())?;
-            visit(key, document);
-        }
-        Ok(())
+        self.visit(doc! {}, visit).await
+    }
+
+    async fn scan_waiting(
+        &self,
+        visit: &mut (dyn FnMut(Key, Document<M>) + Send),
+    ) -> Result<(), Fault> {
+        // By an index that has only these: see `Mongo::documents`.
+        self.visit(doc! {row::WAITING_SINCE: {"$gte": 0}}, visit).await
     }
 }

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use readmill_connectors::archive::ArchiveBook;
 use readmill_connectors::kafka::{DeadLetters, KafkaOutlet};
 use readmill_core::ReadModel;
-use readmill_engine::{Bounded, Clock, Fault, HeldStore, Metrics, Outlet, Ports, Said, SchemaBook};
+use readmill_engine::{
+    Bounded, Clock, Fault, HeldStore, Metrics, Outlet, Ports, Said, SchemaBook, VersionsOf,
+};
 
 use crate::config::{self, Config, HeldTopic, Reactions};
 use crate::services::Services;
@@ -51,6 +53,7 @@ impl Opening<'_> {
             (Some(_) | None, _) => None,
         };
         Ok(Ports {
+            versions_of: VersionsOf::new(self.model.versions_of.clone()),
             schemas: self.schemas().await?,
             store: self.services.documents::<M>(self.model).await?,
             held,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
-use readmill_core::{Document, Key, ReadModel, Wants};
+use readmill_core::{Document, Key, ReadModel};
 use readmill_engine::Fault;
 use readmill_models::Visit;
 use readmill_schemas::{Events as _, Timestamp};
@@ -67,7 +67,7 @@ impl Visit for Look {
                     self.args.before.is_none_or(|before| line.committed_ms < before.as_millis())
                 }));
             };
-            store.scan(&mut visit).await?;
+            store.scan_waiting(&mut visit).await?;
             Ok(lines)
         })
     }
@@ -82,10 +82,7 @@ fn lines_of<'d, M: ReadModel>(
         key: key.clone(),
         position: waiting.from.to_string(),
         event: waiting.event.contract().name,
-        wants: match &waiting.wants {
-            Wants::EarlierVersions => "earlier versions of its aggregate".to_owned(),
-            Wants::Event(why) => why.clone(),
-        },
+        wants: waiting.wants.words().to_owned(),
     })
 }
 
@@ -130,7 +127,7 @@ fn tell(model: &str, lines: &[Line], limit: usize) {
 
 #[cfg(test)]
 mod tests {
-    use readmill_core::{Identity, Incoming, Offset, Partition, Position};
+    use readmill_core::{Identity, Incoming, Offset, Partition, Position, Record};
     use readmill_models::Points;
     use readmill_schemas::points::{EarnCancelled, PointsEvent};
 
@@ -147,10 +144,10 @@ mod tests {
         });
         for version in [1, 3] {
             let identity = Identity::version("t", "m-1", true, version);
-            let from = Position { partition: Partition::new("t", 2), offset: Offset(version) };
-            let (committed_ms, sent_below) = (version * 1000, Offset(0));
-            let (identity, from) = (&identity, &from);
-            document.take(Incoming { identity, from, committed_ms, sent_below, event: &event });
+            let position = Position { partition: Partition::new("t", 2), offset: Offset(version) };
+            let record = Record::at(position);
+            let incoming = Incoming::straight(&identity, &record, &event);
+            document.take(Incoming { committed_ms: version * 1000, ..incoming });
         }
         let key = Key::from("m-1");
         let lines: Vec<Line> = lines_of(&key, &document).collect();
@@ -158,7 +155,7 @@ mod tests {
             lines.iter().map(|line| (line.position.as_str(), line.wants.as_str())).collect();
         let [(first, why), second] = told[..] else { panic!("{told:?}") };
         assert!(first == "t/2@1" && why.contains("earn"), "{why}");
-        assert_eq!(second, ("t/2@3", "earlier versions of its aggregate"));
+        assert_eq!(second, ("t/2@3", "earlier versions of its aggregate are missing"));
         assert!(lines[1].json().contains(r#""committed_at":"1970-01-01T00:00:03.000Z""#));
         assert_eq!(lines[1].event, "readmill.points.EarnCancelled");
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{Error, Visitor};
-use serde::{Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
     if !to.is_human_readable() {
@@ -19,6 +19,52 @@ pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Err
         from.deserialize_str(Reading)
     } else {
         from.deserialize_byte_buf(Reading)
+    }
+}
+
+/// Bytes that may be absent.
+pub mod optional {
+    use super::{Deserialize, Deserializer, Read, Serialize, Serializer, Shown};
+
+    #[allow(clippy::ref_option, reason = "what serde asks for")]
+    pub fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, to: S) -> Result<S::Ok, S::Error> {
+        bytes.as_deref().map(Shown).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {
+        Ok(Option::<Read>::deserialize(from)?.map(|Read(bytes)| bytes))
+    }
+}
+
+/// Bytes with names.
+pub mod named {
+    use super::{Deserialize, Deserializer, Read, Serializer, Shown};
+
+    type Named = Vec<(String, Vec<u8>)>;
+
+    pub fn serialize<S: Serializer>(all: &[(String, Vec<u8>)], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(all.iter().map(|(name, bytes)| (name, Shown(bytes))))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Named, D::Error> {
+        let all = Vec::<(String, Read)>::deserialize(from)?;
+        Ok(all.into_iter().map(|(name, Read(bytes))| (name, bytes)).collect())
+    }
+}
+
+struct Shown<'a>(&'a [u8]);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        serialize(self.0, to)
+    }
+}
+
+struct Read(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Read {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        deserialize(from).map(Self)
     }
 }
 
@@ -49,6 +95,18 @@ impl Visitor<'_> for Reading {
 #[cfg(test)]
 mod tests {
     use crate::model::Reaction;
+    use crate::position::{Offset, Partition, Position};
+    use crate::record::Record;
+
+    #[test]
+    fn a_record_survives_as_text() {
+        let position = Position { partition: Partition::new("t", 3), offset: Offset(9) };
+        let headers = vec![("id".to_owned(), vec![0, 255]), ("id".to_owned(), vec![])];
+        let key = Some(vec![1]);
+        let record = Record { position, timestamp_ms: -1, key, value: None, headers };
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record, "{text}");
+    }
 
     #[test]
     fn bytes_survive_as_text() {

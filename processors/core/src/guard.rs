@@ -39,6 +39,8 @@ guards! {
     Tombstone = "tombstone",
     /// What waited is folded in the source's order.
     WaitingOrder = "waiting-order",
+    /// What waits behind an event that is held by now is held with it.
+    WaitingHeld = "waiting-held",
     /// A write that was refused is folded again into what stands.
     Revision = "revision",
     /// Reactions are sent before their record is settled, however long that takes.
@@ -57,10 +59,16 @@ guards! {
     HeldQueue = "held-queue",
     /// A queue is retried in the order in which its records came.
     HeldQueueOrder = "held-queue-order",
+    /// The versions of a queue are retried in their order, however a relay swapped them.
+    HeldVersionOrder = "held-version-order",
     /// A held record is let go only once its document has no need of it for good.
     HeldRelease = "held-release",
     /// A key is freed only if nobody has queued a record meanwhile.
     HeldFree = "held-free",
+    /// What a partition's worker has begun is settled before the partition is let go.
+    Drain = "drain",
+    /// A view gives way to a newer one only.
+    MirrorRevision = "mirror-revision",
 }
 
 /// Whether a guard stands; all do.

@@ -105,6 +105,11 @@ pub enum Place {
 }
 
 impl Identity {
+    /// Its aggregate's version, if it is known by that.
+    pub const fn as_version(&self) -> Option<i64> {
+        if let Place::Version(version) = self.place { Some(version) } else { None }
+    }
+
     /// Known by its aggregate's version. A document keyed by the aggregate has one line a topic.
     pub fn version(topic: &str, aggregate: &str, key_is_aggregate: bool, version: i64) -> Self {
         let line =

@@ -12,6 +12,7 @@ pub mod marks;
 pub mod model;
 pub mod outcome;
 pub mod position;
+pub mod record;
 pub mod stamp;
 
 pub use document::{Document, Incoming, Taken};
@@ -23,4 +24,5 @@ pub use marks::{Marks, Verdict};
 pub use model::{Admit, Folded, Key, Keys, Reaction, ReadModel, Standing};
 pub use outcome::{Counts, Outcome};
 pub use position::{Offset, Partition, Position, ResumeAt};
+pub use record::Record;
 pub use stamp::{Output, Stamp, Waiting, Wants};

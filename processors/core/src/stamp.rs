@@ -7,6 +7,7 @@ use crate::identity::Identity;
 use crate::marks::{Marks, Verdict};
 use crate::model::Reaction;
 use crate::position::{Offset, Partition, Position};
+use crate::record::Record;
 
 /// The part of a document that the engine keeps for itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,15 +52,22 @@ impl<E> Default for Stamp<E> {
 pub struct Waiting<E> {
     /// Its identity.
     pub identity: Identity,
-    /// The record that brought it.
+    /// Where it came from.
     pub from: Position,
     /// What it waits for.
     pub wants: Wants,
+    /// Whether it is held by now: a person must look. It stays here, since what it waits for may
+    /// have marked it as taken in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
     /// When its source committed it, in milliseconds since 1970: for people, never for a fold.
-    #[serde(default)]
     pub committed_ms: i64,
+    /// When it began to wait, by the clock of whoever took it in: for the bound of its age.
+    pub since_ms: i64,
     /// The event.
     pub event: E,
+    /// The record that brought it, whole, so that it can be held.
+    pub record: Record,
 }
 
 /// What a waiting event waits for.
@@ -146,11 +154,16 @@ impl<E> Stamp<E> {
     /// meanwhile notices. One that comes again joins again: that later ones have joined does not
     /// tell that it has, since records finish out of order.
     pub fn queue(&mut self, record: &Position) {
-        match self.held.iter_mut().find(|last| last.partition == record.partition) {
-            Some(last) => last.offset = last.offset.max(record.offset),
-            None => self.held.push(record.clone()),
-        }
+        Self::join(&mut self.held, record);
         self.revision += 1;
+    }
+
+    /// Notes in what is held that a record has joined it.
+    pub(crate) fn join(held: &mut Vec<Position>, record: &Position) {
+        match held.iter_mut().find(|last| last.partition == record.partition) {
+            Some(last) => last.offset = last.offset.max(record.offset),
+            None => held.push(record.clone()),
+        }
     }
 
     fn find(&self, line: &str) -> Result<usize, usize> {

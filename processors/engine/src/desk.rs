@@ -4,18 +4,18 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use readmill_core::{
-    Document, Guard, Identity, Key, Offset, Outcome, Partition, Position, ReadModel, Verdict,
-    stands,
+    Document, Guard, Identity, Key, Offset, Outcome, Partition, Position, ReadModel, Record,
+    Verdict, stands,
 };
 use tokio::sync::watch;
 
 use crate::fault::Fault;
 use crate::patience::{Patience, patiently};
-use crate::ports::{Held, HeldRecord, Ports, Put, Unfolded, Write};
+use crate::ports::{Held, HeldRecord, Ports, Put, Said, Unfolded, Write};
 use crate::queue;
 use crate::reader::{self, Aside, Reader};
-use crate::route::{Part, Queues, Task};
-use crate::shard::{Batch, End, Shard};
+use crate::route::{Part, Queues, Task, Told};
+use crate::shard::{Batch, End, Shard, keep};
 
 /// Deals with the held records of one model. It may do so while the model runs, here or elsewhere:
 /// every write is by compare-and-set, and whoever queues a record changes the document's revision.
@@ -25,6 +25,7 @@ pub struct Desk<'p, M: ReadModel> {
     reader: Reader<M>,
     shard: Shard<M>,
     patience: Patience,
+    close_gaps: bool,
 }
 
 /// What came of a queue.
@@ -38,7 +39,11 @@ pub struct Dealt {
 
 /// What one record came to.
 enum Try {
-    Ended(Outcome),
+    Ended {
+        outcome: Outcome,
+        /// Whether others joined the queue by it.
+        joined: bool,
+    },
     Stuck(String),
 }
 
@@ -46,9 +51,16 @@ impl<'p, M: ReadModel> Desk<'p, M> {
     /// A desk over a model's ports. It waits for services until `closing` turns true.
     pub fn new(ports: &'p Ports<M>, closing: watch::Receiver<bool>) -> Self {
         let patience = Patience::new(closing, ports.metrics.clone(), M::NAME);
-        let reader = Reader::new(Arc::clone(&ports.schemas), patience.clone());
+        let reader = Reader::new(ports, patience.clone());
         let shard = Shard::new(NonZeroUsize::MIN, patience.clone());
-        Self { ports, reader, shard, patience }
+        Self { ports, reader, shard, patience, close_gaps: false }
+    }
+
+    /// A desk at which it is known that versions which are missing now will never come: what waits
+    /// for them is folded without them.
+    #[must_use]
+    pub fn closing_gaps(self, close_gaps: bool) -> Self {
+        Self { close_gaps, ..self }
     }
 
     /// Tries the records of a key again (or those without one), in the order in which they came,
@@ -57,11 +69,14 @@ impl<'p, M: ReadModel> Desk<'p, M> {
     /// # Errors
     /// A fault that does not pass.
     pub async fn retry(&mut self, key: Option<&Key>) -> Result<Dealt, Fault> {
-        let mut dealt = Dealt::default();
+        let (mut dealt, mut stuck) = (Dealt::default(), None);
         loop {
             // Loaded before the queue is read: what joins the queue later changes its revision.
             let document = self.document(key).await?;
             let queue = self.queued(key, &document).await?;
+            if self.keep_again(key, &document, &queue).await? {
+                continue;
+            }
             let queue = self.by_version(key, queue).await?;
             if queue.is_empty() {
                 if self.free(key, document).await? {
@@ -69,11 +84,19 @@ impl<'p, M: ReadModel> Desk<'p, M> {
                 }
                 continue;
             }
-            for mut held in queue {
+            for (at, mut held) in queue.into_iter().enumerate() {
                 match self.fold(&held).await? {
-                    Try::Ended(outcome) => {
+                    Try::Ended { outcome, joined } => {
                         self.release(&held).await?;
                         dealt.ended.push(outcome);
+                        if joined {
+                            break; // They may come before the rest of what was read.
+                        }
+                    }
+                    // Others may have joined the queue before it since the queue was read.
+                    Try::Stuck(_) if at > 0 && stuck.as_ref() != Some(held.position()) => {
+                        stuck = Some(held.record.position);
+                        break;
                     }
                     Try::Stuck(reason) => {
                         held.tries += 1;
@@ -98,7 +121,7 @@ impl<'p, M: ReadModel> Desk<'p, M> {
             && let Some(identity) = self.identity(held, key).await?
         {
             let queues = queue_of(key, held, Task::GiveUp(identity));
-            let ends = self.fold_and_write(held, Offset(i64::MIN), queues).await?;
+            let ends = self.fold_and_write(held, queues).await?;
             if let Some(why) = ends.into_iter().find_map(still_held) {
                 return Ok(Some(why));
             }
@@ -132,6 +155,9 @@ impl<'p, M: ReadModel> Desk<'p, M> {
     ) -> Result<Vec<HeldRecord>, Fault> {
         let mut queued = Vec::new();
         for held in self.queue(key).await? {
+            if document.lets_wait(held.position()) {
+                continue; // Whoever holds it has not written the document yet.
+            }
             let Some(key) = key.filter(|_| !document.stamp.has_queued(held.position())) else {
                 queued.push(held);
                 continue;
@@ -143,6 +169,34 @@ impl<'p, M: ReadModel> Desk<'p, M> {
             }
         }
         Ok(queued)
+    }
+
+    /// Keeps again what waits in the document, is held, and is not kept: a desk may have let it go
+    /// while another process held it once more. Answers whether there was any.
+    async fn keep_again(
+        &mut self,
+        key: Option<&Key>,
+        document: &Document<M>,
+        queue: &[HeldRecord],
+    ) -> Result<bool, Fault> {
+        let held_at_ms = self.ports.clock.now_ms();
+        let waiting = document.stamp.waiting.iter().filter(|waiting| waiting.held);
+        let is_kept =
+            |record: &Record| queue.iter().any(|held| held.record.position == record.position);
+        let lost = waiting.filter(|waiting| !is_kept(&waiting.record));
+        let lost = lost.map(|waiting| HeldRecord {
+            model: M::NAME,
+            key: key.cloned(),
+            unfolded: Unfolded::Part,
+            reason: waiting.wants.words().to_owned(),
+            held_at_ms,
+            tries: 0,
+            record: waiting.record.clone(),
+            original: None,
+        });
+        let lost: Vec<HeldRecord> = lost.collect();
+        keep(&mut self.patience, self.ports, &lost).await?;
+        Ok(!lost.is_empty())
     }
 
     /// The versions of an aggregate in their order, also where a relay has swapped them: behind one
@@ -164,24 +218,28 @@ impl<'p, M: ReadModel> Desk<'p, M> {
     async fn fold(&mut self, held: &HeldRecord) -> Result<Try, Fault> {
         let queues = match self.parts(held).await {
             Ok(queues) => queues,
-            Err(Aside::Skip(_)) => return Ok(Try::Ended(Outcome::Skipped)),
+            Err(Aside::Skip(_)) => {
+                return Ok(Try::Ended { outcome: Outcome::Skipped, joined: false });
+            }
             Err(Aside::Hold { reason, .. }) => return Ok(Try::Stuck(reason)),
             Err(Aside::Fault(fault)) => return Err(fault),
         };
-        let ends = self.fold_and_write(held, held.record.position.offset, queues).await?;
-        let outcome = ends.iter().map(|end| end.taken.outcome).max();
+        let ends = self.fold_and_write(held, queues).await?;
+        let outcome = ends.iter().map(|end| end.taken.outcome).max().unwrap_or(Outcome::Skipped);
+        let joined = ends.iter().any(|end| !end.taken.late.is_empty());
         let stuck = ends.into_iter().find_map(still_held);
-        Ok(stuck.map_or(Try::Ended(outcome.unwrap_or(Outcome::Skipped)), Try::Stuck))
+        Ok(stuck.map_or(Try::Ended { outcome, joined }, Try::Stuck))
     }
 
     async fn fold_and_write(
         &mut self,
         held: &HeldRecord,
-        sent_below: Offset,
         queues: Queues<M::Event>,
     ) -> Result<Vec<End>, Fault> {
         let ports = self.ports;
         let partition = &from(held).partition;
+        // Other keys' queues have records of this partition too, dealt with in any order.
+        let sent_below = Offset(i64::MIN);
         self.shard.fold_and_write(Batch { ports, partition, sent_below }, queues).await
     }
 
@@ -193,13 +251,13 @@ impl<'p, M: ReadModel> Desk<'p, M> {
         let mut queues = Queues::new();
         for key in M::keys(&event).into_vec() {
             let identity = change.identity(&held.record.position, &key);
-            let (event, committed_ms) = (event.clone(), change.committed_ms);
+            let told = Told { identity, committed_ms: change.committed_ms, event: event.clone() };
             let own = held.key.as_ref() == Some(&key);
             let task = match held.unfolded {
                 Unfolded::Part | Unfolded::All if own => {
-                    Task::Retry { identity, event, committed_ms }
+                    Task::Retry { told, close_gaps: self.close_gaps }
                 }
-                Unfolded::All => Task::Take { identity, event, committed_ms },
+                Unfolded::All => Task::Take(told),
                 Unfolded::Part => continue,
             };
             queues.extend(queue_of(&key, held, task));
@@ -233,10 +291,14 @@ impl<'p, M: ReadModel> Desk<'p, M> {
             document = self.document(key).await?;
         }
         let expected = document.stamp.revision;
+        let said = key.map_or_else(Vec::new, |key| owed(key, &document));
         document.free();
         let Some(key) = key.filter(|_| document.stamp.revision != expected) else {
             return Ok(true);
         };
+        if !said.is_empty() {
+            patiently!(self.patience, self.ports.outlet.send(&said))?;
+        }
         let write = Write { key, expected, document: &document };
         let puts = patiently!(self.patience, self.ports.store.put(std::slice::from_ref(&write)))?;
         Ok(puts.first() == Some(&Put::Done))
@@ -245,6 +307,14 @@ impl<'p, M: ReadModel> Desk<'p, M> {
     async fn release(&mut self, held: &HeldRecord) -> Result<(), Fault> {
         patiently!(self.patience, self.ports.held.release(std::slice::from_ref(held)))
     }
+}
+
+/// What queues have led to and nobody may have told: whoever folded it may have died before, and it
+/// may be owed by a record of another key's queue.
+fn owed<M: ReadModel>(key: &Key, document: &Document<M>) -> Vec<Said> {
+    let unsent = document.stamp.unsent.iter();
+    let of_queues = unsent.filter(|output| output.from.partition.is_held());
+    of_queues.map(|output| Said::named(M::NAME, key, output)).collect()
 }
 
 /// Where a record comes from now.

@@ -3,10 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use readmill_core::{Finished, Partition, ResumeAt};
+use readmill_core::{Finished, Partition, Record, ResumeAt};
 use tokio::sync::{mpsc, watch};
-
-use crate::record::Record;
 
 /// The worker's end: batches in, settled positions out.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use readmill_core::ReadModel;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::fault::Fault;
 use crate::metrics::Meter;
 use crate::ports::Ports;
 
@@ -13,7 +14,7 @@ use crate::ports::Ports;
 const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Keeps the gauge right, from now on until it is dropped.
-pub async fn watch_held<M: ReadModel>(ports: Arc<Ports<M>>) {
+pub async fn watch_held<M: ReadModel>(ports: Arc<Ports<M>>) -> Result<(), Fault> {
     let mut refresh = interval(REFRESH_INTERVAL);
     refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

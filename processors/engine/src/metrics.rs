@@ -6,6 +6,7 @@ use std::sync::Arc;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use readmill_core::Partition;
 
 /// Upper bounds of freshness and of station times, in seconds.
 const SECONDS: [f64; 14] =
@@ -78,6 +79,26 @@ struct Spec {
     help: &'static str,
     labels: &'static [&'static str],
     kind: Kind,
+}
+
+/// What [`PARTITION`]'s labels say of one partition.
+#[derive(Debug)]
+pub struct PartitionLabels<'a> {
+    model: &'a str,
+    topic: &'a str,
+    index: String,
+}
+
+impl<'a> PartitionLabels<'a> {
+    /// Of a partition of a model.
+    pub fn of(model: &'a str, partition: &'a Partition) -> Self {
+        Self { model, topic: &partition.topic, index: partition.index.to_string() }
+    }
+
+    /// In their order.
+    pub fn as_array(&self) -> [&str; 3] {
+        [self.model, self.topic, &self.index]
+    }
 }
 
 const PARTITION: &[&str] = &["model", "topic", "partition"];

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use readmill_core::{Entered, Finished, Ledger, Offset, Outcome, ResumeAt};
-
-use crate::record::Record;
+use readmill_core::{Entered, Finished, Ledger, Offset, Outcome, Record, ResumeAt};
 
 /// Open records: their places in the ledger, and what became of their parts so far.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! The ports: what the engine needs of the outside world, and nothing of how it is done.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use readmill_core::{Document, Key, Position, ReadModel};
+use readmill_core::{Document, Key, Position, ReadModel, Record};
 use readmill_schemas::SchemaId;
 use readmill_schemas::writer::WriterSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
-use crate::record::Record;
 
 /// A source of partitions: Kafka, or an archive.
 #[async_trait]
@@ -62,6 +62,20 @@ pub trait Store<M: ReadModel>: Debug + Send + Sync {
 
     /// Visits every stored document, tombstones included, in no stated order.
     async fn scan(&self, visit: &mut (dyn FnMut(Key, Document<M>) + Send)) -> Result<(), Fault>;
+
+    /// Visits the documents in which events wait, in no stated order. A store that can find them
+    /// without looking at all others does so.
+    async fn scan_waiting(
+        &self,
+        visit: &mut (dyn FnMut(Key, Document<M>) + Send),
+    ) -> Result<(), Fault> {
+        let mut choose = |key, document: Document<M>| {
+            if !document.stamp.waiting.is_empty() {
+                visit(key, document);
+            }
+        };
+        self.scan(&mut choose).await
+    }
 }
 
 /// A record that could not be folded, whole.
@@ -202,9 +216,27 @@ pub trait Clock: Debug + Send + Sync {
     fn now_ms(&self) -> i64;
 }
 
+/// Topics whose versions continue those of other topics: of an outbox that is split over tables.
+#[derive(Debug, Clone, Default)]
+pub struct VersionsOf(BTreeMap<String, Arc<str>>);
+
+impl VersionsOf {
+    /// Each topic with the one whose versions it continues.
+    pub fn new(topics: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(topics.into_iter().map(|(topic, first)| (topic, first.into())).collect())
+    }
+
+    /// The topic whose versions a topic continues; none if it has its own.
+    pub fn topic(&self, topic: &str) -> Option<Arc<str>> {
+        self.0.get(topic).cloned()
+    }
+}
+
 /// Everything that one read model's river stands on.
 #[derive(Debug)]
 pub struct Ports<M: ReadModel> {
+    /// Which topics share their versions.
+    pub versions_of: VersionsOf,
     /// Writer schemas.
     pub schemas: Arc<dyn SchemaBook>,
     /// Documents.

@@ -2,7 +2,7 @@
 
 use readmill_core::{Partition, ReadModel, ResumeAt};
 
-use crate::metrics::{Meter, Metrics};
+use crate::metrics::{Meter, Metrics, PartitionLabels};
 use crate::open::Open;
 use crate::pulse::Pulse;
 
@@ -33,8 +33,8 @@ impl Progress {
             Some(_) => self.pulse.busy(self.model, &self.partition),
         }
         self.at = at;
-        let index = self.partition.index.to_string();
-        let labels = [self.model, &*self.partition.topic, &index];
+        let place = PartitionLabels::of(self.model, &self.partition);
+        let labels = place.as_array();
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.set(Meter::ResumeAt, &labels, open.resume_at().value());
         self.metrics.set(Meter::OpenRecords, &labels, count(open.records()));
@@ -44,10 +44,9 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        let index = self.partition.index.to_string();
-        let labels = [self.model, &*self.partition.topic, &index];
+        let place = PartitionLabels::of(self.model, &self.partition);
         for meter in [Meter::ResumeAt, Meter::OpenRecords, Meter::OpenBytes] {
-            self.metrics.remove(meter, &labels);
+            self.metrics.remove(meter, &place.as_array());
         }
         self.pulse.released(self.model, &self.partition);
     }

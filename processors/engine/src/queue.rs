@@ -28,6 +28,9 @@ pub fn in_order(mut held: Vec<HeldRecord>) -> Vec<HeldRecord> {
 
 /// The same queue with the versions of each line in their order, in the places that they have.
 pub fn by_version(queue: Vec<HeldRecord>, identities: &[Option<Identity>]) -> Vec<HeldRecord> {
+    if !stands(Guard::HeldVersionOrder) {
+        return queue;
+    }
     let mut lines: BTreeMap<&str, Vec<(usize, i64)>> = BTreeMap::new();
     for (at, identity) in identities.iter().enumerate() {
         if let Some(Identity { line, place: Place::Version(version) }) = identity {
@@ -56,11 +59,10 @@ fn first_by_time(lines: &mut BTreeMap<Partition, VecDeque<HeldRecord>>) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use readmill_core::{Offset, Position};
+    use readmill_core::{Offset, Position, Record};
 
     use super::*;
     use crate::ports::Unfolded;
-    use crate::record::Record;
 
     fn held(partition: i32, offset: i64, timestamp_ms: i64) -> HeldRecord {
         let position =

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use readmill_core::{Entered, Offset, Outcome, Partition, ReadModel, ResumeAt};
+use readmill_core::{
+    Entered, Guard, Offset, Outcome, Partition, ReadModel, Record, ResumeAt, stands,
+};
 
 use crate::fault::Fault;
 use crate::feed::Feed;
@@ -12,7 +14,6 @@ use crate::patience::Patience;
 use crate::ports::{HeldRecord, Ports, Unfolded};
 use crate::progress::Progress;
 use crate::reader::{self, Reader};
-use crate::record::Record;
 use crate::route::Routed;
 use crate::run::{Limits, Watch};
 use crate::shard::{self, End};
@@ -57,7 +58,7 @@ impl<M: ReadModel> River<M> {
             limits,
             tally: watch.tally.clone(),
             progress: Progress::of::<M>(partition, ports.metrics.clone(), watch.pulse.clone()),
-            reader: Reader::new(Arc::clone(&ports.schemas), patience.clone()),
+            reader: Reader::new(&ports, patience.clone()),
             shards: Shards::new(Arc::clone(&ports), partition.clone(), &limits, &patience),
             ports,
             patience,
@@ -117,6 +118,7 @@ impl<M: ReadModel> River<M> {
                 Some(ends) = self.shards.next() => return Some(Turn::Out(ends)),
                 records = feed.next(self.limits.batch_records) => match records {
                     Some(records) => return Some(Turn::In(records)),
+                    None if feed.is_closing() && !stands(Guard::Drain) => return None,
                     None if feed.is_closing() => self.shards.forget_queued(),
                     None => {}
                 },

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use readmill_core::envelope::Change;
-use readmill_core::{Identity, Key, Outcome, Position, ReadModel};
+use readmill_core::{Identity, Key, Outcome, Position, ReadModel, Record};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fault::Fault;
 use crate::ports::Unfolded;
 use crate::reader::Aside;
-use crate::record::Record;
 
 /// One record's part in one document.
 #[derive(Debug)]
@@ -23,18 +22,22 @@ pub struct Part<E> {
     pub task: Task<E>,
 }
 
+/// An event, and what its envelope says of it.
+#[derive(Debug)]
+pub struct Told<E> {
+    /// How it is known.
+    pub identity: Identity,
+    /// When its source committed it.
+    pub committed_ms: i64,
+    /// The event.
+    pub event: E,
+}
+
 /// What a part brings to its document.
 #[derive(Debug)]
 pub enum Task<E> {
     /// An event to take in.
-    Take {
-        /// How it is known.
-        identity: Identity,
-        /// The event.
-        event: E,
-        /// When its source committed it.
-        committed_ms: i64,
-    },
+    Take(Told<E>),
     /// A record that cannot be read: its key is held with it.
     Hold {
         /// How it is known, if its envelope could be read.
@@ -44,15 +47,18 @@ pub enum Task<E> {
     },
     /// An event from the key's queue in the held store.
     Retry {
-        /// How it is known.
-        identity: Identity,
         /// The event.
-        event: E,
-        /// When its source committed it.
-        committed_ms: i64,
+        told: Told<E>,
+        /// Whether versions before it that are missing will never come.
+        close_gaps: bool,
     },
     /// A record from the key's queue that a person gives up.
     GiveUp(Identity),
+    /// What has waited for too long is to be held; the part's record is one of it.
+    HoldOverdue {
+        /// It has waited since before this time.
+        before_ms: i64,
+    },
 }
 
 impl<E> Task<E> {
@@ -60,7 +66,9 @@ impl<E> Task<E> {
     pub const fn unfolded(&self) -> Unfolded {
         match self {
             Self::Hold { .. } => Unfolded::All,
-            Self::Take { .. } | Self::Retry { .. } | Self::GiveUp(_) => Unfolded::Part,
+            Self::Take(_) | Self::Retry { .. } | Self::GiveUp(_) | Self::HoldOverdue { .. } => {
+                Unfolded::Part
+            }
         }
     }
 
@@ -133,7 +141,11 @@ impl<E: Clone> Routed<E> {
         for key in keys {
             let identity = change.identity(&record.position, &key);
             let committed_ms = change.committed_ms;
-            self.push(key, record, Task::Take { identity, event: event.clone(), committed_ms });
+            self.push(
+                key,
+                record,
+                Task::Take(Told { identity, committed_ms, event: event.clone() }),
+            );
         }
         parts
     }

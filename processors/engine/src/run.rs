@@ -1,6 +1,7 @@
 //! Running a read model: a worker for each assigned partition, until the log ends or one must stop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use readmill_core::{Counts, ReadModel};
 use tokio::sync::watch;
@@ -10,6 +11,7 @@ use crate::fault::{Fault, Remedy};
 use crate::feed::Feed;
 use crate::gauge;
 use crate::metrics::Meter;
+use crate::overdue;
 use crate::patience::Patience;
 use crate::ports::{Log, Ports};
 use crate::pulse::Pulse;
@@ -29,6 +31,8 @@ pub struct Limits {
     pub open_records_per_partition: usize,
     /// No more is taken in while the unsettled records of a partition have so many bytes.
     pub open_bytes_per_partition: usize,
+    /// An event that has waited in its document for longer is held.
+    pub waiting_limit_ms: u64,
 }
 
 impl Default for Limits {
@@ -39,6 +43,7 @@ impl Default for Limits {
             cached_documents_per_partition: 16_384,
             open_records_per_partition: 16_384,
             open_bytes_per_partition: 16 << 20,
+            waiting_limit_ms: 24 * 60 * 60 * 1000,
         }
     }
 }
@@ -68,6 +73,8 @@ pub async fn run<M: ReadModel>(
     // It ends with this function.
     let mut watching = JoinSet::new();
     watching.spawn(gauge::watch_held(Arc::clone(&ports)));
+    let waiting_limit = Duration::from_millis(limits.waiting_limit_ms);
+    watching.spawn(overdue::hold_overdue(Arc::clone(&ports), waiting_limit, watch.clone()));
     let mut stop = watch.stop.clone();
     let mut reading = true;
     let mut result = loop {
@@ -85,6 +92,11 @@ pub async fn run<M: ReadModel>(
             },
             Some(worker) = workers.join_next() => {
                 if let Err(fault) = outcome(worker) {
+                    break Err(fault);
+                }
+            }
+            Some(watcher) = watching.join_next() => {
+                if let Err(fault) = outcome(watcher) {
                     break Err(fault);
                 }
             }
@@ -123,5 +135,5 @@ async fn work<M: ReadModel>(
 }
 
 fn outcome(worker: Result<Result<(), Fault>, tokio::task::JoinError>) -> Result<(), Fault> {
-    worker.unwrap_or_else(|error| Err(Fault::defect("a partition worker", &error)))
+    worker.unwrap_or_else(|error| Err(Fault::defect("a worker", &error)))
 }

@@ -10,10 +10,9 @@ use crate::fault::{Fault, Remedy};
 use crate::metrics::Meter;
 use crate::patience::{Patience, patiently};
 use crate::ports::{HeldRecord, Ports, Put, Said, View, Write};
-use crate::record::Record;
 use crate::route::{Queues, Task};
 use crate::station::{Lap, Station};
-use crate::work::Work;
+use crate::work::{Holds, Moment, Work};
 
 const PAUSE_AFTER_FAULT_MS: u64 = 200;
 
@@ -39,6 +38,12 @@ pub struct Batch<'a, M: ReadModel> {
     pub partition: &'a Partition,
     /// Everything of the partition below this offset is settled or sent.
     pub sent_below: Offset,
+}
+
+impl<M: ReadModel> Batch<'_, M> {
+    fn moment(self) -> Moment {
+        Moment { sent_below: self.sent_below, now_ms: self.ports.clock.now_ms() }
+    }
 }
 
 impl<M: ReadModel> Clone for Batch<'_, M> {
@@ -109,12 +114,13 @@ impl<M: ReadModel> Shard<M> {
         let model = &[M::NAME];
         let hits = (queues.len() - cold.len()) as u64;
         batch.ports.metrics.add(Meter::CacheHits, model, hits);
+        let moment = batch.moment();
         let works = queues.into_iter().map(|(key, parts)| {
             let document = match self.hot.pop(&key) {
                 Some(hot) => hot,
                 None => loaded.next().flatten().unwrap_or_default(),
             };
-            Work::fold(key, document, parts, batch.sent_below)
+            Work::fold(key, document, parts, moment)
         });
         Ok(works.collect())
     }
@@ -199,7 +205,7 @@ impl<M: ReadModel> Shard<M> {
                 done.push(work);
             } else {
                 let held = held_records(batch, &work);
-                again.push(work.again(stored, held, batch.sent_below));
+                again.push(work.again(stored, held, batch.moment()));
             }
         }
         Ok((again, done))
@@ -233,8 +239,11 @@ impl<M: ReadModel> Shard<M> {
         for (part, taken) in work.parts.into_iter().zip(work.taken) {
             let from_queue = part.task.is_from_queue();
             let committed_ms = match part.task {
-                Task::Take { committed_ms, .. } => Some(committed_ms),
-                Task::Hold { .. } | Task::Retry { .. } | Task::GiveUp(_) => None,
+                Task::Take(told) => Some(told.committed_ms),
+                Task::Hold { .. }
+                | Task::Retry { .. }
+                | Task::GiveUp(_)
+                | Task::HoldOverdue { .. } => None,
             };
             ends.push(End { from: part.from, taken, from_queue, committed_ms });
         }
@@ -270,14 +279,14 @@ pub async fn keep<M: ReadModel>(
 /// The records that a document's fold holds.
 fn held_records<M: ReadModel>(batch: Batch<'_, M>, work: &Work<M>) -> Vec<HeldRecord> {
     let held_at_ms = batch.ports.clock.now_ms();
-    let held = work.held().map(|(part, why)| HeldRecord {
+    let held = work.held().map(|Holds { record, unfolded, why }| HeldRecord {
         model: M::NAME,
         key: Some(work.key.clone()),
-        unfolded: part.task.unfolded(),
+        unfolded,
         reason: why.to_owned(),
         held_at_ms,
         tries: 0,
-        record: Record::clone(&part.record),
+        record: record.clone(),
         original: None,
     });
     held.collect()
@@ -286,11 +295,15 @@ fn held_records<M: ReadModel>(batch: Batch<'_, M>, work: &Work<M>) -> Vec<HeldRe
 /// Reactions owed to records of this partition; those of others are their own workers' to send.
 fn unsent<M: ReadModel>(work: &Work<M>, batch: Batch<'_, M>) -> Vec<Said> {
     let is_new = |revision| revision > work.loaded;
+    // A record may have been folded, and held when it came again: its reactions are the desk's now.
+    let brought = |output: &readmill_core::Output| {
+        work.parts.iter().any(|part| part.record.position == output.from)
+    };
     work.document
         .stamp
         .unsent
         .iter()
-        .filter(|output| output.from.partition == *batch.partition)
+        .filter(|output| output.from.partition == *batch.partition || brought(output))
         .filter(|output| is_new(output.revision) || stands(Guard::OutputAgain))
         .map(|output| Said::named(M::NAME, &work.key, output))
         .collect()

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use readmill_core::{Counts, Outcome, Partition, Position};
 
-use crate::metrics::{Meter, Metrics};
+use crate::metrics::{Meter, Metrics, PartitionLabels};
 use crate::open::Ended;
 
 /// What became of every record that this process took in for one model.
@@ -111,8 +111,9 @@ impl Tally {
     }
 
     fn report(&self, partition: &Partition, before: Counts, now: Counts) {
-        let (metrics, index) = (&self.metrics, partition.index.to_string());
-        let labels = [self.model, &*partition.topic, &index];
+        let metrics = &self.metrics;
+        let place = PartitionLabels::of(self.model, partition);
+        let labels = place.as_array();
         metrics.add(Meter::Consumed, &labels, now.consumed - before.consumed);
         for outcome in Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Waiting) {
             let more = now.get(outcome) - before.get(outcome);

@@ -1,10 +1,30 @@
 //! Station 6: a document with its queue folded in memory, ready to be written once.
 
 use readmill_core::document::Taken;
-use readmill_core::{Document, Guard, Incoming, Key, Offset, Outcome, ReadModel, stands};
+use readmill_core::{Document, Guard, Incoming, Key, Offset, Outcome, ReadModel, Record, stands};
 
-use crate::ports::HeldRecord;
-use crate::route::{Part, Task};
+use crate::ports::{HeldRecord, Unfolded};
+use crate::route::{Part, Task, Told};
+
+/// When a document is folded.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Everything of the partition below this offset is sent.
+    pub sent_below: Offset,
+    /// The time, in milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+/// A record that a fold holds.
+#[derive(Debug)]
+pub struct Holds<'w> {
+    /// The record.
+    pub record: &'w Record,
+    /// How much of it is not folded.
+    pub unfolded: Unfolded,
+    /// Why.
+    pub why: &'w str,
+}
 
 /// One document in work.
 #[derive(Debug)]
@@ -24,35 +44,40 @@ pub struct Work<M: ReadModel> {
 }
 
 impl<M: ReadModel> Work<M> {
-    /// Folds a queue into a document. Everything of the partition below `sent_below` is sent.
+    /// Folds a queue into a document.
     pub fn fold(
         key: Key,
         mut document: Document<M>,
         parts: Vec<Part<M::Event>>,
-        sent_below: Offset,
+        moment: Moment,
     ) -> Self {
         let loaded = document.stamp.revision;
-        let taken = parts.iter().map(|part| take(&mut document, part, sent_below)).collect();
+        let taken = parts.iter().map(|part| take(&mut document, part, moment)).collect();
         Self { key, parts, loaded, document, taken, held_before: Vec::new() }
     }
 
     /// Folds the same parts into what stands, after the write of a fold that `held` was refused.
     #[must_use]
-    pub fn again(self, stands: Document<M>, held: Vec<HeldRecord>, sent_below: Offset) -> Self {
+    pub fn again(self, stands: Document<M>, held: Vec<HeldRecord>, moment: Moment) -> Self {
         let mut held_before = self.held_before;
         held_before.extend(held);
-        Self { held_before, ..Self::fold(self.key, stands, self.parts, sent_below) }
+        Self { held_before, ..Self::fold(self.key, stands, self.parts, moment) }
     }
 
     /// What was held for a fold that was refused, and is not held by this one.
     pub fn held_in_vain(&self) -> impl Iterator<Item = &HeldRecord> {
+        // One that has joined the queue is the desk's, whatever became of it since: what the desk
+        // owes for it may not be told yet.
         let is_held = |held: &HeldRecord| {
             let mut all = self.parts.iter().zip(&self.taken);
-            let held_now =
-                |taken: &Taken| taken.outcome == Outcome::Held && stands(Guard::HeldRelease);
-            all.any(|(part, taken)| part.record.position == *held.position() && held_now(taken))
+            self.document.stamp.has_queued(held.position())
+                || all.any(|(part, taken)| {
+                    let same = part.record.position == *held.position();
+                    same && taken.outcome == Outcome::Held
+                })
         };
-        self.held_before.iter().filter(move |held| !is_held(held))
+        let stays = move |held: &&HeldRecord| stands(Guard::HeldRelease) && is_held(held);
+        self.held_before.iter().filter(move |held| !stays(held))
     }
 
     /// Whether there is anything to write.
@@ -60,32 +85,41 @@ impl<M: ReadModel> Work<M> {
         self.document.stamp.revision != self.loaded
     }
 
-    /// The parts that have just been held, with the reasons. Those that were before are kept.
-    pub fn held(&self) -> impl Iterator<Item = (&Part<M::Event>, &str)> {
-        self.parts.iter().zip(&self.taken).filter_map(|(part, taken)| {
-            let why = taken.why.as_deref()?;
+    /// What has just been held. What was held before is kept already.
+    pub fn held(&self) -> impl Iterator<Item = Holds<'_>> {
+        self.parts.iter().zip(&self.taken).flat_map(|(part, taken)| {
             let is_new = taken.outcome == Outcome::Held && !part.task.is_from_queue();
-            is_new.then_some((part, why))
+            let why = taken.why.as_deref().filter(|_| is_new);
+            let (record, unfolded) = (&*part.record, part.task.unfolded());
+            let own = why.map(|why| Holds { record, unfolded, why });
+            let late = taken.late.iter();
+            let late = late.map(|(record, why)| Holds { record, unfolded: Unfolded::Part, why });
+            own.into_iter().chain(late)
         })
     }
 }
 
-fn take<M: ReadModel>(
-    document: &mut Document<M>,
-    part: &Part<M::Event>,
-    sent_below: Offset,
-) -> Taken {
+fn take<M: ReadModel>(document: &mut Document<M>, part: &Part<M::Event>, moment: Moment) -> Taken {
     let from = &part.from;
     match &part.task {
-        Task::Take { identity, event, committed_ms } => {
-            let committed_ms = *committed_ms;
-            document.take(Incoming { identity, from, committed_ms, sent_below, event })
-        }
+        Task::Take(told) => document.take(incoming(part, told, moment)),
         Task::Hold { identity, reason } => document.hold_for(identity.as_ref(), from, reason),
-        Task::Retry { identity, event, committed_ms } => {
-            let committed_ms = *committed_ms;
-            document.retry(Incoming { identity, from, committed_ms, sent_below, event })
+        Task::Retry { told, close_gaps } => {
+            document.retry(incoming(part, told, moment), *close_gaps)
         }
         Task::GiveUp(identity) => document.give_up(identity, from),
+        Task::HoldOverdue { before_ms } => document.hold_overdue(*before_ms),
+    }
+}
+
+fn incoming<'a, E>(part: &'a Part<E>, told: &'a Told<E>, moment: Moment) -> Incoming<'a, E> {
+    Incoming {
+        identity: &told.identity,
+        record: &part.record,
+        from: &part.from,
+        committed_ms: told.committed_ms,
+        now_ms: moment.now_ms,
+        sent_below: moment.sent_below,
+        event: &told.event,
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use readmill_core::digest::Digest;
-use readmill_core::{Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel};
+use readmill_core::{
+    Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel, Record,
+};
 
 use crate::row::{SourceRow, Subject};
 
@@ -55,21 +57,14 @@ pub fn fold<M: ReadModel<Event: Subject>>(
             continue;
         };
         let partition = Partition::new(row.table.topic(), 0);
-        let from = Position { partition, offset: Offset(offset) };
+        let record = Record::at(Position { partition, offset: Offset(offset) });
         for key in M::keys(event).into_vec() {
             let identity = identity(&row, &key);
             let document = documents.entry(key).or_default();
             if row.poisoned {
-                document.hold_for(Some(&identity), &from, "the payload cannot be read");
+                document.hold_for(Some(&identity), &record.position, "the payload cannot be read");
             } else {
-                let sent_below = from.offset;
-                document.take(Incoming {
-                    identity: &identity,
-                    from: &from,
-                    committed_ms: 0,
-                    sent_below,
-                    event,
-                });
+                document.take(Incoming::straight(&identity, &record, event));
             }
         }
     }
@@ -179,17 +174,10 @@ mod tests {
             let Some((which, plan)) = events.get(&payload.schema) else { continue };
             let event = M::Event::read(*which, plan, payload.body).unwrap();
             let partition = Partition::new(emission.table.topic(), emission.partition);
-            let from = Position { partition, offset: Offset(at) };
+            let record = Record::at(Position { partition, offset: Offset(at) });
             for key in M::keys(&event).into_vec() {
-                let identity = change.identity(&from, &key);
-                let sent_below = from.offset;
-                let incoming = Incoming {
-                    identity: &identity,
-                    from: &from,
-                    committed_ms: 0,
-                    sent_below,
-                    event: &event,
-                };
+                let identity = change.identity(&record.position, &key);
+                let incoming = Incoming::straight(&identity, &record, &event);
                 documents.entry(key).or_default().take(incoming);
             }
         }

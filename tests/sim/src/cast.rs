@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use readmill_core::{Counts, ReadModel};
-use readmill_engine::{Fault, Limits, Metrics, Ports, Pulse, Tally, Watch, run};
+use readmill_engine::{Fault, Limits, Metrics, Ports, Pulse, Tally, VersionsOf, Watch, run};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
@@ -52,6 +52,7 @@ pub struct Cast {
 pub fn ports(world: &World, who: Who, metrics: &Metrics) -> Ports<Trails> {
     let world = || world.clone();
     Ports {
+        versions_of: VersionsOf::default(),
         schemas: Arc::new(SimBook { world: world(), who }),
         store: Arc::new(SimStore { world: world(), who }),
         held: Arc::new(SimHeld { world: world(), who }),

@@ -128,6 +128,10 @@ kinds! {
     Foreign = "foreign",
     /// An outbox row is cleaned away.
     Cleanup = "cleanup",
+    /// Positions are set back by hand.
+    Reset = "reset",
+    /// The held store takes long.
+    HeldSlow = "held-slow",
 }
 
 impl fmt::Display for Kind {
@@ -138,7 +142,24 @@ impl fmt::Display for Kind {
 
 /// How often each kind strikes, in a thousand chances.
 #[derive(Debug, Clone)]
-pub struct Rates(Vec<u32>);
+pub struct Rates {
+    of: Vec<u32>,
+    calm: bool,
+}
+
+/// What may be in a calm life: no failure, and no row twice.
+const CALM: [Kind; 10] = [
+    Kind::Swap,
+    Kind::SharedPosition,
+    Kind::NoCommit,
+    Kind::LaneAhead,
+    Kind::Tombstone,
+    Kind::Hole,
+    Kind::Junk,
+    Kind::Poison,
+    Kind::Refusal,
+    Kind::Cleanup,
+];
 
 impl Rates {
     /// Half of the kinds never strike in one life, some do now and then, a few often: mixtures
@@ -150,11 +171,22 @@ impl Rates {
             7..=8 => 60,
             _ => 250,
         };
-        Self((0..Kind::ALL.len()).map(rate).collect())
+        Self { of: (0..Kind::ALL.len()).map(rate).collect(), calm: false }
+    }
+
+    /// The same, but for all that would be a failure.
+    #[must_use]
+    pub fn calmed(mut self) -> Self {
+        for (kind, rate) in Kind::ALL.iter().zip(&mut self.of) {
+            if !CALM.contains(kind) {
+                *rate = 0;
+            }
+        }
+        Self { calm: true, ..self }
     }
 
     fn of(&self, kind: Kind) -> u32 {
-        self.0.get(kind as usize).copied().unwrap_or(0)
+        self.of.get(kind as usize).copied().unwrap_or(0)
     }
 }
 
@@ -248,6 +280,16 @@ impl Fates {
     /// A number of `from..=to`.
     pub fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.rng.below(to.saturating_sub(from) + 1)
+    }
+
+    /// Whether nothing fails in this life.
+    pub const fn are_calm(&self) -> bool {
+        self.rates.calm
+    }
+
+    /// Whether documents pass through text in this life: in one of eight, since it takes long.
+    pub const fn are_in_text(&self) -> bool {
+        self.seed.is_multiple_of(8)
     }
 
     /// From now on nothing strikes.

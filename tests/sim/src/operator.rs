@@ -69,6 +69,7 @@ async fn deal_with(
             world.find(Finding::Failed { what: format!("{stuck} cannot be given up: {why}") });
             return Ok(());
         }
+        world.look(|world| world.given_up.insert(stuck));
     }
 }
 

@@ -62,6 +62,11 @@ fn event(row: &Row) -> Read {
 }
 
 impl Expected {
+    /// Whether an event waits for good: for how long it may, is the limits' to say.
+    pub const fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     fn hold(&mut self, number: usize) {
         self.held = true;
         self.unfolded.insert(number);

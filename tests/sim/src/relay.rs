@@ -122,8 +122,7 @@ impl Relay<'_> {
         }
     }
 
-    /// Rows with versions are overtaken by those behind them. Not those of a poisoned line: what
-    /// comes early and is refused when its time has come waits for good, instead of being held.
+    /// Rows with versions are overtaken by those behind them.
     fn swap(&mut self, rows: &[Row]) {
         for publication in &mut self.out {
             let About::Row(at) = publication.about else { continue };

@@ -112,7 +112,10 @@ impl Scenario {
     /// The scenario of a seed, but for what is cut away, and the fates that go with it.
     pub fn new(seed: u64, cut: &Cut) -> (Self, Fates) {
         let mut rng = Rng::new(seed, 0);
-        let mut fates = Fates::new(seed, Rates::drawn(&mut Rng::new(seed, 2)), cut.clone());
+        let calm = Rng::new(seed, 4).chance(60);
+        let rates = Rates::drawn(&mut Rng::new(seed, 2));
+        let rates = if calm { rates.calmed() } else { rates };
+        let mut fates = Fates::new(seed, rates, cut.clone());
         let rows = source::rows(seed, &mut fates, &cut.rows);
         let pace = Pace {
             row_ms: 10 + rng.below(150),
@@ -132,7 +135,7 @@ impl Scenario {
             limits: limits(&mut rng),
             consumer: consumer(&mut rng),
             protocol,
-            acts: acts(&mut rng, healed_ms, protocol, cut),
+            acts: acts(&mut rng, calm, healed_ms, protocol, cut),
             healed_ms,
             operator: if rng.chance(500) { Operator::Retries } else { Operator::GivesUp },
             hasty: rng.chance(300),
@@ -141,12 +144,16 @@ impl Scenario {
     }
 }
 
+/// Nothing waits for so long.
+const NEVER_MS: u64 = 24 * 60 * 60 * 1000;
+
 fn limits(rng: &mut Rng) -> Limits {
     Limits {
         batch_records: 1 + rng.index(16),
         shards_per_partition: 1 + rng.index(3),
         cached_documents_per_partition: rng.index(6),
         open_records_per_partition: 1 + rng.index(24),
+        waiting_limit_ms: if rng.chance(200) { 500 + rng.below(4_000) } else { NEVER_MS },
         ..Limits::default()
     }
 }
@@ -162,13 +169,15 @@ fn consumer(rng: &mut Rng) -> Consumer {
     }
 }
 
-fn acts(rng: &mut Rng, healed_ms: u64, protocol: Protocol, cut: &Cut) -> Vec<Act> {
+fn acts(rng: &mut Rng, calm: bool, healed_ms: u64, protocol: Protocol, cut: &Cut) -> Vec<Act> {
     use Happening::{Crash, Hiccup, Join, Rebalance, Restart, Zombie};
     const ALL: [Happening; 8] = [Crash, Crash, Zombie, Hiccup, Restart, Join, Rebalance, Zombie];
+    const ORDERLY: [Happening; 3] = [Restart, Join, Rebalance];
+    let all: &[Happening] = if calm { &ORDERLY } else { &ALL };
     let act = |rng: &mut Rng| Act {
         at_ms: rng.below(healed_ms.max(1)),
         slot: rng.index(4),
-        what: rng.pick(&ALL),
+        what: rng.pick(all),
     };
     let count = rng.below(7);
     let mut acts: Vec<Act> = (0..count).map(|_| act(rng)).collect();

@@ -30,8 +30,6 @@ pub struct Row {
     pub version: Option<i64>,
     /// Where it was committed.
     pub at: SourcePosition,
-    /// Whether a row of its line is poisoned.
-    pub poisoned: bool,
     /// What was committed.
     pub what: What,
 }
@@ -81,18 +79,9 @@ impl Row {
         Key(self.key.clone())
     }
 
-    /// Whether its place is known however it comes, and nothing of its line is poisoned.
+    /// Whether its place is known however it comes.
     pub const fn may_swap(&self) -> bool {
-        self.version.is_some() && !self.poisoned
-    }
-
-    /// Whether it can never be folded.
-    fn is_poison(&self) -> bool {
-        match &self.what {
-            What::Step(step) => step.deed == Deed::Refuse.number(),
-            What::Poison => true,
-            What::Foreign | What::Card { .. } => false,
-        }
+        self.version.is_some()
     }
 
     /// The line in which its order is kept.
@@ -360,7 +349,6 @@ impl Journal {
             aggregate: draft.lane.aggregate,
             version: draft.lane.versioned.then_some(0),
             at: SourcePosition::Postgres { commit, lsn: self.lsn - early },
-            poisoned: false,
             what: draft.what,
         };
         self.rows += 1;
@@ -371,7 +359,6 @@ impl Journal {
 /// Numbers what was not cut away: versions have no gaps, and nothing needs what never comes.
 fn number(rows: &mut [Row]) {
     let mut places: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
-    let mut poisoned: BTreeSet<(&'static str, String)> = BTreeSet::new();
     let mut steps: BTreeMap<String, i64> = BTreeMap::new();
     for row in rows.iter_mut() {
         let place = places.entry(row.line()).or_default();
@@ -384,12 +371,8 @@ fn number(rows: &mut [Row]) {
             step.n = nth;
             *steps.entry(step.lane.clone()).or_default() += 1;
         }
-        if row.is_poison() {
-            poisoned.insert(row.line());
-        }
     }
     for row in rows {
-        row.poisoned = poisoned.contains(&row.line());
         if let What::Step(step) = &mut row.what {
             for need in &mut step.needs {
                 need.count = need.count.min(steps.get(&need.lane).copied().unwrap_or(0));

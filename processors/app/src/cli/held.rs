@@ -106,6 +106,10 @@ pub struct HeldRetryArgs {
     /// All of them.
     #[arg(long)]
     pub all: bool,
+    /// Versions that are missing will never come: fold what waits for them without them. Should
+    /// one come after all, it counts as a duplicate.
+    #[arg(long)]
+    pub without_missing: bool,
 }
 
 /// `held edit`

@@ -94,6 +94,8 @@ pub struct Model {
     pub topics: Vec<String>,
     /// The lane of each topic that has one.
     pub lane_of: BTreeMap<String, String>,
+    /// Which topics continue the versions of which others.
+    pub versions_of: BTreeMap<String, String>,
     /// How the subjects of their values are named.
     pub subjects: SubjectStrategy,
     /// Where its documents are kept.

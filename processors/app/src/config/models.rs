@@ -68,12 +68,14 @@ impl Checking<'_, '_> {
     fn model(&mut self, raw: ModelStanza) -> Option<Model> {
         self.topics(&raw);
         self.lanes(&raw);
+        self.versions(&raw);
         let limits = Limits {
             batch_records: raw.batch_records,
             shards_per_partition: raw.shards_per_partition,
             cached_documents_per_partition: raw.cached_documents_per_partition,
             open_records_per_partition: raw.open_records_per_partition,
             open_bytes_per_partition: raw.open_bytes_per_partition,
+            waiting_limit_ms: raw.waiting_limit_ms,
         };
         if raw.generation == 0 {
             self.blame("generation", "generations are counted from 1");
@@ -82,13 +84,14 @@ impl Checking<'_, '_> {
         let mirror = self.mirror(raw.mirror);
         let reactions = self.reactions(&raw);
         let held = self.holding(&raw);
-        let ModelStanza { topics, lanes: lane_of, generation, subject_strategy: subjects, .. } =
-            raw;
+        let ModelStanza { topics, lanes: lane_of, versions_of, generation, .. } = raw;
+        let subjects = raw.subject_strategy;
         let (row, store, reactions) = (self.row, store?, reactions?);
         Some(Model {
             row,
             topics,
             lane_of,
+            versions_of,
             subjects,
             store,
             mirror,
@@ -128,6 +131,21 @@ impl Checking<'_, '_> {
         }
         if !raw.lanes.is_empty() && self.source == Some(SourceKind::Archive) {
             self.blame("lanes", "are only for a source of kind \"kafka\"");
+        }
+    }
+
+    fn versions(&mut self, raw: &ModelStanza) {
+        for (topic, first) in &raw.versions_of {
+            for topic in [topic, first].into_iter().filter(|topic| !raw.topics.contains(topic)) {
+                let topics: Vec<&str> = raw.topics.iter().map(String::as_str).collect();
+                let what =
+                    format!("\"{topic}\" is none of its topics; {}", question(topic, &topics));
+                self.blame("versions_of", what);
+            }
+            if raw.versions_of.contains_key(first) {
+                let what = format!("\"{first}\" has no versions of its own: name the first topic");
+                self.blame("versions_of", what);
+            }
         }
     }
 

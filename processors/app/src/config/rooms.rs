@@ -59,6 +59,9 @@ pub struct ModelStanza {
     pub topics: Vec<String>,
     /// The lane of each topic that is in one, as `{ "<topic>" = "<lane>" }`.
     pub lanes: BTreeMap<String, String>,
+    /// Topics whose versions continue those of another topic, as `{ "<topic>" = "<other topic>" }`:
+    /// an outbox that is split over tables, for lanes, has one sequence of versions.
+    pub versions_of: BTreeMap<String, String>,
     /// Where its documents are kept: `mongo`, `redis` or `embedded`.
     pub store: Option<StoreKind>,
     /// Where its small view for readers in a hurry is kept: `redis` or `embedded`. Without it
@@ -87,6 +90,8 @@ pub struct ModelStanza {
     pub open_records_per_partition: usize,
     /// No more is taken in while the unsettled records of a partition have so many bytes.
     pub open_bytes_per_partition: usize,
+    /// An event that has waited for longer, for others that it needs, is held for a person.
+    pub waiting_limit_ms: u64,
 }
 
 /// So many records of a model may be held unless configured.
@@ -98,6 +103,7 @@ impl Default for ModelStanza {
         Self {
             topics: Vec::new(),
             lanes: BTreeMap::new(),
+            versions_of: BTreeMap::new(),
             store: None,
             mirror: None,
             generation: 1,
@@ -111,6 +117,7 @@ impl Default for ModelStanza {
             cached_documents_per_partition: limits.cached_documents_per_partition,
             open_records_per_partition: limits.open_records_per_partition,
             open_bytes_per_partition: limits.open_bytes_per_partition,
+            waiting_limit_ms: limits.waiting_limit_ms,
         }
     }
 }

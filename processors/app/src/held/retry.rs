@@ -33,12 +33,12 @@ pub async fn retry<M: ReadModel>(ports: &Ports<M>, args: &HeldRetryArgs) -> Resu
         for _ in 0..2 {
             let mut keys = keys(ports).await?;
             keys.retain(|key, _| !done.contains_key(key));
-            deal(ports, &keys, &mut sum).await?;
+            deal(ports, args, &keys, &mut sum).await?;
             done.append(&mut keys);
         }
     } else {
         // Also with nothing held: a key that was left held by a crash is freed.
-        deal(ports, &BTreeMap::from([(named.clone(), 0)]), &mut sum).await?;
+        deal(ports, args, &BTreeMap::from([(named.clone(), 0)]), &mut sum).await?;
     }
     if sum.ended.is_empty() && sum.stuck.is_empty() {
         let whose = named.map(|key| format!(" under {}", key_text(Some(&key))));
@@ -58,11 +58,12 @@ async fn keys<M: ReadModel>(ports: &Ports<M>) -> Result<BTreeMap<Option<Key>, u6
 
 async fn deal<M: ReadModel>(
     ports: &Ports<M>,
+    args: &HeldRetryArgs,
     keys: &BTreeMap<Option<Key>, u64>,
     sum: &mut Sum,
 ) -> Result<()> {
     let (_open, closing) = watch::channel(false);
-    let mut desk = Desk::new(ports, closing);
+    let mut desk = Desk::new(ports, closing).closing_gaps(args.without_missing);
     let bar = progress(keys.values().sum(), "tried again");
     for (key, many) in keys {
         let dealt = desk.retry(key.as_ref()).await?;

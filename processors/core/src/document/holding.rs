@@ -1,5 +1,6 @@
 //! Holding a key: the queue behind a record that cannot be folded, and the ways out of it.
 
+use super::waiting::BEHIND;
 use super::{Document, Incoming, Judged, Taken};
 use crate::identity::Identity;
 use crate::marks::Verdict;
@@ -8,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::position::Position;
 
 const VERSIONS_ARE_MISSING: &str =
-    "versions before its own are missing, and would count as taken in: deal with them first";
+    "versions before its own are missing: retry without them first, if they will never come";
 
 impl<M: ReadModel> Document<M> {
     /// Holds the key for a record that cannot be read. If its envelope could be, `identity` tells
@@ -24,25 +25,43 @@ impl<M: ReadModel> Document<M> {
     }
 
     /// Takes in an event from the head of the key's queue. It stays there if it is refused again.
-    pub fn retry(&mut self, incoming: Incoming<'_, M::Event>) -> Taken {
-        match self.judge(&incoming) {
-            Judged::Ended(outcome) => Taken::as_outcome(outcome),
-            Judged::New(verdict) => self.take_new(&incoming, verdict),
+    /// Where a person knows that versions before it will never come, `close_gaps` says so.
+    pub fn retry(&mut self, incoming: Incoming<'_, M::Event>, close_gaps: bool) -> Taken {
+        if self.is_behind_held(incoming.identity, &incoming.record.position) {
+            return Taken::because(Outcome::Held, BEHIND);
         }
+        let mut before = Taken::as_outcome(Outcome::Skipped);
+        if close_gaps {
+            self.close_gaps(incoming.identity, incoming.from, &mut before);
+        }
+        let taken = match self.waiting_as(incoming.identity) {
+            Some(at) => self.retry_waiting(at, &incoming),
+            None => match self.judge(&incoming) {
+                Judged::Ended(outcome) => Taken::as_outcome(outcome),
+                Judged::New(verdict) => self.take_new(&incoming, verdict),
+            },
+        };
+        taken.behind(before).of(incoming.from, &incoming.record.position)
     }
 
     /// Gives the event at the head of the queue up: from now on it counts as taken in. It stays
     /// where events before it would count as taken in as well.
     pub fn give_up(&mut self, identity: &Identity, from: &Position) -> Taken {
+        let waits = self.waiting_as(identity);
         match self.stamp.judge(identity) {
-            Verdict::Repeat | Verdict::Stale => Taken::as_outcome(Outcome::Duplicate),
-            Verdict::Early => Taken::because(Outcome::Held, VERSIONS_ARE_MISSING),
-            Verdict::Fold | Verdict::FoldUndecided => {
-                self.stamp.mark(identity);
-                let released = self.release(from);
-                Taken { released, ..Taken::as_outcome(Outcome::Skipped) }
+            Verdict::Early => return Taken::because(Outcome::Held, VERSIONS_ARE_MISSING),
+            Verdict::Repeat | Verdict::Stale if waits.is_none() => {
+                return Taken::as_outcome(Outcome::Duplicate);
             }
+            Verdict::Repeat | Verdict::Stale | Verdict::Fold | Verdict::FoldUndecided => {}
         }
+        match waits.map(|at| self.stamp.waiting.remove(at)) {
+            Some(waiting) => self.end_waiting(&waiting),
+            None => self.stamp.mark(identity),
+        }
+        let mut taken = Taken::as_outcome(Outcome::Skipped);
+        self.release(from, &mut taken);
+        taken
     }
 
     /// Lets live events pass again, once the queue is empty and all that it led to is told. Whoever
@@ -50,6 +69,7 @@ impl<M: ReadModel> Document<M> {
     pub fn free(&mut self) {
         if self.stamp.is_held() {
             self.stamp.held.clear();
+            self.stamp.waiting.iter_mut().for_each(|waiting| waiting.held = false);
             self.stamp.unsent.retain(|output| !output.from.partition.is_held());
             self.stamp.revision += 1;
         }

@@ -1,6 +1,7 @@
 //! A document and station 6: one event taken in, with all that follows from it inside the document.
 
 mod holding;
+mod waiting;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +11,10 @@ use crate::marks::Verdict;
 use crate::model::{Admit, Folded, ReadModel, Standing};
 use crate::outcome::Outcome;
 use crate::position::{Offset, Position};
-use crate::stamp::{Output, Stamp, Waiting, Wants};
+use crate::record::Record;
+use crate::stamp::{Output, Stamp, Wants};
 
-/// How many events may wait in one document; one more is held.
-pub const MAX_WAITING_EVENTS: usize = 256;
-
-/// How many bytes they may have, written as JSON; more are held.
-pub const MAX_WAITING_BYTES: usize = 1 << 20;
+pub use waiting::{MAX_WAITING_BYTES, MAX_WAITING_EVENTS};
 
 /// The state that readers see, and the stamp that makes every write of it exact.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,13 +51,26 @@ pub struct Incoming<'a, E> {
     /// How it is known.
     pub identity: &'a Identity,
     /// The record that brings it.
+    pub record: &'a Record,
+    /// Where it comes from: the record's place in the log, or among held records.
     pub from: &'a Position,
     /// When its source committed it, in milliseconds since 1970.
     pub committed_ms: i64,
+    /// The time now: how long it waits counts from here, should it wait.
+    pub now_ms: i64,
     /// Everything of its partition below this offset is written, and its outputs are sent.
     pub sent_below: Offset,
     /// The event.
     pub event: &'a E,
+}
+
+impl<'a, E> Incoming<'a, E> {
+    /// An event straight from its log, for a fold that no clock and no partition has a part in.
+    pub const fn straight(identity: &'a Identity, record: &'a Record, event: &'a E) -> Self {
+        let from = &record.position;
+        let sent_below = from.offset;
+        Self { identity, record, from, committed_ms: 0, now_ms: 0, sent_below, event }
+    }
 }
 
 /// What became of an event, and of those that had waited for it.
@@ -71,17 +82,38 @@ pub struct Taken {
     pub why: Option<String>,
     /// Records that had waited and have now come to their end.
     pub released: Vec<(Position, Outcome)>,
+    /// Those of them that are to be held, with the reasons.
+    pub late: Vec<(Record, String)>,
     /// Whether nothing proved that the event is new.
     pub undecided: bool,
 }
 
 impl Taken {
     const fn as_outcome(outcome: Outcome) -> Self {
-        Self { outcome, why: None, released: Vec::new(), undecided: false }
+        Self { outcome, why: None, released: Vec::new(), late: Vec::new(), undecided: false }
     }
 
     fn because(outcome: Outcome, why: &str) -> Self {
         Self { why: Some(why.to_owned()), ..Self::as_outcome(outcome) }
+    }
+
+    /// As what the record itself came to, if it was released or held at once where it had begun to
+    /// wait.
+    fn of(mut self, from: &Position, record: &Position) -> Self {
+        if let Some(own) = self.released.iter().position(|(released, _)| released == from) {
+            self.outcome = self.released.remove(own).1;
+        }
+        if let Some(own) = self.late.iter().position(|(late, _)| late.position == *record) {
+            self.why = Some(self.late.remove(own).1);
+        }
+        self
+    }
+
+    /// With what was released before it.
+    fn behind(mut self, before: Self) -> Self {
+        self.released.splice(..0, before.released);
+        self.late.splice(..0, before.late);
+        self
     }
 }
 
@@ -101,7 +133,7 @@ impl<M: ReadModel> Document<M> {
             Judged::Ended(outcome) => Taken::as_outcome(outcome),
             Judged::New(verdict) => {
                 let taken = if self.stamp.is_held() && stands(Guard::HeldQueue) {
-                    Taken::because(Outcome::Held, "an earlier record of this key is held")
+                    Taken::because(Outcome::Held, waiting::BEHIND)
                 } else {
                     self.take_new(&incoming, verdict)
                 };
@@ -112,11 +144,9 @@ impl<M: ReadModel> Document<M> {
     }
 
     fn judge(&mut self, incoming: &Incoming<'_, M::Event>) -> Judged {
-        let is_it = |waiting: &Waiting<M::Event>| {
-            waiting.from == *incoming.from && waiting.identity == *incoming.identity
-        };
-        if self.waits(is_it) {
-            return Judged::Ended(Outcome::Waiting);
+        let waits = self.waiting_as(incoming.identity).and_then(|at| self.stamp.waiting.get(at));
+        if let Some(waits) = waits.filter(|waits| waits.from == *incoming.from) {
+            return Judged::Ended(if waits.held { Outcome::Held } else { Outcome::Waiting });
         }
         self.stamp.forget_sent(&incoming.from.partition, incoming.sent_below);
         match self.stamp.judge(incoming.identity) {
@@ -133,14 +163,10 @@ impl<M: ReadModel> Document<M> {
             let undecided = verdict == Verdict::FoldUndecided;
             return Taken { undecided, ..self.admit(incoming) };
         }
-        if self.waits(|waiting| waiting.identity == *incoming.identity) {
+        if self.waiting_as(incoming.identity).is_some() {
             return Taken::as_outcome(Outcome::Duplicate);
         }
         self.let_wait(incoming, Wants::EarlierVersions)
-    }
-
-    fn waits(&self, is_it: impl FnMut(&Waiting<M::Event>) -> bool) -> bool {
-        self.stamp.waiting.iter().any(is_it)
     }
 
     fn admit(&mut self, incoming: &Incoming<'_, M::Event>) -> Taken {
@@ -157,42 +183,9 @@ impl<M: ReadModel> Document<M> {
             Admit::Refuse(why) => Taken::because(Outcome::Held, why),
         };
         if taken.outcome != Outcome::Held {
-            taken.released = self.release(incoming.from);
+            self.release(incoming.from, &mut taken);
         }
         taken
-    }
-
-    fn let_wait(&mut self, incoming: &Incoming<'_, M::Event>, wants: Wants) -> Taken {
-        if self.is_full(incoming.event) {
-            return Taken::because(Outcome::Held, "too many events wait in this document");
-        }
-        let why = match &wants {
-            Wants::EarlierVersions => {
-                self.stamp.revision += 1;
-                "earlier versions of its aggregate are missing".to_owned()
-            }
-            Wants::Event(why) => {
-                self.stamp.mark(incoming.identity);
-                why.clone()
-            }
-        };
-        self.stamp.waiting.push(Waiting {
-            identity: incoming.identity.clone(),
-            from: incoming.from.clone(),
-            wants,
-            committed_ms: incoming.committed_ms,
-            event: incoming.event.clone(),
-        });
-        Taken { why: Some(why), ..Taken::as_outcome(Outcome::Waiting) }
-    }
-
-    /// Whether one more would be too many. Only rarely does one wait, so they are measured anew.
-    fn is_full(&self, event: &M::Event) -> bool {
-        let waiting = &self.stamp.waiting;
-        let events = waiting.iter().map(|waiting| &waiting.event).chain([event]);
-        let bytes: usize =
-            events.map(|event| serde_json::to_vec(event).map_or(0, |text| text.len())).sum();
-        waiting.len() >= MAX_WAITING_EVENTS || bytes > MAX_WAITING_BYTES
     }
 
     fn fold(&mut self, identity: &Identity, from: &Position, event: &M::Event) {
@@ -215,64 +208,6 @@ impl<M: ReadModel> Document<M> {
             reaction,
         }));
     }
-
-    /// Folds what has waited until nothing more can be folded, as if all had come in the order of
-    /// their versions: what waited for an event before what waited for a version, and each of these
-    /// in the order in which they came. Outputs are owed to the record that released them: it is
-    /// not settled before they are sent.
-    fn release(&mut self, by: &Position) -> Vec<(Position, Outcome)> {
-        let mut released = Vec::new();
-        while let Some((at, ready)) = self.next_ready() {
-            let waiting = self.stamp.waiting.remove(at);
-            match ready {
-                Ready::ToWaitFor(why) => self.wait_on(waiting, why),
-                Ready::Done(outcome) => {
-                    self.finish_waiting(&waiting, outcome, by);
-                    released.push((waiting.from, outcome));
-                }
-            }
-        }
-        released
-    }
-
-    fn next_ready(&self) -> Option<(usize, Ready)> {
-        let find = |in_gap: bool| {
-            let all = self.stamp.waiting.iter().enumerate();
-            let mut all = all.filter(|(_, w)| (w.wants == Wants::EarlierVersions) == in_gap);
-            all.find_map(|(at, waiting)| Some((at, self.ready(waiting)?)))
-        };
-        let order = stands(Guard::WaitingOrder);
-        find(!order).or_else(|| find(order))
-    }
-
-    fn ready(&self, waiting: &Waiting<M::Event>) -> Option<Ready> {
-        let in_gap = waiting.wants == Wants::EarlierVersions;
-        if in_gap && self.stamp.judge(&waiting.identity) == Verdict::Early {
-            return None;
-        }
-        match M::admit(self.standing(), &waiting.event) {
-            Admit::Fold => Some(Ready::Done(Outcome::Applied)),
-            Admit::Stale => Some(Ready::Done(Outcome::Stale)),
-            Admit::Wait(why) | Admit::Refuse(why) if in_gap => Some(Ready::ToWaitFor(why)),
-            Admit::Wait(_) | Admit::Refuse(_) => None,
-        }
-    }
-
-    fn finish_waiting(&mut self, waiting: &Waiting<M::Event>, outcome: Outcome, by: &Position) {
-        match waiting.wants {
-            Wants::EarlierVersions => self.stamp.mark(&waiting.identity),
-            Wants::Event(_) => self.stamp.revision += 1,
-        }
-        if outcome == Outcome::Applied {
-            self.fold_marked(by, &waiting.event);
-        }
-    }
-
-    /// Its versions are complete: it counts as taken in now, behind all that waits for events.
-    fn wait_on(&mut self, waiting: Waiting<M::Event>, why: &str) {
-        self.stamp.mark(&waiting.identity);
-        self.stamp.waiting.push(Waiting { wants: Wants::Event(why.to_owned()), ..waiting });
-    }
 }
 
 /// Whether an event has its end already.
@@ -281,14 +216,6 @@ enum Judged {
     Ended(Outcome),
     /// It is new, as far as can be told.
     New(Verdict),
-}
-
-/// What a waiting event's time has come for.
-enum Ready {
-    /// Its versions are complete, and now it waits for another event.
-    ToWaitFor(&'static str),
-    /// It comes to its end.
-    Done(Outcome),
 }
 
 #[cfg(test)]

@@ -88,22 +88,30 @@ fn at(offset: usize) -> Position {
     Position { partition: Partition::new("t", 0), offset }
 }
 
+fn record(offset: usize) -> Record {
+    let headers = vec![("id".to_owned(), vec![7])];
+    Record { position: at(offset), timestamp_ms: 5, key: None, value: Some(vec![1]), headers }
+}
+
+fn take(document: &mut Document<Trail>, sent: &Sent, offset: usize, sent_below: Offset) -> Taken {
+    let (event, record) = (event(&sent.label), record(offset));
+    document.take(incoming(sent, &event, &record, sent_below))
+}
+
+fn incoming<'a>(
+    sent: &'a Sent,
+    event: &'a PointsEvent,
+    record: &'a Record,
+    sent_below: Offset,
+) -> Incoming<'a, PointsEvent> {
+    let now_ms = record.position.offset.0;
+    let (identity, from) = (&sent.identity, &record.position);
+    Incoming { identity, record, from, committed_ms: 7, now_ms, sent_below, event }
+}
+
 fn deliver(document: &mut Document<Trail>, log: &[Sent], from: usize, to: usize) -> Vec<Outcome> {
     let sent_below = at(from).offset;
-    (from..to)
-        .map(|offset| {
-            let sent = &log[offset];
-            let (event, from) = (event(&sent.label), at(offset));
-            let incoming = Incoming {
-                identity: &sent.identity,
-                from: &from,
-                committed_ms: 7,
-                sent_below,
-                event: &event,
-            };
-            document.take(incoming).outcome
-        })
-        .collect()
+    (from..to).map(|offset| take(document, &log[offset], offset, sent_below).outcome).collect()
 }
 
 #[track_caller]
@@ -139,10 +147,8 @@ fn a_refused_event_holds_its_key() {
 }
 
 fn retry(document: &mut Document<Trail>, sent: &Sent, offset: usize) -> Taken {
-    let (event, from) = (event(&sent.label), at(offset));
-    let identity = &sent.identity;
-    let (committed_ms, sent_below) = (7, Offset(0));
-    document.retry(Incoming { identity, from: &from, committed_ms, sent_below, event: &event })
+    let (event, record) = (event(&sent.label), record(offset));
+    document.retry(incoming(sent, &event, &record, Offset(0)), false)
 }
 
 #[test]
@@ -167,11 +173,7 @@ fn what_joins_behind_later_records_is_not_taken_for_one_that_had_joined() {
     let mut document = Document::<Trail>::default();
     deliver(&mut document, &log, 0, 1);
     deliver(&mut document, &log, 2, 3);
-    let (event, from) = (event("b"), at(1));
-    let (committed_ms, sent_below) = (7, Offset(0));
-    let identity = &log[1].identity;
-    let late = Incoming { identity, from: &from, committed_ms, sent_below, event: &event };
-    let taken = document.take(late);
+    let taken = take(&mut document, &log[1], 1, Offset(0));
     assert!(taken.outcome == Outcome::Held && taken.why.is_some(), "it is to be kept");
     assert_eq!((document.stamp.revision, &document.stamp.held[..]), (3, &[at(2)][..]));
 }
@@ -219,6 +221,100 @@ fn waiting_is_bounded_in_bytes_too() {
     assert_eq!(outcomes[..3], [Outcome::Waiting; 3]);
     assert_eq!(outcomes[3..], [Outcome::Held; 2]);
     assert_eq!(document.stamp.waiting[0].committed_ms, 7);
+}
+
+#[test]
+fn a_waiting_event_that_is_refused_in_its_turn_is_held_and_its_key_with_it() {
+    use Outcome::{Applied, Duplicate, Held, Waiting};
+    let log = [versioned(2, "poison"), versioned(3, "c"), versioned(1, "a"), versioned(4, "d")];
+    let mut document = Document::<Trail>::default();
+    assert_eq!(deliver(&mut document, &log, 0, 2), [Waiting; 2]);
+    let taken = take(&mut document, &log[2], 2, Offset(0));
+    assert_eq!(taken.outcome, Applied);
+    assert_eq!(taken.released, [(at(0), Held), (at(1), Held)], "and what waits behind it");
+    let behind = (record(1), waiting::BEHIND.to_owned());
+    assert_eq!(taken.late, [(record(0), "poison".to_owned()), behind], "whole, and why");
+    assert_eq!(document.stamp.held, [at(1)]);
+    assert_eq!(deliver(&mut document, &log, 3, 4), [Held], "it queues behind");
+    assert_eq!(deliver(&mut document, &log, 0, 4), [Held, Held, Duplicate, Held], "again");
+    assert_eq!(retry(&mut document, &log[0], 0).outcome, Held);
+    let mended = retry(&mut document, &versioned(2, "b"), 0);
+    assert_eq!((mended.outcome, &mended.released[..]), (Applied, &[][..]));
+    assert_eq!(retry(&mut document, &log[1], 1).outcome, Applied);
+    assert_eq!(retry(&mut document, &log[3], 3).outcome, Applied);
+    document.free();
+    assert_eq!(document.state.as_deref().unwrap_or_default(), ["a", "b", "c", "d"]);
+    assert_eq!(document.stamp.waiting, []);
+}
+
+#[test]
+fn what_waits_too_long_is_held_and_may_be_tried_given_up_or_folded_without_what_is_missing() {
+    use Outcome::{Applied, Duplicate, Held, Skipped, Waiting};
+    let log = [versioned(1, "after:x"), versioned(3, "c"), versioned(5, "e"), versioned(2, "b")];
+    let mut waits = Document::<Trail>::default();
+    assert_eq!(deliver(&mut waits, &log, 0, 3), [Waiting; 3]);
+    let fresh = waits.clone();
+    assert_eq!(waits.hold_overdue(0).late, [], "none is that old");
+    assert_eq!(waits, fresh);
+    let taken = waits.hold_overdue(2);
+    let (records, why): (Vec<Record>, Vec<String>) = taken.late.into_iter().unzip();
+    assert_eq!(records, [record(0), record(1), record(2)], "and what waits behind them");
+    assert!(why[0].starts_with("waited too long: "), "{why:?}");
+    assert_eq!(waits.hold_overdue(2).late, [], "once");
+
+    let mut tried = waits.clone();
+    assert_eq!(retry(&mut tried, &log[0], 0).outcome, Waiting, "x is still missing");
+    assert!(tried.stamp.revision > waits.stamp.revision && !tried.stamp.waiting[0].held);
+    assert_eq!(retry(&mut tried, &versioned(1, "a"), 0).outcome, Applied, "mended");
+    let missing = retry(&mut tried, &versioned(2, "b"), 3);
+    assert_eq!((missing.outcome, missing.released.len()), (Applied, 0), "3 is held");
+    assert_eq!(retry(&mut tried, &log[1], 1).outcome, Applied);
+    assert_eq!(tried.state.as_deref().unwrap_or_default(), ["a", "b", "c"]);
+
+    let mut given_up = waits.clone();
+    let give_up = |document: &mut Document<Trail>, n: usize| {
+        document.give_up(&log[n].identity, &at(n)).outcome
+    };
+    assert_eq!(give_up(&mut given_up, 0), Skipped, "it was marked, and waits no more");
+    assert_eq!(give_up(&mut given_up, 0), Duplicate);
+    assert_eq!(give_up(&mut given_up, 1), Held, "2 may still come");
+
+    let (event, brought) = (event("e"), record(2));
+    let without = waits.retry(incoming(&log[2], &event, &brought, Offset(0)), true);
+    assert_eq!((without.outcome, without.released.len()), (Held, 0), "1 and 3 are, before it");
+    assert_eq!(retry(&mut waits, &log[0], 0).outcome, Waiting);
+    let (event, brought) = (self::event("c"), record(1));
+    let without = waits.retry(incoming(&log[1], &event, &brought, Offset(0)), true);
+    assert_eq!(without.outcome, Applied);
+    let (event, brought) = (self::event("e"), record(2));
+    let without = waits.retry(incoming(&log[2], &event, &brought, Offset(0)), true);
+    assert_eq!((without.outcome, &without.released[..]), (Applied, &[][..]));
+    assert_eq!(waits.state.as_deref().unwrap_or_default(), ["c", "e"]);
+    assert_eq!(deliver(&mut waits, &log, 3, 4), [Duplicate], "2 counts as taken in");
+}
+
+#[test]
+fn nothing_that_waits_passes_one_of_its_partition_that_is_held() {
+    let log = [versioned(1, "after:x"), versioned(2, "after:y")];
+    let mut document = Document::<Trail>::default();
+    deliver(&mut document, &log, 0, 2);
+    document.hold_overdue(1);
+    let untouched = document.clone();
+    let second = retry(&mut document, &log[1], 1);
+    assert_eq!((second.outcome, second.why.as_deref()), (Outcome::Held, Some(waiting::BEHIND)));
+    assert_eq!(document, untouched);
+    assert_eq!(retry(&mut document, &log[0], 0).outcome, Outcome::Waiting);
+    assert_eq!(retry(&mut document, &versioned(2, "b"), 1).outcome, Outcome::Applied);
+}
+
+#[test]
+fn freeing_a_key_never_leaves_an_event_held_that_nobody_keeps() {
+    let log = [versioned(2, "b")];
+    let mut document = Document::<Trail>::default();
+    deliver(&mut document, &log, 0, 1);
+    document.hold_overdue(1);
+    document.free();
+    assert!(!document.stamp.is_held() && !document.stamp.waiting[0].held);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod source;
 mod table;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use readmill_schemas::Framed;
 use readmill_schemas::framing::{self, FrameError};
@@ -30,6 +31,9 @@ pub struct Change<'a> {
     pub aggregate: Cow<'a, str>,
     /// The aggregate's version, where the service keeps one.
     pub version: Option<i64>,
+    /// The topic whose versions it continues, if that is another than its own: an outbox that is
+    /// split over tables has one sequence of versions.
+    pub versions_of: Option<Arc<str>>,
     /// What happened.
     pub payload: Payload<'a>,
     /// Where it was committed, if that is told; where the snapshot stood for a table's row that a
@@ -97,7 +101,10 @@ impl Change<'_> {
                 Identity::row(topic, &self.aggregate, by_key, *op, self.position)
             }
             (Payload::Row { .. }, _) => Identity::log(&from.partition, from.offset),
-            (_, Some(version)) => Identity::version(topic, &self.aggregate, by_key, version),
+            (_, Some(version)) => {
+                let topic = self.versions_of.as_ref().unwrap_or(topic);
+                Identity::version(topic, &self.aggregate, by_key, version)
+            }
             (_, None) if self.event_id.is_empty() => Identity::log(&from.partition, from.offset),
             (_, None) => Identity::event(topic, self.position, self.event_id),
         }

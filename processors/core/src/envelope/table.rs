@@ -52,6 +52,7 @@ fn change<'a>(
         event_id: "",
         aggregate: row.key,
         version: None,
+        versions_of: None,
         payload: Payload::Row { op, body: row.body },
         position,
         committed_ms,

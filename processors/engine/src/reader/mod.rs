@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use readmill_core::envelope::{self, Change, Payload, Reading, Routed};
-use readmill_core::{Identity, Key, Position, ReadModel};
+use readmill_core::{Identity, Key, Position, ReadModel, Record};
 use readmill_schemas::debezium::{FlatOutboxRow, OutboxEnvelope};
 use readmill_schemas::framing::{self, Framed};
 use readmill_schemas::json::JsonContract;
@@ -18,8 +18,7 @@ use self::row::{KeyReader, RowForm};
 
 use crate::fault::{Fault, Remedy};
 use crate::patience::{Patience, patiently};
-use crate::ports::SchemaBook;
-use crate::record::Record;
+use crate::ports::{Ports, SchemaBook, VersionsOf};
 
 const NOT_OURS: &str = "the event type is of no interest to the model";
 
@@ -70,9 +69,10 @@ pub fn wire(record: &Record) -> Result<Framed<'_>, Aside> {
 
 /// Reads the bodies of one partition, with the plans that it has met so far.
 #[derive(Debug)]
-pub struct Reader<M> {
+pub struct Reader<M: ReadModel> {
     schemas: Arc<dyn SchemaBook>,
     patience: Patience,
+    versions_of: VersionsOf,
     forms: HashMap<SchemaId, Form>,
     events: HashMap<SchemaId, Option<EventPlan>>,
     /// The contracts for JSON text, made with the first one.
@@ -84,8 +84,8 @@ pub struct Reader<M> {
 /// How to read the values of one schema.
 #[derive(Debug)]
 enum Form {
-    Envelope(Plan),
-    Flattened(Plan),
+    Envelope(Arc<Plan>),
+    Flattened(Arc<Plan>),
     Row(RowForm),
     Routed,
     Aside(&'static str),
@@ -95,15 +95,16 @@ enum Form {
 #[derive(Debug)]
 struct EventPlan {
     which: usize,
-    plan: Plan,
+    plan: Arc<Plan>,
 }
 
 impl<M: ReadModel> Reader<M> {
     /// A reader that knows no schema yet.
-    pub fn new(schemas: Arc<dyn SchemaBook>, patience: Patience) -> Self {
+    pub fn new(ports: &Ports<M>, patience: Patience) -> Self {
         Self {
-            schemas,
+            schemas: Arc::clone(&ports.schemas),
             patience,
+            versions_of: ports.versions_of.clone(),
             forms: HashMap::new(),
             events: HashMap::new(),
             json: Vec::new(),
@@ -147,7 +148,10 @@ impl<M: ReadModel> Reader<M> {
             None => Reading::Broken("no plan for the envelope"),
         };
         match reading {
-            Reading::Row(change) => Ok(change),
+            Reading::Row(mut change) => {
+                change.versions_of = self.versions_of.topic(&record.position.partition.topic);
+                Ok(change)
+            }
             Reading::Skip(rule) => Err(Aside::Skip(rule)),
             Reading::Broken(reason) => Err(Aside::hold(reason)),
         }
@@ -263,8 +267,9 @@ impl<M: ReadModel> Reader<M> {
     }
 }
 
-fn plan(id: SchemaId, writer: &WriterSchema, contract: &Contract) -> Result<Plan, Aside> {
-    Plan::compile(writer, contract)
+fn plan(id: SchemaId, writer: &WriterSchema, contract: &Contract) -> Result<Arc<Plan>, Aside> {
+    writer
+        .plan(contract)
         .map_err(|error| Aside::from(Fault::UnusableSchema { id: id.0, detail: error.to_string() }))
 }
 

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use readmill_core::Record;
 use readmill_core::envelope::{self, Reading, Row};
 use readmill_schemas::debezium::{FlatTableRow, TableEnvelope};
 use readmill_schemas::framing;
@@ -13,14 +15,13 @@ use readmill_schemas::{Events, SchemaId, Shape, WriterSchema};
 
 use super::{Aside, plan};
 use crate::fault::Fault;
-use crate::record::Record;
 
 /// How to read the rows of one table, as one writer wrote them.
 #[derive(Debug)]
 pub struct RowForm {
     which: usize,
     flattened: bool,
-    envelope: Plan,
+    envelope: Arc<Plan>,
     images: RowReader,
 }
 

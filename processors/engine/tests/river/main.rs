@@ -5,6 +5,7 @@
 mod bounded;
 mod desk;
 mod holes;
+mod late;
 mod world;
 
 use std::collections::BTreeMap;
@@ -22,11 +23,15 @@ use readmill_schemas::points::{PointsEarned, PointsEvent};
 use world::{Trouble, World, record, record_of, worker};
 
 fn earned(offset: i64, member: &str, version: i64) -> Record {
+    earned_lot(offset, member, version, &format!("lot-{member}-{version}"))
+}
+
+fn earned_lot(offset: i64, member: &str, version: i64, lot_id: &str) -> Record {
     let event = PointsEvent::PointsEarned(PointsEarned {
         ledger_id: format!("l-{member}-{version}"),
         member_id: member.to_owned(),
         occurred_at: Timestamp::from_millis(version),
-        lot_id: format!("lot-{member}-{version}"),
+        lot_id: lot_id.to_owned(),
         points: version,
         expires_at: Timestamp::from_millis(1),
         reason: "order".to_owned(),

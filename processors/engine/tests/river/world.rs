@@ -10,11 +10,12 @@ use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
     Clock, Fault, Held, HeldRecord, HeldStore, Limits, Metrics, Outlet, Ports, Pulse, Put, Record,
-    Said, SchemaBook, Store, Tally, Watch, Write,
+    Said, SchemaBook, Store, Tally, VersionsOf, Watch, Write,
 };
 use readmill_schemas::debezium::{OutboxEnvelope, Source, Value};
 use readmill_schemas::{Events, SchemaId, WriterSchema, WrittenEvents, framing};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// What the next write meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,10 @@ impl<M: ReadModel> World<M> {
         inner.documents.iter().map(|(key, doc)| (key.clone(), doc.state.clone())).collect()
     }
 
+    pub fn set(&self, key: &str, document: Document<M>) {
+        self.lock().documents.insert(Key::from(key), document);
+    }
+
     pub fn document(&self, key: &str) -> Option<Document<M>> {
         self.lock().documents.get(&Key::from(key)).cloned()
     }
@@ -108,12 +113,13 @@ impl<M: ReadModel> World<M> {
 
     pub fn ports_holding(&self, held: Arc<dyn HeldStore>) -> Arc<Ports<M>> {
         Arc::new(Ports {
+            versions_of: VersionsOf::new([("t-batch".to_owned(), "t".to_owned())]),
             schemas: Arc::new(Book),
             store: Arc::new(self.clone()),
             held,
             outlet: Arc::new(self.clone()),
             mirror: None,
-            clock: Arc::new(Stopped),
+            clock: Arc::new(SinceStart(Instant::now())),
             metrics: Metrics::new().unwrap(),
         })
     }
@@ -287,13 +293,13 @@ fn down(service: &'static str) -> Fault {
     Fault::Silent { service, detail: "as the test wants".to_owned() }
 }
 
-/// The time stands still.
+/// It goes only while a test waits.
 #[derive(Debug)]
-struct Stopped;
+struct SinceStart(Instant);
 
-impl Clock for Stopped {
+impl Clock for SinceStart {
     fn now_ms(&self) -> i64 {
-        0
+        i64::try_from(self.0.elapsed().as_millis()).unwrap()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The store of held records.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use readmill_core::Key;
 use readmill_engine::{Fault, Held, HeldRecord, HeldStore};
@@ -46,6 +48,10 @@ impl HeldStore for SimHeld {
     async fn hold(&self, records: &[HeldRecord]) -> Result<(), Fault> {
         self.world.way(self.who).await;
         self.world.perhaps_die(self.who).await;
+        if self.world.strikes(Kind::HeldSlow) {
+            let ms = self.world.look(|world| world.fates.between(50, 2_500));
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
         if self.world.strikes(Kind::HeldDown) {
             return Err(silent(SERVICE));
         }

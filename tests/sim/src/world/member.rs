@@ -128,6 +128,7 @@ impl Member {
             self.give_up(&orders.revoke).await;
         }
         for (partition, Committed { offset, text }) in orders.assign {
+            let Committed { offset, text } = self.perhaps_reset(&partition, offset, text);
             self.world.note(self.who, || format!("is assigned {partition} from {offset} {text}"));
             let (line, worker) = feed(partition.clone(), QUEUED_BATCHES);
             let line = Line { feed: line, next: offset, pending: Vec::new(), committed: None };
@@ -154,7 +155,11 @@ impl Member {
             tokio::time::sleep(DRAIN_STEP).await;
             self.world.gate(self.who).await;
         }
+        let drained = !open(&self.lines);
         for partition in which {
+            if drained && let Some(line) = self.lines.get(partition) {
+                check::drained(&self.world, partition, line.feed.progress());
+            }
             self.commit(partition);
             self.world.note(self.who, || format!("gives {partition} up"));
             self.world.look(|world| world.group.given_up(self.id, partition));
@@ -162,11 +167,26 @@ impl Member {
         }
     }
 
+    /// Somebody has set the position back by hand while nobody read the partition.
+    fn perhaps_reset(&self, partition: &Partition, offset: i64, text: String) -> Committed {
+        if offset == 0 || !self.world.strikes(Kind::Reset) {
+            return Committed { offset, text };
+        }
+        let back = self.world.look(|world| world.fates.between(1, 6));
+        let offset = offset.saturating_sub_unsigned(back).max(0);
+        let committed = Committed { offset, text: String::new() };
+        self.world.look(|world| world.group.commit(self.id, partition, committed.clone()));
+        committed
+    }
+
     fn fetch(&mut self) {
         for (partition, line) in &mut self.lines {
             if line.next > 0 && self.world.strikes(Kind::Rewind) {
-                let back = self.world.look(|world| world.fates.between(1, 6));
-                line.next = line.next.saturating_sub_unsigned(back).max(0);
+                // Not below what is committed: a log goes back there by a reset alone.
+                let (back, least) = self
+                    .world
+                    .look(|world| (world.fates.between(1, 6), world.group.committed(partition)));
+                line.next = line.next.saturating_sub_unsigned(back).max(least.min(line.next));
                 self.world.note(self.who, || format!("rewinds {partition} to {}", line.next));
             }
             let room = self.consumer.fetch_records.saturating_sub(line.pending.len());
@@ -195,7 +215,7 @@ impl Member {
         }
         let (resume_at, finished) = settled.clone();
         line.committed = Some(settled);
-        let text = finished.to_text(resume_at, LONGEST_TEXT_BYTES);
+        let text = finished.to_text(resume_at, self.longest_text_bytes());
         let committed = Committed { offset: resume_at.value(), text };
         self.world.note(self.who, || format!("commits {partition} at {committed:?}"));
         let (from, accepted) = self.world.look(|world| {
@@ -207,6 +227,12 @@ impl Member {
         } else {
             self.world.note(self.who, || "the commit is refused".to_owned());
         }
+    }
+
+    /// Where nothing fails nothing is to be done twice, for want of room neither.
+    fn longest_text_bytes(&self) -> usize {
+        let calm = self.world.look(|world| world.fates.are_calm());
+        if calm { usize::MAX } else { LONGEST_TEXT_BYTES }
     }
 
     async fn pause(&self) {

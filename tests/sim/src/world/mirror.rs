@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use readmill_core::Key;
+use readmill_core::{Guard, Key, stands};
 use readmill_engine::{Fault, Mirror, View};
 
 use crate::faults::Kind;
@@ -25,7 +25,7 @@ impl Views {
 
     fn show(&mut self, view: &View) {
         let newer = self.0.get(&view.key).is_none_or(|known| known.revision <= view.revision);
-        if newer {
+        if newer || !stands(Guard::MirrorRevision) {
             self.0.insert(view.key.clone(), view.clone());
         }
     }

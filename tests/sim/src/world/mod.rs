@@ -10,10 +10,11 @@ pub mod mirror;
 pub mod outlet;
 pub mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use readmill_core::Position;
 use readmill_engine::Fault;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -58,6 +59,8 @@ pub struct Inner {
     pub documents: Documents,
     /// The held records.
     pub held: HeldRecords,
+    /// Records that the operator gave up. A log that goes back brings them again.
+    pub given_up: BTreeSet<Position>,
     /// The topic of reactions.
     pub told: Told,
     /// The mirror.
@@ -83,13 +86,15 @@ impl World {
         group: Group,
     ) -> (Self, mpsc::UnboundedReceiver<Who>) {
         let (doom, doomed) = mpsc::unbounded_channel();
+        let documents = Documents::new(fates.are_in_text());
         let inner = Inner {
             fates,
             history,
             topics: Topics::default(),
             group,
-            documents: Documents::default(),
+            documents,
             held: HeldRecords::default(),
+            given_up: BTreeSet::new(),
             told: Told::default(),
             views: Views::default(),
             clock_ms: 0,

@@ -1,4 +1,4 @@
-//! The store of documents: text under a revision, written by compare-and-set, read back at once.
+//! The store of documents: each under a revision, written by compare-and-set.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,12 +16,19 @@ use super::{Who, World, refused, silent};
 const SERVICE: &str = "store";
 
 /// All documents.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Documents {
     stored: BTreeMap<Key, Document<Trails>>,
+    /// Whether they pass through serde on their way, as they do in real stores.
+    in_text: bool,
 }
 
 impl Documents {
+    /// No documents yet.
+    pub const fn new(in_text: bool) -> Self {
+        Self { stored: BTreeMap::new(), in_text }
+    }
+
     /// The document under a key.
     pub fn get(&self, key: &Key) -> Option<&Document<Trails>> {
         self.stored.get(key)
@@ -47,7 +54,7 @@ pub struct SimStore {
 struct Sent {
     key: Key,
     expected: i64,
-    text: String,
+    document: Document<Trails>,
 }
 
 #[async_trait]
@@ -119,8 +126,13 @@ impl SimStore {
     }
 
     fn sent(&self, write: &Write<'_, Trails>) -> Sent {
-        let text = serde_json::to_string(write.document).unwrap_or_default();
-        Sent { key: write.key.clone(), expected: write.expected, text }
+        let Write { key, expected, document } = *write;
+        let in_text = self.world.look(|world| world.documents.in_text);
+        let read_back = if in_text { through_text(document) } else { Some(document.clone()) };
+        if read_back.is_none() {
+            self.world.find(Finding::NotReadBack { key: key.clone() });
+        }
+        Sent { key: key.clone(), expected, document: read_back.unwrap_or_default() }
     }
 
     /// What its writer has given up lands all the same.
@@ -142,13 +154,9 @@ impl SimStore {
 
     /// Compare-and-set.
     fn apply(&self, sent: &Sent) -> Put {
-        let Sent { key, expected, text } = sent;
-        let Ok(document) = serde_json::from_str::<Document<Trails>>(text) else {
-            self.world.find(Finding::NotReadBack { key: key.clone() });
-            return Put::Unsure;
-        };
-        let stored = self.world.look(|world| world.documents.get(key).cloned());
-        let revision = stored.as_ref().map_or(0, |document| document.stamp.revision);
+        let Sent { key, expected, document } = sent;
+        let stands = self.world.look(|world| world.documents.get(key).map(|d| d.stamp.revision));
+        let revision = stands.unwrap_or(0);
         let done = revision == *expected;
         self.world.note(self.who, || {
             let how = if done { "writes" } else { "is refused" };
@@ -160,8 +168,14 @@ impl SimStore {
         if !done {
             return Put::Unsure;
         }
-        check::write(&self.world, key, stored.as_ref(), &document);
-        self.world.look(|world| world.documents.stored.insert(key.clone(), document));
+        let old = self.world.look(|world| world.documents.stored.remove(key));
+        check::write(&self.world, key, old.as_ref(), document);
+        self.world.look(|world| world.documents.stored.insert(key.clone(), document.clone()));
         Put::Done
     }
+}
+
+/// A document as it comes back from text.
+fn through_text(document: &Document<Trails>) -> Option<Document<Trails>> {
+    serde_json::from_str(&serde_json::to_string(document).ok()?).ok()
 }

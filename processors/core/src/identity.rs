@@ -110,6 +110,12 @@ impl Identity {
         if let Place::Version(version) = self.place { Some(version) } else { None }
     }
 
+    /// Whether it is of the same line, and has a lower version.
+    pub fn is_earlier_version_than(&self, other: &Self) -> bool {
+        let versions = self.as_version().zip(other.as_version());
+        versions.is_some_and(|(own, theirs)| self.line == other.line && own < theirs)
+    }
+
     /// Known by its aggregate's version. A document keyed by the aggregate has one line a topic.
     pub fn version(topic: &str, aggregate: &str, key_is_aggregate: bool, version: i64) -> Self {
         let line =

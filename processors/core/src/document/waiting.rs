@@ -133,8 +133,15 @@ impl<M: ReadModel> Document<M> {
     fn hold_waiting(&mut self, at: usize, why: &str, taken: &mut Taken) {
         let many = if stands(Guard::WaitingHeld) { usize::MAX } else { 1 };
         let mut why = why.to_owned();
+        let Some(first) = self.stamp.waiting.get(at).map(|waiting| waiting.identity.clone()) else {
+            return;
+        };
         let Stamp { waiting, held, revision, .. } = &mut self.stamp;
-        for waiting in waiting.iter_mut().skip(at).take(many).filter(|waiting| !waiting.held) {
+        let behind = waiting
+            .iter_mut()
+            .skip(at)
+            .filter(|waiting| !waiting.held && !waiting.identity.is_earlier_version_than(&first));
+        for waiting in behind.take(many) {
             waiting.held = true;
             taken.released.push((waiting.from.clone(), Outcome::Held));
             Stamp::<M::Event>::join(held, &waiting.record.position);
@@ -174,16 +181,12 @@ impl<M: ReadModel> Document<M> {
     /// Whether an event that was taken in before a record is held: of its line by the version, or,
     /// where neither has one, of its partition by the offset. What is in a gap is not taken in.
     pub(super) fn is_behind_held(&self, identity: &Identity, place: &Position) -> bool {
-        let earlier = |other: &Waiting<M::Event>| match (
-            other.identity.as_version(),
-            identity.as_version(),
-        ) {
-            (Some(theirs), Some(own)) => other.identity.line == identity.line && theirs < own,
-            (None, None) => {
-                let theirs = &other.record.position;
-                theirs.partition == place.partition && theirs.offset < place.offset
-            }
-            (Some(_), None) | (None, Some(_)) => false,
+        let unversioned = |identity: &Identity| identity.as_version().is_none();
+        let earlier = |other: &Waiting<M::Event>| {
+            let theirs = &other.record.position;
+            let by_offset = theirs.partition == place.partition && theirs.offset < place.offset;
+            other.identity.is_earlier_version_than(identity)
+                || (by_offset && unversioned(&other.identity) && unversioned(identity))
         };
         let taken_in = |other: &&Waiting<M::Event>| other.wants != Wants::EarlierVersions;
         let mut held = self.stamp.waiting.iter().filter(|other| other.held).filter(taken_in);

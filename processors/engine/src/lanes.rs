@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 const SLICE: Duration = Duration::from_millis(5);
 /// The unit of a lane's least share: of a hundred of these, so many are its own.
 const TURN: Duration = Duration::from_millis(10);
-/// While nothing urgent comes, a lesser lane has work in hand for one part in so many of the time
-/// since: whatever comes then finds little before it, relative to how rarely it comes.
+/// While nothing urgent is in work, a lesser lane has a slice in hand, or work for one part in so
+/// many of the time since, if that is more: whatever comes then finds little before it, relative to
+/// how rarely it comes.
 const QUIET_PARTS: u32 = 10;
 /// However long nothing urgent has come, work in hand takes no longer.
 const LONGEST_IN_HAND: Duration = Duration::from_millis(100);
@@ -172,7 +173,8 @@ fn in_hand(lanes: &BTreeMap<String, Lane>, rule: LaneRule, now: Instant) -> Opti
     }
     let last = urgent().filter_map(|lane| lane.busy_at).max();
     let quiet = last.map(|at| now.saturating_duration_since(at));
-    Some(quiet.map_or(LONGEST_IN_HAND, |quiet| LONGEST_IN_HAND.min(quiet / QUIET_PARTS)))
+    let in_hand = |quiet: Duration| (quiet / QUIET_PARTS).clamp(SLICE, LONGEST_IN_HAND);
+    Some(quiet.map_or(LONGEST_IN_HAND, in_hand))
 }
 
 /// How fast the workers of a log are.
@@ -309,13 +311,13 @@ mod tests {
     }
 
     #[test]
-    fn work_in_hand_is_a_tenth_of_the_quiet_before_it() {
+    fn work_in_hand_is_a_slice_or_a_tenth_of_the_quiet_before_it() {
         let lanes = lanes(LaneRule { priority: 1, ..LaneRule::default() });
         let now = Instant::now();
         assert_eq!(lanes.grant("batch", 5_000, &Ten, now), 1_000, "nothing urgent ever came");
         note(&lanes, "m", true, now);
         note(&lanes, "m", false, now);
-        for (quiet_ms, wanted) in [(0, 0), (10, 10), (100, 100), (1_000, 1_000), (9_000, 1_000)] {
+        for (quiet_ms, wanted) in [(0, 50), (10, 50), (100, 100), (1_000, 1_000), (9_000, 1_000)] {
             let later = now + Duration::from_millis(quiet_ms);
             assert_eq!(lanes.grant("batch", 5_000, &Ten, later), wanted, "{quiet_ms} ms");
         }

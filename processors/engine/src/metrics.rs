@@ -81,7 +81,7 @@ struct Spec {
     kind: Kind,
 }
 
-/// What [`PARTITION`]'s labels say of one partition.
+/// The labels of what is measured by partition, for one of them.
 #[derive(Debug)]
 pub struct PartitionLabels<'a> {
     model: &'a str,

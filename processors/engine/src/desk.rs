@@ -84,7 +84,7 @@ impl<'p, M: ReadModel> Desk<'p, M> {
                 }
                 continue;
             }
-            for (at, mut held) in queue.into_iter().enumerate() {
+            for mut held in queue {
                 match self.fold(&held).await? {
                     Try::Ended { outcome, joined } => {
                         self.release(&held).await?;
@@ -94,7 +94,7 @@ impl<'p, M: ReadModel> Desk<'p, M> {
                         }
                     }
                     // Others may have joined the queue before it since the queue was read.
-                    Try::Stuck(_) if at > 0 && stuck.as_ref() != Some(held.position()) => {
+                    Try::Stuck(_) if stuck.as_ref() != Some(held.position()) => {
                         stuck = Some(held.record.position);
                         break;
                     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use readmill_connectors::mongo::{Mongo, MongoConfig};
 use readmill_connectors::redis::{Redis, RedisConfig};
-use readmill_core::{Document, Key, Position, ReadModel};
+use readmill_core::{Document, Key, Position, ReadModel, Record, Waiting};
 use readmill_engine::{Held, HeldStore, Store};
 
 use super::load::Sent;
@@ -94,6 +94,8 @@ impl Verdict {
                 continue;
             };
             let (mut stood, mut wanted) = (stood, wanted.clone());
+            self.told_in_full(&mut stood);
+            wanted.stamp.waiting.iter_mut().for_each(Self::forget_record);
             if stood.stamp.is_held() && wanted.stamp.is_held() {
                 // A record of its queue that is read again joins again, under the same place.
                 stood.stamp.revision = 0;
@@ -109,6 +111,20 @@ impl Verdict {
             }
         }
         self.double(count(found.len()), || format!("documents of {}", M::NAME));
+    }
+
+    /// What waits has the whole record that brought it, and its times; the truth has neither.
+    fn told_in_full<M: ReadModel>(&mut self, document: &mut Document<M>) {
+        for waiting in &mut document.stamp.waiting {
+            let whole = waiting.record.value.is_some() && waiting.since_ms > 0;
+            self.lose((!whole).into(), || format!("the record of {}", waiting.from));
+            Self::forget_record(waiting);
+        }
+    }
+
+    fn forget_record<E>(waiting: &mut Waiting<E>) {
+        waiting.record = Record::at(waiting.record.position.clone());
+        (waiting.committed_ms, waiting.since_ms) = (0, 0);
     }
 
     async fn held<M: ReadModel>(&mut self, store: &impl HeldStore, truth: &Truth<M>) {

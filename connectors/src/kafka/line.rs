@@ -8,7 +8,7 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::Record;
 use readmill_engine::feed::{Feed, FeedLine, feed};
-use readmill_engine::{Lanes, Meter, Metrics};
+use readmill_engine::{Lanes, Meter, Metrics, PartitionLabels};
 
 use super::growth::Growth;
 use super::note::Note;
@@ -294,8 +294,8 @@ impl Running {
 
     /// Shows how much is queued.
     pub fn show(&self) {
-        let index = self.partition.index.to_string();
-        let labels = [self.track.model, &*self.partition.topic, &index];
+        let place = PartitionLabels::of(self.track.model, &self.partition);
+        let labels = place.as_array();
         let queued = self.queued_bytes() + self.pending_bytes as u64;
         let queued = i64::try_from(queued).unwrap_or(i64::MAX);
         self.track.metrics.set(Meter::QueuedBytes, &labels, queued);
@@ -303,10 +303,9 @@ impl Running {
     }
 
     fn hide(&self) {
-        let index = self.partition.index.to_string();
-        let labels = [self.track.model, &*self.partition.topic, &index];
+        let place = PartitionLabels::of(self.track.model, &self.partition);
         for meter in [Meter::QueuedBytes, Meter::Paused] {
-            self.track.metrics.remove(meter, &labels);
+            self.track.metrics.remove(meter, &place.as_array());
         }
     }
 

@@ -87,6 +87,13 @@ pub struct Position {
     pub offset: Offset,
 }
 
+impl Position {
+    /// The same record as it comes from the held store.
+    pub fn held(&self) -> Self {
+        Self { partition: self.partition.held(), offset: self.offset }
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.partition, self.offset.0)

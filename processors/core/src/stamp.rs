@@ -154,16 +154,11 @@ impl<E> Stamp<E> {
     /// meanwhile notices. One that comes again joins again: that later ones have joined does not
     /// tell that it has, since records finish out of order.
     pub fn queue(&mut self, record: &Position) {
-        Self::join(&mut self.held, record);
-        self.revision += 1;
-    }
-
-    /// Notes in what is held that a record has joined it.
-    pub(crate) fn join(held: &mut Vec<Position>, record: &Position) {
-        match held.iter_mut().find(|last| last.partition == record.partition) {
+        match self.held.iter_mut().find(|last| last.partition == record.partition) {
             Some(last) => last.offset = last.offset.max(record.offset),
-            None => held.push(record.clone()),
+            None => self.held.push(record.clone()),
         }
+        self.revision += 1;
     }
 
     fn find(&self, line: &str) -> Result<usize, usize> {

@@ -4,8 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use readmill_core::{
-    Document, Guard, Identity, Key, Offset, Outcome, Partition, Position, ReadModel, Record,
-    Verdict, stands,
+    Document, Guard, Identity, Key, Offset, Outcome, Position, ReadModel, Record, Verdict, stands,
 };
 use tokio::sync::watch;
 
@@ -184,15 +183,9 @@ impl<'p, M: ReadModel> Desk<'p, M> {
         let is_kept =
             |record: &Record| queue.iter().any(|held| held.record.position == record.position);
         let lost = waiting.filter(|waiting| !is_kept(&waiting.record));
-        let lost = lost.map(|waiting| HeldRecord {
-            model: M::NAME,
-            key: key.cloned(),
-            unfolded: Unfolded::Part,
-            reason: waiting.wants.words().to_owned(),
-            held_at_ms,
-            tries: 0,
-            record: waiting.record.clone(),
-            original: None,
+        let lost = lost.map(|waiting| {
+            let (reason, record) = (waiting.wants.words().to_owned(), waiting.record.clone());
+            HeldRecord::new::<M>(key.cloned(), Unfolded::Part, reason, held_at_ms, record)
         });
         let lost: Vec<HeldRecord> = lost.collect();
         keep(&mut self.patience, self.ports, &lost).await?;
@@ -237,7 +230,7 @@ impl<'p, M: ReadModel> Desk<'p, M> {
         queues: Queues<M::Event>,
     ) -> Result<Vec<End>, Fault> {
         let ports = self.ports;
-        let partition = &from(held).partition;
+        let partition = &held.position().partition.held();
         // Other keys' queues have records of this partition too, dealt with in any order.
         let sent_below = Offset(i64::MIN);
         self.shard.fold_and_write(Batch { ports, partition, sent_below }, queues).await
@@ -317,16 +310,10 @@ fn owed<M: ReadModel>(key: &Key, document: &Document<M>) -> Vec<Said> {
     of_queues.map(|output| Said::named(M::NAME, key, output)).collect()
 }
 
-/// Where a record comes from now.
-fn from(held: &HeldRecord) -> Position {
-    let Position { partition, offset } = &held.record.position;
-    Position { partition: Partition::held(partition), offset: *offset }
-}
-
 fn queue_of<E>(key: &Key, held: &HeldRecord, task: Task<E>) -> Queues<E> {
     Queues::from([(
         key.clone(),
-        vec![Part { record: Arc::new(held.record.clone()), from: from(held), task }],
+        vec![Part { record: Arc::new(held.record.clone()), from: held.position().held(), task }],
     )])
 }
 

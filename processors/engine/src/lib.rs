@@ -29,7 +29,7 @@ pub use desk::{Dealt, Desk};
 pub use fault::{Fault, Remedy};
 pub use feed::{Feed, FeedLine};
 pub use lanes::{LaneRule, Lanes, Pace};
-pub use metrics::{Meter, Metrics};
+pub use metrics::{Meter, Metrics, PartitionLabels};
 pub use ports::{Clock, HeldStore, Log, Mirror, Outlet, Ports, SchemaBook, Store};
 pub use ports::{Held, HeldRecord, Original, Put, Said, Unfolded, VersionsOf, View, Write};
 pub use pulse::Pulse;

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use readmill_core::{Document, Key, Offset, Position, ReadModel, Record};
+use readmill_core::{Document, Key, Offset, ReadModel};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::fault::{Fault, Remedy};
@@ -67,7 +67,8 @@ async fn round<M: ReadModel>(
     patiently!(patience, ports.store.scan_waiting(&mut visit))?;
     let mut shard = Shard::new(NonZeroUsize::MIN, patience);
     for (key, record) in overdue {
-        let (partition, from) = (record.position.partition.clone(), of_nobody(&record));
+        // Nothing is owed to its partition's worker for this.
+        let (partition, from) = (record.position.partition.clone(), record.position.held());
         let batch = Batch { ports, partition: &from.partition, sent_below: Offset(i64::MIN) };
         let task = Task::HoldOverdue { before_ms };
         let part = Part { record: Arc::new(record), from: from.clone(), task };
@@ -76,10 +77,4 @@ async fn round<M: ReadModel>(
         watch.tally.count(&partition, Settled { released, ..Settled::default() });
     }
     Ok(())
-}
-
-/// Nothing is owed to its partition's worker for this.
-fn of_nobody(record: &Record) -> Position {
-    let Position { partition, offset } = &record.position;
-    Position { partition: partition.held(), offset: *offset }
 }

@@ -266,6 +266,17 @@ impl Said {
 }
 
 impl HeldRecord {
+    /// A record that is held for the first time.
+    pub const fn new<M: ReadModel>(
+        key: Option<Key>,
+        unfolded: Unfolded,
+        reason: String,
+        held_at_ms: i64,
+        record: Record,
+    ) -> Self {
+        Self { model: M::NAME, key, unfolded, reason, held_at_ms, tries: 0, record, original: None }
+    }
+
     /// The position under which it is kept.
     pub const fn position(&self) -> &Position {
         &self.record.position

@@ -185,15 +185,9 @@ impl<M: ReadModel> River<M> {
 
     async fn hold_keyless(&mut self, keyless: &[(Arc<Record>, String)]) -> Result<(), Fault> {
         let held_at_ms = self.ports.clock.now_ms();
-        let hold = |(record, reason): &(Arc<Record>, String)| HeldRecord {
-            model: M::NAME,
-            key: None,
-            unfolded: Unfolded::All,
-            reason: reason.clone(),
-            held_at_ms,
-            tries: 0,
-            record: Record::clone(record),
-            original: None,
+        let hold = |(record, reason): &(Arc<Record>, String)| {
+            let record = Record::clone(record);
+            HeldRecord::new::<M>(None, Unfolded::All, reason.clone(), held_at_ms, record)
         };
         let held: Vec<HeldRecord> = keyless.iter().map(hold).collect();
         shard::keep(&mut self.patience, &self.ports, &held).await

@@ -279,15 +279,9 @@ pub async fn keep<M: ReadModel>(
 /// The records that a document's fold holds.
 fn held_records<M: ReadModel>(batch: Batch<'_, M>, work: &Work<M>) -> Vec<HeldRecord> {
     let held_at_ms = batch.ports.clock.now_ms();
-    let held = work.held().map(|Holds { record, unfolded, why }| HeldRecord {
-        model: M::NAME,
-        key: Some(work.key.clone()),
-        unfolded,
-        reason: why.to_owned(),
-        held_at_ms,
-        tries: 0,
-        record: record.clone(),
-        original: None,
+    let held = work.held().map(|Holds { record, unfolded, why }| {
+        let key = Some(work.key.clone());
+        HeldRecord::new::<M>(key, unfolded, why.to_owned(), held_at_ms, record.clone())
     });
     held.collect()
 }

@@ -119,12 +119,7 @@ impl Checking<'_, '_> {
 
     fn lanes(&mut self, raw: &ModelStanza) {
         for (topic, lane) in &raw.lanes {
-            if !raw.topics.contains(topic) {
-                let topics: Vec<&str> = raw.topics.iter().map(String::as_str).collect();
-                let what =
-                    format!("\"{topic}\" is none of its topics; {}", question(topic, &topics));
-                self.blame("lanes", what);
-            }
+            self.one_of_its_topics("lanes", topic, &raw.topics);
             if !self.lanes.contains_key(lane) {
                 self.blame("lanes", format!("there is no [lanes.{lane}]"));
             }
@@ -134,14 +129,18 @@ impl Checking<'_, '_> {
         }
     }
 
+    fn one_of_its_topics(&mut self, setting: &str, topic: &str, topics: &[String]) {
+        if !topics.iter().any(|known| known == topic) {
+            let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+            let what = format!("\"{topic}\" is none of its topics; {}", question(topic, &topics));
+            self.blame(setting, what);
+        }
+    }
+
     fn versions(&mut self, raw: &ModelStanza) {
         for (topic, first) in &raw.versions_of {
-            for topic in [topic, first].into_iter().filter(|topic| !raw.topics.contains(topic)) {
-                let topics: Vec<&str> = raw.topics.iter().map(String::as_str).collect();
-                let what =
-                    format!("\"{topic}\" is none of its topics; {}", question(topic, &topics));
-                self.blame("versions_of", what);
-            }
+            self.one_of_its_topics("versions_of", topic, &raw.topics);
+            self.one_of_its_topics("versions_of", first, &raw.topics);
             if raw.versions_of.contains_key(first) {
                 let what = format!("\"{first}\" has no versions of its own: name the first topic");
                 self.blame("versions_of", what);

@@ -8,7 +8,7 @@ use crate::model::{Admit, ReadModel};
 use crate::outcome::Outcome;
 use crate::position::Position;
 use crate::record::Record;
-use crate::stamp::{Stamp, Waiting, Wants};
+use crate::stamp::{Waiting, Wants};
 
 /// How many events may wait in one document; one more is held.
 pub const MAX_WAITING_EVENTS: usize = 256;
@@ -133,22 +133,20 @@ impl<M: ReadModel> Document<M> {
     fn hold_waiting(&mut self, at: usize, why: &str, taken: &mut Taken) {
         let many = if stands(Guard::WaitingHeld) { usize::MAX } else { 1 };
         let mut why = why.to_owned();
-        let Some(first) = self.stamp.waiting.get(at).map(|waiting| waiting.identity.clone()) else {
-            return;
+        let mut waiting = std::mem::take(&mut self.stamp.waiting);
+        let first = waiting.get(at).map(|waiting| waiting.identity.clone());
+        let is_before = |waiting: &Waiting<M::Event>| {
+            first.as_ref().is_some_and(|first| waiting.identity.is_earlier_version_than(first))
         };
-        let Stamp { waiting, held, revision, .. } = &mut self.stamp;
-        let behind = waiting
-            .iter_mut()
-            .skip(at)
-            .filter(|waiting| !waiting.held && !waiting.identity.is_earlier_version_than(&first));
+        let behind = waiting.iter_mut().skip(at).filter(|other| !other.held && !is_before(other));
         for waiting in behind.take(many) {
             waiting.held = true;
             taken.released.push((waiting.from.clone(), Outcome::Held));
-            Stamp::<M::Event>::join(held, &waiting.record.position);
-            *revision += 1;
+            self.stamp.queue(&waiting.record.position);
             let why = std::mem::replace(&mut why, BEHIND.to_owned());
             taken.late.push((waiting.record.clone(), why));
         }
+        self.stamp.waiting = waiting;
     }
 
     /// Holds what began to wait before `before_ms`.

@@ -27,6 +27,10 @@ pub enum TimestampError {
 }
 
 impl Timestamp {
+    /// The name by which serializers that are not for people know an instant: a store that has
+    /// dates of its own writes the number as one.
+    pub const FORM: &'static str = "readmill.timestamp";
+
     /// The start of 1970.
     pub const EPOCH: Self = Self(0);
 
@@ -190,7 +194,7 @@ impl Serialize for Timestamp {
         if serializer.is_human_readable() {
             serializer.collect_str(self)
         } else {
-            serializer.serialize_i64(self.0)
+            serializer.serialize_newtype_struct(Self::FORM, &self.0)
         }
     }
 }

@@ -1,15 +1,17 @@
 //! Every read model on its fixtures, found by folder: straight, with a crash at every step, with
-//! repeats and swapped neighbours, and as a replay. All must end in the same documents.
+//! repeats and swapped neighbours, and as a replay. All must end in the same documents, with the
+//! same roll-ups, and with copies of what they embed that are what is embedded.
 //!
 //! `fixtures/<model>/<case>/log.jsonl` is what the source committed, an event a line;
 //! `expected.json` is what must come out. `READMILL_WRITE_FIXTURES=1` writes the latter anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use readmill_core::rollup::{Difference, Totals};
 use readmill_core::{
-    Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel, Record,
-    SourcePosition,
+    Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel, Record, Sent,
+    SourcePosition, What,
 };
 use readmill_models::{ALL, Visit, visit};
 use readmill_schemas::Events;
@@ -28,15 +30,25 @@ struct Line<E> {
     event: E,
 }
 
-/// The documents of one run, and what was said, by id.
+/// The documents of one run, and what followed from them, by id.
 struct Run<M: ReadModel> {
     documents: BTreeMap<Key, Document<M>>,
     said: BTreeMap<String, String>,
+    added: BTreeMap<String, Difference>,
+    /// Which documents embed one.
+    edges: BTreeMap<Key, BTreeSet<Key>>,
+    told: BTreeSet<String>,
 }
 
 impl<M: ReadModel> Run<M> {
     const fn new() -> Self {
-        Self { documents: BTreeMap::new(), said: BTreeMap::new() }
+        Self {
+            documents: BTreeMap::new(),
+            said: BTreeMap::new(),
+            added: BTreeMap::new(),
+            edges: BTreeMap::new(),
+            told: BTreeSet::new(),
+        }
     }
 
     /// Takes a record in, at its place in the log, in a batch that began at `sent_below`.
@@ -58,11 +70,109 @@ impl<M: ReadModel> Run<M> {
             };
             let document = self.documents.entry(key.clone()).or_default();
             let incoming = Incoming::straight(&identity, &record, &line.event);
-            document.take(Incoming { sent_below: offset(sent_below), ..incoming });
-            for output in &document.stamp.unsent {
-                let id = format!("{key}/{}/{}", output.revision, output.n);
-                self.said.insert(id, output.reaction.contract.clone());
+            let sent = Sent { below: offset(sent_below), ..Sent::NOTHING };
+            document.take(Incoming { sent, ..incoming });
+            self.tell(&key, &record.position, sent);
+        }
+    }
+
+    /// Tells what a document says that it has to, each once, and what follows from that.
+    fn tell(&mut self, key: &Key, from: &Position, sent: Sent<'_>) {
+        for output in self.documents[key].stamp.unsent.clone() {
+            let id = format!("{key}/{}/{}", output.revision, output.n);
+            if !self.told.insert(id.clone()) {
+                continue;
             }
+            match output.what {
+                What::Reaction(reaction) => {
+                    self.said.insert(id, reaction.contract);
+                }
+                What::Difference(difference) => {
+                    self.added.insert(id, difference);
+                }
+                What::Embeds(embedded) => {
+                    self.edges.entry(embedded.clone()).or_default().insert(key.clone());
+                    self.embed(key, &embedded, from, sent);
+                }
+                What::Leaves(embedded) => {
+                    self.edges.entry(embedded).or_default().remove(key);
+                }
+                What::Changed => {
+                    let dependents = self.edges.get(key).cloned().unwrap_or_default();
+                    for dependent in dependents {
+                        self.embed(&dependent, key, from, sent);
+                    }
+                }
+            }
+        }
+    }
+
+    fn embed(&mut self, dependent: &Key, embedded: &Key, from: &Position, sent: Sent<'_>) {
+        if let Some(of) = self.documents.get(embedded).cloned()
+            && let Some(document) = self.documents.get_mut(dependent)
+        {
+            document.embed(embedded, &of, from, sent);
+            self.tell(dependent, from, sent);
+        }
+    }
+
+    /// What was added up, group by group. How often embedded documents changed what others
+    /// contribute is for the interleaving to decide, and so is what was withdrawn.
+    fn rollups(&self) -> BTreeMap<String, Totals> {
+        let mut groups: BTreeMap<String, Totals> = BTreeMap::new();
+        for difference in self.added.values() {
+            let what = &difference.what;
+            let rollup = M::ROLLUPS.iter().find(|rollup| rollup.name == what.rollup).unwrap();
+            let group = groups.entry(format!("{}/{}", what.rollup, what.group)).or_default();
+            group.add(difference, rollup.beside);
+        }
+        if M::EMBEDS {
+            groups.values_mut().for_each(|totals| totals.withdrawn = 0);
+            groups.retain(|_, totals| totals.count != 0);
+        }
+        groups
+    }
+
+    /// What living documents contribute as they stand.
+    fn contributed(&self) -> BTreeMap<String, Totals> {
+        let mut groups: BTreeMap<String, Totals> = BTreeMap::new();
+        for state in self.documents.values().filter_map(|document| document.state.as_ref()) {
+            for what in M::contributes(state) {
+                let group = groups.entry(format!("{}/{}", what.rollup, what.group)).or_default();
+                group.add(&Difference::added(what), readmill_core::Beside::default());
+            }
+        }
+        groups
+    }
+
+    /// What documents contribute as they stand is in the roll-ups, and of what they do not
+    /// contribute any more, nothing is.
+    #[track_caller]
+    fn check_contributed(&self, groups: &BTreeMap<String, Totals>) {
+        let contributed = self.contributed();
+        let by_state: BTreeSet<&str> =
+            contributed.keys().filter_map(|group| group.split('/').next()).collect();
+        for (group, totals) in groups {
+            if by_state.contains(group.split('/').next().unwrap()) {
+                let wanted = contributed.get(group).cloned().unwrap_or_default();
+                let [found, wanted] = [totals, &wanted].map(|t| (t.count, t.sum, t.squares));
+                assert_eq!(found, wanted, "{group}");
+            }
+        }
+        assert!(contributed.keys().all(|group| groups.contains_key(group)), "{groups:?}");
+    }
+
+    /// Every copy is what stands under the key that it is of.
+    #[track_caller]
+    fn check_copies(&self) {
+        for (key, document) in &self.documents {
+            let Some(state) = &document.state else { continue };
+            let mut fresh = state.clone();
+            for embedded in M::embeds(state) {
+                let stands = self.documents.get(&embedded).and_then(|of| of.state.as_ref());
+                M::embed(&mut fresh, &embedded, stands);
+            }
+            assert_eq!(fresh, *state, "{key} embeds what does not stand any more");
         }
     }
 
@@ -77,7 +187,14 @@ impl<M: ReadModel> Run<M> {
         };
         let documents: BTreeMap<&str, Value> =
             self.documents.iter().map(|(key, doc)| (key.as_str(), document(doc))).collect();
-        json!({ "documents": documents, "said": self.said })
+        self.check_copies();
+        let mut seen = json!({ "documents": documents, "said": self.said });
+        if !M::ROLLUPS.is_empty() {
+            let groups = self.rollups();
+            self.check_contributed(&groups);
+            seen["rollups"] = json!(groups);
+        }
+        seen
     }
 }
 
@@ -111,7 +228,9 @@ impl Visit for Case<'_> {
         assert_eq!(repeated::<M>(&log).seen(), expected, "{place}: every record twice");
         for swap in 1..log.len() {
             let swapped = swapped::<M>(&log, swap).seen();
-            assert_eq!(swapped["documents"], expected["documents"], "{place}: swap at {swap}");
+            for what in ["documents", "rollups"] {
+                assert_eq!(swapped[what], expected[what], "{place}: swap at {swap}");
+            }
         }
         assert_eq!(replayed::<M>(&log).seen(), expected, "{place}: replayed");
     }

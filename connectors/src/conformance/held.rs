@@ -3,7 +3,7 @@
 use readmill_core::{Key, Offset, Partition, Position};
 use readmill_engine::{Held, HeldRecord, HeldStore, Original, Record, Unfolded};
 
-use super::{Checked, many_held, same};
+use super::{Checked, Report, many_held, same};
 
 /// Where the checks are run: a store with two models of which nothing is held yet.
 pub struct Place<'a> {
@@ -14,20 +14,30 @@ pub struct Place<'a> {
 
 /// Runs every check on a store that holds nothing of two models, and names those that it passed, or
 /// says what failed. Nothing is held afterwards.
+///
+/// # Errors
+/// What each check that failed has found.
 pub async fn held_conformance(
     store: &dyn HeldStore,
     model: &'static str,
     other: &'static str,
 ) -> Result<Vec<&'static str>, String> {
+    held_report(store, model, other).await.into_passed()
+}
+
+/// The same, with all that came of it.
+pub async fn held_report(
+    store: &dyn HeldStore,
+    model: &'static str,
+    other: &'static str,
+) -> Report {
     let place = Place { store, model, other };
-    let mut passed = Vec::new();
+    let mut report = Report::default();
     macro_rules! run {
         ($($check:path),* $(,)?) => {$(
-            let name = stringify!($check);
-            let told = |problem| format!("{name}: {problem}");
-            $check(&place).await.map_err(told)?;
-            place.clear().await.map_err(told)?;
-            passed.push(name);
+            let checked = Box::pin($check(&place)).await;
+            let cleared = place.clear().await;
+            report.add(stringify!($check), checked.and(cleared));
         )*};
     }
     run!(
@@ -36,6 +46,7 @@ pub async fn held_conformance(
         one_record_under_two_keys_is_two,
         an_empty_key_is_a_key,
         records_are_listed_by_their_key,
+        what_could_not_be_read_is_listed_by_partition,
         models_are_apart,
         every_byte_survives,
         strange_keys_are_keys,
@@ -48,7 +59,7 @@ pub async fn held_conformance(
         many_held::many_records_are_each_seen_once,
         many_held::large_records_fit,
     );
-    Ok(passed)
+    report
 }
 
 impl Place<'_> {
@@ -162,10 +173,23 @@ async fn records_are_listed_by_their_key(place: &Place<'_>) -> Checked {
     place.hold(&all).await?;
     place.lists(&Held::All, &all).await?;
     for which in [Held::Keyless, under("a"), under("a/b"), under("ab"), under("nobody")] {
-        let meant = all.iter().filter(|held| which.means(held.key.as_ref())).cloned();
+        let meant = all.iter().filter(|held| which.means(held)).cloned();
         place.lists(&which, &meant.collect::<Vec<_>>()).await?;
     }
     Ok(())
+}
+
+async fn what_could_not_be_read_is_listed_by_partition(place: &Place<'_>) -> Checked {
+    let keys = [Some("a"), None, Some("b"), Some("c")];
+    let mut all: Vec<HeldRecord> =
+        (0..).zip(keys).map(|(offset, key)| place.record(offset, key)).collect();
+    all[2].unfolded = Unfolded::Part;
+    all[3].record.position.partition.index = 8;
+    place.hold(&all).await?;
+    let unread = |index| Held::Unread(Partition::new("t.u-v_w", index));
+    place.lists(&unread(7), &all[..2]).await?;
+    place.lists(&unread(8), &all[3..]).await?;
+    place.lists(&Held::Unread(Partition::new("t.u-v", 7)), &[]).await
 }
 
 async fn models_are_apart(place: &Place<'_>) -> Checked {

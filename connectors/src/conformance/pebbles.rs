@@ -82,7 +82,7 @@ impl ReadModel for Pebbles {
     }
 
     fn fold(state: Option<Pebble>, _event: &PointsEvent) -> Folded<Pebble> {
-        Folded { state, says: Vec::new() }
+        state.map_or_else(Folded::gone, Folded::next)
     }
 }
 

@@ -1,15 +1,20 @@
 //! What a document and a key may look like.
 
 use readmill_core::{
-    EventTag, Identity, Marks, Offset, Output, Partition, Position, Reaction, Record,
-    SourcePosition, Stamp, Waiting, Wants,
+    EventTag, Identity, Key, Marks, Offset, Output, Partition, Position, Reaction, Record,
+    SourcePosition, Stamp, Waiting, Wants, What,
 };
-use readmill_engine::Store;
+use readmill_engine::ports::COMMON_DOCUMENT_LIMIT_BYTES;
+use readmill_engine::{Put, Store};
 use readmill_schemas::Timestamp;
 use readmill_schemas::points::{LotUse, PointsUsed};
 
 use super::pebbles::{Kind, Part, Pebble, Pebbles, tombstone};
-use super::{Checked, Doc, must_put, stands};
+use super::races::{put_all, writes};
+use super::{Checked, Doc, load, must_put, same, stands};
+
+/// What a document has beside its largest text, generously.
+const BESIDE_BYTES: usize = 4 << 10;
 
 const TEXTS: [&str; 17] = [
     "",
@@ -131,8 +136,12 @@ fn full_stamp(gone: bool) -> Stamp<<Pebbles as readmill_core::ReadModel>::Event>
             revision: 40,
             n: 1,
             from: from.clone(),
-            reaction: Reaction { contract: "a.B".to_owned(), body: (0..=255).collect() },
+            what: What::Reaction(Reaction {
+                contract: "a.B".to_owned(),
+                body: (0..=255).collect(),
+            }),
         }],
+        embedded: vec![(Key::from("another"), 7)],
     }
 }
 
@@ -173,6 +182,60 @@ pub async fn strange_keys_are_keys<S: Store<Pebbles>>(store: &S) -> Checked {
         stands(store, key, Some(&tombstone(2))).await?;
     }
     Ok(())
+}
+
+/// Each of these letters is a key, and so is each between two others.
+pub async fn any_letter_is_a_key<S: Store<Pebbles>>(store: &S) -> Checked {
+    let beyond = ['\u{7ff}', '\u{d7ff}', '\u{e000}', '\u{fffd}', '\u{ffff}', '\u{10ffff}'];
+    let letters = (0..=u8::MAX).map(char::from).chain(beyond);
+    let keys: Vec<Key> =
+        letters.flat_map(|letter| [Key(letter.into()), Key(format!("k{letter}k"))]).collect();
+    let free = store.load(&keys).await.map_err(|fault| fault.to_string())?;
+    let both = keys.into_iter().zip(free).filter(|(_, stands)| stands.is_none());
+    let keys: Vec<Key> = both.map(|(key, _)| key).collect();
+    let documents: Vec<Doc> =
+        (0..).zip(&keys).map(|(number, _)| Pebble::number(number).at_revision(1)).collect();
+    let puts = put_all(store, &keys, &documents, |_| 0).await?;
+    same("the verdicts", &puts, &vec![Put::Done; keys.len()])?;
+    let found = store.load(&keys).await.map_err(|fault| fault.to_string())?;
+    let wanted: Vec<Option<Doc>> = documents.into_iter().map(Some).collect();
+    same("what stands under the letters", &found, &wanted)
+}
+
+/// What a document has still to tell is kept with it, and goes when the next one says so.
+pub async fn what_is_unsent_is_kept_until_it_is_not<S: Store<Pebbles>>(store: &S) -> Checked {
+    let mut document = Doc { state: Some(Pebble::number(1)), stamp: full_stamp(false) };
+    must_put(store, "unsent", 0, &document).await?;
+    stands(store, "unsent", Some(&document)).await?;
+    let before = document.stamp.revision;
+    document.stamp.revision += 1;
+    document.stamp.unsent.clear();
+    must_put(store, "unsent", before, &document).await?;
+    stands(store, "unsent", Some(&document)).await
+}
+
+/// Documents that are nearly as large as the store says that they may be.
+pub async fn the_largest_documents_fit<S: Store<Pebbles>>(store: &S) -> Checked {
+    let limit = store.document_limit_bytes();
+    let is_common = limit >= COMMON_DOCUMENT_LIMIT_BYTES;
+    same("whether it takes what all others do", &is_common, &true)?;
+    let large = |bytes: usize| Pebble { title: "x".repeat(bytes), ..Pebble::number(1) };
+    let first = large(COMMON_DOCUMENT_LIMIT_BYTES - BESIDE_BYTES).at_revision(1);
+    must_put(store, "largest", 0, &first).await?;
+    let found = load(store, "largest").await?;
+    same("whether a large document survives", &(found.as_ref() == Some(&first)), &true)?;
+    // One that is too large stays out, and what stands stays, and so do the others of its batch.
+    let keys = ["largest", "beside the largest"].map(Key::from);
+    let documents = [large(limit + BESIDE_BYTES).at_revision(2), Pebble::number(2).at_revision(1)];
+    let writes = writes(&keys, &documents, |number| if number == 0 { 1 } else { 0 });
+    if let Ok(puts) = store.put(&writes).await {
+        same("whether it was done", &(puts.first() == Some(&Put::Done)), &false)?;
+        stands(store, "beside the largest", documents.get(1)).await?;
+    }
+    let found = load(store, "largest").await?;
+    same("whether what stood still stands", &(found.as_ref() == Some(&first)), &true)?;
+    must_put(store, "largest", 1, &tombstone(2)).await?;
+    stands(store, "largest", Some(&tombstone(2))).await
 }
 
 pub async fn big_documents_fit<S: Store<Pebbles>>(store: &S) -> Checked {

@@ -6,7 +6,7 @@ use readmill_core::Key;
 use readmill_engine::{Put, Store};
 
 use super::pebbles::{Kind, Pebble, Pebbles, tombstone};
-use super::{Checked, Doc, load, must_put, put, same, stands};
+use super::{Checked, Doc, load, must_put, put, same, scanned, stands};
 
 pub async fn an_empty_store_scans_empty<S: Store<Pebbles>>(store: &S) -> Checked {
     same("the number of documents", &scanned(store).await?.len(), &0)
@@ -114,13 +114,4 @@ pub async fn what_waits_is_found_among_all<S: Store<Pebbles>>(store: &S) -> Chec
     };
     store.scan_waiting(&mut visit).await.map_err(|fault| fault.to_string())?;
     same("the documents in which events wait", &found, &waiting)
-}
-
-async fn scanned<S: Store<Pebbles>>(store: &S) -> Result<BTreeMap<Key, (Doc, u32)>, String> {
-    let mut seen: BTreeMap<Key, (Doc, u32)> = BTreeMap::new();
-    let mut visit = |key, document| {
-        seen.entry(key).and_modify(|(_, times)| *times += 1).or_insert((document, 1));
-    };
-    store.scan(&mut visit).await.map_err(|fault| fault.to_string())?;
-    Ok(seen)
 }

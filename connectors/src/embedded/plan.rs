@@ -11,6 +11,9 @@ use super::faults::refused;
 /// The storage engine takes keys of up to 65,535 bytes, one of which is [`MARK`].
 const MAX_KEY_BYTES: usize = 65_534;
 
+/// A value's bytes are written as one, so they are in memory more than once.
+pub const MAX_VALUE_BYTES: usize = 32 << 20;
+
 /// Stands before every key, since the engine knows no empty ones.
 const MARK: u8 = b'=';
 
@@ -41,6 +44,8 @@ pub enum Guard {
     Absent,
     /// Nothing newer than this revision is stored.
     NotNewerThan(i64),
+    /// Whatever is stored.
+    Any,
 }
 
 impl Guard {
@@ -50,6 +55,7 @@ impl Guard {
             Self::Revision(0) | Self::Absent => stored.is_none(),
             Self::Revision(expected) => stored == Some(expected),
             Self::NotNewerThan(revision) => stored.is_none_or(|stored| stored <= revision),
+            Self::Any => true,
         }
     }
 }
@@ -82,6 +88,12 @@ impl Cell {
                 "the state of a read model must be plain data with text keys",
             )
         })?;
+        if value.len() > MAX_VALUE_BYTES {
+            return Err(refused(
+                format!("a value of {} bytes is larger than {MAX_VALUE_BYTES}", value.len()),
+                "let the read model keep less in one document",
+            ));
+        }
         Ok(Self { key: stored_key(key)?, guard, revision, value: Some(value.into()) })
     }
 
@@ -166,6 +178,8 @@ mod tests {
             (Guard::NotNewerThan(3), None, true),
             (Guard::NotNewerThan(3), Some(3), true),
             (Guard::NotNewerThan(3), Some(4), false),
+            (Guard::Any, None, true),
+            (Guard::Any, Some(4), true),
         ];
         for (guard, stored, allowed) in table {
             assert_eq!(guard.allows(stored), allowed, "{guard:?} against {stored:?}");

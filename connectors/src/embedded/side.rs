@@ -1,14 +1,15 @@
-//! What the embedded store keeps beside the documents: held records, reactions and views.
+//! What the embedded store keeps beside the documents: held records and reactions.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use readmill_core::{Key, Position};
-use readmill_engine::{Fault, Held, HeldRecord, HeldStore, Mirror, Outlet, Said, View};
+use readmill_engine::{Fault, Held, HeldRecord, HeldStore, Outlet, Said};
 use serde::{Deserialize, Serialize};
 
 use super::plan::{self, Cell, Guard};
-use super::store::{Embedded, Space};
+use super::space::Space;
+use super::store::Embedded;
 use crate::held::{Bytes, Row};
 
 /// Held and said things have no revisions of their own; this one says that they are there.
@@ -39,11 +40,6 @@ impl Embedded {
         };
         self.space(plan::SAID)?.each("", plan::content_of, &mut visit).await
     }
-
-    /// The mirror of this name.
-    pub fn mirror(&self, name: &str) -> Result<EmbeddedMirror, Fault> {
-        Ok(EmbeddedMirror(self.space(&plan::views(name))?))
-    }
 }
 
 async fn count(space: &Space, prefix: &str) -> Result<u64, Fault> {
@@ -56,7 +52,7 @@ async fn count(space: &Space, prefix: &str) -> Result<u64, Fault> {
 /// of a key tells where it ends.
 fn held_under(model: &str, which: &Held) -> String {
     match which {
-        Held::All => format!("{model}/"),
+        Held::All | Held::Unread(_) => format!("{model}/"),
         Held::Keyless => format!("{model}/-/"),
         Held::Key(key) => format!("{model}/{}/{key}/", key.as_str().len()),
     }
@@ -120,7 +116,12 @@ impl HeldStore for Embedded {
         which: &Held,
         visit: &mut (dyn FnMut(HeldRecord) + Send),
     ) -> Result<(), Fault> {
-        let mut visit = |_, row: Row| visit(row.into_held(model));
+        let mut visit = |_, row: Row| {
+            let held = row.into_held(model);
+            if which.means(&held) {
+                visit(held);
+            }
+        };
         let space = self.space(plan::HELD)?;
         space.each(&held_under(model, which), plan::content_of, &mut visit).await
     }
@@ -157,43 +158,5 @@ impl Outlet for Embedded {
         });
         let cells = cells.collect::<Result<_, _>>()?;
         self.space(plan::SAID)?.put(cells).await.map(drop)
-    }
-}
-
-/// A view as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
-    /// The revision of the document that it shows.
-    pub revision: i64,
-    /// Its fields; none when the document has ended.
-    pub fields: Option<BTreeMap<String, String>>,
-}
-
-/// The views of one mirror.
-#[derive(Debug, Clone)]
-pub struct EmbeddedMirror(Space);
-
-impl EmbeddedMirror {
-    /// The view of a document, if one was ever shown.
-    pub async fn get(&self, key: &Key) -> Result<Option<Shown>, Fault> {
-        let read = |space: &str, value: &[u8]| {
-            let revision = plan::revision_of(space, value)?;
-            Ok(Shown { revision, fields: plan::content_of(space, value)? })
-        };
-        let found = self.0.get(std::slice::from_ref(key), read).await?;
-        Ok(found.into_iter().next().flatten())
-    }
-}
-
-#[async_trait]
-impl Mirror for EmbeddedMirror {
-    async fn show(&self, views: &[View]) -> Result<(), Fault> {
-        let cells = views.iter().map(|view| {
-            let fields: Option<BTreeMap<_, _>> =
-                view.fields.as_ref().map(|fields| fields.iter().cloned().collect());
-            let guard = Guard::NotNewerThan(view.revision);
-            Cell::new(view.key.as_str(), guard, view.revision, &fields)
-        });
-        self.0.put(cells.collect::<Result<_, _>>()?).await.map(drop)
     }
 }

@@ -3,22 +3,23 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use async_trait::async_trait;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
 use readmill_core::{Document, Key, ReadModel};
 use readmill_engine::{Fault, Put, Store, Write};
-use tokio::sync::{Mutex, mpsc};
-use tokio::task::spawn_blocking;
+use tokio::sync::Mutex;
 
 use super::config::EmbeddedConfig;
 use super::faults::{of_store, refused};
 use super::plan::{self, Cell, Guard};
+use super::purge;
+use super::space::Space;
 use super::writer::Writer;
 
-/// How many entries of a scan are handed over at once.
-const SCAN_CHUNK_ENTRIES: usize = 256;
+/// How much of each space is kept in memory before it moves to a table.
+const MEMTABLE_BYTES: u64 = 64 << 20;
 
 const MAX_SPACE_NAME_BYTES: usize = 255;
 
@@ -32,6 +33,7 @@ struct Shared {
     db: Database,
     directory: PathBuf,
     held: HeldCounts,
+    purging: StdMutex<()>,
 }
 
 /// How many records of each model are held, as far as they have been counted. No other process can
@@ -52,11 +54,13 @@ impl Embedded {
         let db = Database::builder(&directory)
             .cache_size(config.cache_mib << 20)
             .max_journaling_size(config.journal_mib << 20)
+            .journal_compression(CompressionType::None)
             .open()
             .map_err(|error| of_store(&directory, &error))?;
         let writer = Writer::start(db.clone(), &directory)?;
         let held = HeldCounts::default();
-        Ok(Self(Arc::new(Shared { writer, db, directory, held })))
+        let purging = StdMutex::default();
+        Ok(Self(Arc::new(Shared { writer, db, directory, held, purging })))
     }
 
     /// The documents of one generation of a read model.
@@ -72,101 +76,39 @@ impl Embedded {
         if name.is_empty() || name.len() > MAX_SPACE_NAME_BYTES {
             return Err(refused("the name of a space is empty or too long", "shorten it"));
         }
-        let options = || KeyspaceCreateOptions::default();
-        let open = self.0.db.keyspace(name, options);
-        let keyspace = open.map_err(|error| of_store(&self.0.directory, &error))?;
-        Ok(Space { of: self.clone(), keyspace })
+        self.keyspace(name)?;
+        Ok(Space::new(self.clone(), name))
     }
+
+    /// What stands under the name of a space now.
+    pub(super) fn keyspace(&self, name: &str) -> Result<Keyspace, Fault> {
+        keyspace(&self.0.db, &self.0.directory, name)
+    }
+
+    pub(super) fn writer(&self) -> &Writer {
+        &self.0.writer
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.0.directory
+    }
+
+    /// Takes the bytes of erased values from the disk.
+    pub(super) fn purge(&self, keyspace: &Keyspace) -> Result<(), Fault> {
+        let _alone = self.0.purging.lock().unwrap_or_else(PoisonError::into_inner);
+        purge::purge(&self.0.db, &self.0.directory, keyspace)
+    }
+}
+
+/// Opens what stands under the name of a space, or makes it.
+pub(super) fn keyspace(db: &Database, directory: &Path, name: &str) -> Result<Keyspace, Fault> {
+    let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+    db.keyspace(name, options).map_err(|error| of_store(directory, &error))
 }
 
 impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Embedded").field("directory", &self.0.directory).finish_non_exhaustive()
-    }
-}
-
-/// One space of the directory.
-#[derive(Clone)]
-pub(super) struct Space {
-    of: Embedded,
-    keyspace: Keyspace,
-}
-
-impl Space {
-    pub fn name(&self) -> &str {
-        self.keyspace.name()
-    }
-
-    /// Writes guarded values; durable when it answers.
-    pub async fn put(&self, cells: Vec<Cell>) -> Result<Vec<bool>, Fault> {
-        self.of.0.writer.put(&self.keyspace, cells).await
-    }
-
-    /// Reads values, and what `read` makes of each. Reading may wait for the disk, which must not
-    /// stop the runtime's threads, and a runtime of one thread has no `block_in_place`.
-    pub async fn get<T: Send + 'static>(
-        &self,
-        keys: &[Key],
-        read: impl Fn(&str, &[u8]) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<Vec<Option<T>>, Fault> {
-        let (space, keys) = (self.clone(), keys.to_vec());
-        let reading = spawn_blocking(move || {
-            let each = keys.iter().map(|key| space.get_one(key.as_str(), &read));
-            each.collect::<Result<Vec<_>, Fault>>()
-        });
-        reading.await.map_err(|_| Fault::Abandoned)?
-    }
-
-    fn get_one<T>(
-        &self,
-        key: &str,
-        read: impl Fn(&str, &[u8]) -> Result<T, Fault>,
-    ) -> Result<Option<T>, Fault> {
-        let stored = self.keyspace.get(plan::stored_key(key)?);
-        let value = stored.map_err(|error| of_store(self.directory(), &error))?;
-        value.map(|value| read(self.name(), &value)).transpose()
-    }
-
-    /// Visits the values whose keys begin with `prefix`, in the order of their keys, as they stand
-    /// at the start.
-    pub async fn each<T: Send + 'static>(
-        &self,
-        prefix: &str,
-        read: impl Fn(&str, &[u8]) -> Result<T, Fault> + Send + 'static,
-        visit: &mut (dyn FnMut(Key, T) + Send),
-    ) -> Result<(), Fault> {
-        let (space, prefix) = (self.clone(), plan::stored_key(prefix)?);
-        // A bound of two chunks: the disk reads ahead by one and no further.
-        let (chunks, mut arriving) = mpsc::channel(1);
-        let reading = spawn_blocking(move || {
-            let mut chunk = Vec::with_capacity(SCAN_CHUNK_ENTRIES);
-            for entry in space.keyspace.prefix(prefix) {
-                let entry = entry.into_inner();
-                let (key, value) = entry.map_err(|error| of_store(space.directory(), &error))?;
-                chunk.push((plan::key_of(space.name(), &key)?, read(space.name(), &value)?));
-                if chunk.len() == SCAN_CHUNK_ENTRIES {
-                    let full = std::mem::take(&mut chunk);
-                    chunks.blocking_send(full).map_err(|_| Fault::Abandoned)?;
-                }
-            }
-            chunks.blocking_send(chunk).map_err(|_| Fault::Abandoned)
-        });
-        while let Some(chunk) = arriving.recv().await {
-            for (key, value) in chunk {
-                visit(key, value);
-            }
-        }
-        reading.await.map_err(|_| Fault::Abandoned)?
-    }
-
-    fn directory(&self) -> &Path {
-        &self.of.0.directory
-    }
-}
-
-impl fmt::Debug for Space {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Space").field("name", &self.name()).field("of", &self.of).finish()
     }
 }
 
@@ -205,5 +147,26 @@ impl<M: ReadModel> Store<M> for EmbeddedStore {
             }
         };
         self.0.each("", read, &mut choose).await
+    }
+
+    async fn scan_range(
+        &self,
+        prefix: &str,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Document<M>)>, Fault> {
+        self.0.page(prefix, after, limit, plan::document_of::<M>).await
+    }
+
+    async fn erase(&self, keys: &[Key]) -> Result<(), Fault> {
+        self.0.erase(keys).await
+    }
+
+    async fn drop_all(&self) -> Result<(), Fault> {
+        self.0.drop_all().await
+    }
+
+    fn document_limit_bytes(&self) -> usize {
+        plan::MAX_VALUE_BYTES
     }
 }

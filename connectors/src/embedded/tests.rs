@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use readmill_core::Key;
+use readmill_core::{Key, Shows};
 use readmill_engine::{Fault, Mirror, Outlet, Put, Said, Store, View, Write};
 use tempfile::TempDir;
 
 use super::plan::{Cell, Guard};
 use super::{Embedded, EmbeddedConfig, EmbeddedStore};
-use crate::conformance::{Pebble, Pebbles, conformance, held_conformance};
+use crate::conformance::{
+    Pebble, Pebbles, conformance, held_conformance, mirror_conformance,
+};
 
 #[track_caller]
 fn open(directory: &Path) -> Embedded {
@@ -120,7 +122,7 @@ async fn an_older_view_never_covers_a_newer_one() {
     let view = |revision, value: Option<&str>| View {
         key: Key::from("m"),
         revision,
-        fields: value.map(|value| vec![("balance", value.to_owned())]),
+        fields: value.map(|value| Shows::hash([("balance", value.to_owned())])),
     };
     let shown = async || {
         let shown = mirror.get(&Key::from("m")).await.unwrap().unwrap();
@@ -133,4 +135,12 @@ async fn an_older_view_never_covers_a_newer_one() {
     mirror.show(&[view(3, None)]).await.unwrap();
     mirror.show(&[view(2, Some("20"))]).await.unwrap();
     assert_eq!(shown().await, (3, None));
+}
+
+#[tokio::test]
+async fn it_keeps_the_contract_of_a_mirror() {
+    let directory = TempDir::new().unwrap();
+    let mirror = open(directory.path()).mirror("points").unwrap();
+    let passed = mirror_conformance(&mirror).await.unwrap();
+    assert!(passed.len() >= 15, "{passed:?}");
 }

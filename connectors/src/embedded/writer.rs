@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use fjall::{Database, Keyspace, PersistMode, Slice};
@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::faults::{of_io, of_store, refused};
 use super::plan::{Cell, revision_of};
+use super::store::keyspace;
 
 /// How many puts may stand in the queue; more wait outside.
 const MAX_QUEUED_PUTS: usize = 256;
@@ -26,8 +27,18 @@ pub struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Job {
-    space: Keyspace,
+enum Job {
+    Put(PutJob),
+    /// Takes a whole space away. It comes in its turn, so that nothing is written into a space that
+    /// is gone.
+    Drop {
+        space: Arc<str>,
+        done: oneshot::Sender<Result<(), Fault>>,
+    },
+}
+
+struct PutJob {
+    space: Arc<str>,
     cells: Vec<Cell>,
     done: oneshot::Sender<Result<Vec<bool>, Fault>>,
 }
@@ -36,27 +47,39 @@ impl Writer {
     /// Starts the thread.
     pub fn start(db: Database, directory: &Path) -> Result<Self, Fault> {
         let (jobs, queue) = mpsc::channel(MAX_QUEUED_PUTS);
-        let owned = directory.to_owned();
+        let desk = Desk { db, directory: directory.to_owned() };
         let thread = thread::Builder::new()
             .name("embedded-writer".to_owned())
-            .spawn(move || write(&db, &owned, queue))
+            .spawn(move || desk.work(queue))
             .map_err(|error| of_io(directory, &error))?;
         Ok(Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)) })
     }
 
     /// Writes the cells whose guards allow it, and answers for each, when all of them are durable.
-    pub async fn put(&self, space: &Keyspace, cells: Vec<Cell>) -> Result<Vec<bool>, Fault> {
+    pub async fn put(&self, space: &Arc<str>, cells: Vec<Cell>) -> Result<Vec<bool>, Fault> {
         if cells.is_empty() {
             return Ok(Vec::new());
         }
         let (done, verdicts) = oneshot::channel();
-        let job = Job { space: space.clone(), cells, done };
-        let gone =
-            || refused("its writing thread has stopped", "look in the log, then start again");
-        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send(job).await.map_err(|_| gone())?;
+        self.give(Job::Put(PutJob { space: Arc::clone(space), cells, done })).await?;
         verdicts.await.map_err(|_| gone())?
     }
+
+    /// Takes away a space with all that is in it; durable when it answers.
+    pub async fn drop_space(&self, space: &Arc<str>) -> Result<(), Fault> {
+        let (done, dropped) = oneshot::channel();
+        self.give(Job::Drop { space: Arc::clone(space), done }).await?;
+        dropped.await.map_err(|_| gone())?
+    }
+
+    async fn give(&self, job: Job) -> Result<(), Fault> {
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        jobs.send(job).await.map_err(|_| gone())
+    }
+}
+
+fn gone() -> Fault {
+    refused("its writing thread has stopped", "look in the log, then start again")
 }
 
 /// The thread holds the directory's lock: who has dropped a store may open it again.
@@ -78,68 +101,96 @@ impl fmt::Debug for Writer {
     }
 }
 
-fn write(db: &Database, directory: &Path, mut queue: mpsc::Receiver<Job>) {
-    while let Some(first) = queue.blocking_recv() {
-        let mut bytes = weight(&first);
-        let mut group = vec![first];
-        while bytes < MAX_GROUP_BYTES
-            && let Ok(next) = queue.try_recv()
-        {
-            bytes += weight(&next);
-            group.push(next);
+/// The thread's own things.
+struct Desk {
+    db: Database,
+    directory: PathBuf,
+}
+
+impl Desk {
+    fn work(self, mut queue: mpsc::Receiver<Job>) {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| queue.blocking_recv()) {
+            match job {
+                Job::Drop { space, done } => drop(done.send(self.drop_space(&space))),
+                Job::Put(first) => {
+                    let mut bytes = weight(&first);
+                    let mut group = vec![first];
+                    while bytes < MAX_GROUP_BYTES
+                        && let Ok(job) = queue.try_recv()
+                    {
+                        match job {
+                            Job::Put(put) => {
+                                bytes += weight(&put);
+                                group.push(put);
+                            }
+                            other @ Job::Drop { .. } => {
+                                next = Some(other);
+                                break;
+                            }
+                        }
+                    }
+                    self.commit(group);
+                }
+            }
         }
-        commit(db, directory, group);
+    }
+
+    fn drop_space(&self, space: &str) -> Result<(), Fault> {
+        let keyspace = keyspace(&self.db, &self.directory, space)?;
+        let dropped = self.db.delete_keyspace(keyspace);
+        dropped.map_err(|error| of_store(&self.directory, &error))
+    }
+
+    fn commit(&self, group: Vec<PutJob>) {
+        // Synced before it is visible: nobody can build on a write that a power cut takes back.
+        let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
+        let mut ahead = Ahead::new();
+        let mut judged = Vec::with_capacity(group.len());
+        for PutJob { space, cells, done } in group {
+            let verdicts = keyspace(&self.db, &self.directory, &space)
+                .and_then(|space| Ok((self.judge(&space, &cells, &ahead)?, space)));
+            let verdicts = verdicts.map(|(verdicts, space)| {
+                let allowed = cells.into_iter().zip(&verdicts).filter(|(_, allowed)| **allowed);
+                for (cell, _) in allowed {
+                    let made = cell.value.as_ref().map(|_| cell.revision);
+                    ahead.insert((space.id(), cell.key.clone()), made);
+                    match cell.value {
+                        Some(value) => batch.insert(&space, cell.key, value),
+                        None => batch.remove(&space, cell.key),
+                    }
+                }
+                verdicts
+            });
+            judged.push((done, verdicts));
+        }
+        let committed = batch.commit();
+        for (done, verdicts) in judged {
+            let answer = match &committed {
+                Ok(()) => verdicts,
+                Err(error) => Err(of_store(&self.directory, error)),
+            };
+            // Whoever asked may have been given up meanwhile; the write stands all the same.
+            drop(done.send(answer));
+        }
+    }
+
+    fn judge(&self, space: &Keyspace, cells: &[Cell], ahead: &Ahead) -> Result<Vec<bool>, Fault> {
+        let judge = |cell: &Cell| {
+            if let Some(revision) = ahead.get(&(space.id(), cell.key.clone())) {
+                return Ok(cell.guard.allows(*revision));
+            }
+            let stored = space.get(&cell.key).map_err(|error| of_store(&self.directory, &error))?;
+            let revision = stored.map(|value| revision_of(space.name(), &value)).transpose()?;
+            Ok(cell.guard.allows(revision))
+        };
+        cells.iter().map(judge).collect()
     }
 }
 
-fn weight(job: &Job) -> usize {
+fn weight(job: &PutJob) -> usize {
     job.cells.iter().map(|cell| cell.key.len() + cell.value.as_ref().map_or(0, |v| v.len())).sum()
 }
 
 /// What the group itself has made of keys so far, by space and key: a revision, or nothing.
 type Ahead = HashMap<(u64, Slice), Option<i64>>;
-
-fn commit(db: &Database, directory: &Path, group: Vec<Job>) {
-    // Synced before it is visible: nobody can build on a write that a power cut takes back.
-    let mut batch = db.batch().durability(Some(PersistMode::SyncData));
-    let mut ahead = Ahead::new();
-    let mut judged = Vec::with_capacity(group.len());
-    for job in group {
-        let verdicts = judge(&job, &ahead, directory);
-        if let Ok(verdicts) = &verdicts {
-            let allowed = job.cells.into_iter().zip(verdicts).filter(|(_, allowed)| **allowed);
-            for (cell, _) in allowed {
-                let made = cell.value.as_ref().map(|_| cell.revision);
-                ahead.insert((job.space.id(), cell.key.clone()), made);
-                match cell.value {
-                    Some(value) => batch.insert(&job.space, cell.key, value),
-                    None => batch.remove(&job.space, cell.key),
-                }
-            }
-        }
-        judged.push((job.done, verdicts));
-    }
-    let committed = batch.commit();
-    for (done, verdicts) in judged {
-        let answer = match &committed {
-            Ok(()) => verdicts,
-            Err(error) => Err(of_store(directory, error)),
-        };
-        // Whoever asked may have been given up meanwhile; the write stands all the same.
-        drop(done.send(answer));
-    }
-}
-
-fn judge(job: &Job, ahead: &Ahead, directory: &Path) -> Result<Vec<bool>, Fault> {
-    job.cells
-        .iter()
-        .map(|cell| {
-            if let Some(revision) = ahead.get(&(job.space.id(), cell.key.clone())) {
-                return Ok(cell.guard.allows(*revision));
-            }
-            let stored = job.space.get(&cell.key).map_err(|error| of_store(directory, &error))?;
-            let revision = stored.map(|value| revision_of(job.space.name(), &value)).transpose()?;
-            Ok(cell.guard.allows(revision))
-        })
-        .collect()
-}

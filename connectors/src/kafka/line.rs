@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
-use readmill_core::{Partition, ResumeAt};
+use readmill_core::{Finished, Partition, ResumeAt};
 use readmill_engine::Record;
-use readmill_engine::feed::{Feed, FeedLine, feed};
+use readmill_engine::feed::{Back, Feed, FeedLine, feed};
 use readmill_engine::{Lanes, Meter, Metrics, PartitionLabels};
 
 use super::growth::Growth;
@@ -17,6 +17,8 @@ use super::pace::LesserPace;
 /// What the brokers have not taken is committed again after so long, also where nothing more comes:
 /// a commit that meets a rebalance is lost, and nobody is told.
 const COMMIT_AGAIN: Duration = Duration::from_secs(2);
+/// Somewhere in the log.
+const ANYWHERE: ResumeAt = ResumeAt::stored(i64::MAX);
 /// So many batches may queue before a worker.
 const QUEUED_BATCHES: usize = 4;
 /// A batch is handed on at this size at the latest.
@@ -46,6 +48,8 @@ pub struct Assigned {
     pub lane: Option<String>,
     /// Where it begins; none means that the client finds out.
     pub begin: Option<ResumeAt>,
+    /// Whether the client finds out where the group stands, and not the first record.
+    pub stands_anywhere: bool,
     /// What was noted when it was last given back.
     pub note: Note,
     /// What it waits for, if its topic has just grown by it.
@@ -131,11 +135,32 @@ impl Assigned {
             growth: self.growth,
             ledger: Kept { partitions, ..Kept::default() },
         };
-        (running, worker.knowing(finished))
+        let worker = running.feed.letting_back(worker);
+        // A store that forgets must not take it for an earlier place than it is.
+        let begins = if self.stands_anywhere { Some(ANYWHERE) } else { running.next };
+        (running, worker.knowing(finished).beginning(begins))
     }
 }
 
 impl Running {
+    /// Where its worker wants to begin anew, if it does.
+    pub fn goes_back(&self) -> Option<Back> {
+        self.feed.goes_back()
+    }
+
+    /// Begins anew, with another worker: what was polled is forgotten.
+    pub fn begin_anew(&mut self, begin: Option<ResumeAt>, finished: Finished) -> Feed {
+        let (line, worker) = feed(self.partition.clone(), QUEUED_BATCHES);
+        self.feed = line;
+        self.pending.clear();
+        self.pending_bytes = 0;
+        self.handed_bytes = 0;
+        self.handed = None;
+        self.next = begin;
+        self.ledger.committed = None;
+        self.feed.letting_back(worker).knowing(finished).beginning(begin)
+    }
+
     /// Takes a polled record. Answers whether the batch is complete: then it is to be handed on
     /// before more is polled.
     pub fn push(&mut self, record: Record) -> bool {

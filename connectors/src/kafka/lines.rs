@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::Record;
-use readmill_engine::feed::Feed;
+use readmill_engine::feed::{Back, Feed};
 
 use super::line::{Assigned, Commit, Draining, Running, Track};
 use super::pace::LesserPace;
@@ -56,6 +56,14 @@ impl Lines {
             before.abandon();
         }
         worker
+    }
+
+    /// Partitions whose workers want to begin anew at an earlier place.
+    pub fn going_back(&self) -> Vec<(Partition, Back)> {
+        let back = |(partition, line): (&Partition, &Running)| {
+            Some((partition.clone(), line.goes_back()?))
+        };
+        self.running.iter().filter_map(back).collect()
     }
 
     /// Takes a polled record; one of a partition that is not ours (any more) is dropped: whoever

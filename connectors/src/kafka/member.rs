@@ -38,6 +38,12 @@ impl Member {
         act(&mut self.lines.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Hands a partition to the engine. Nobody listens any more once that has stopped; the feed is
+    /// dropped then.
+    pub fn assign(&self, feed: Feed) {
+        let _ = self.feeds.send(Ok(feed));
+    }
+
     /// Ends the model with a fault. Nobody listens any more once the engine has stopped.
     pub fn fail(&self, fault: Fault) {
         let _ = self.feeds.send(Err(fault));
@@ -66,6 +72,7 @@ impl Member {
                     continue;
                 }
             };
+            let stands_anywhere = begin == Begin::Unknown;
             let (offset, begin, note) = match begin {
                 Begin::At(at) => {
                     (KafkaOffset::Offset(at.value()), Some(at), note.unwrap_or_default())
@@ -85,7 +92,7 @@ impl Member {
             });
             let note = Note { partitions: known, ..note };
             let lane = self.lanes.get(&*partition.topic).cloned();
-            ready.push(Assigned { partition, lane, begin, note, growth });
+            ready.push(Assigned { partition, lane, begin, stands_anywhere, note, growth });
         }
         *self.assigned.lock().unwrap_or_else(PoisonError::into_inner) = ready;
     }
@@ -201,9 +208,7 @@ impl ConsumerContext for Member {
         let ready =
             std::mem::take(&mut *self.assigned.lock().unwrap_or_else(PoisonError::into_inner));
         for assigned in ready {
-            let feed = self.with_lines(|lines| lines.run(assigned));
-            // Nobody listens any more once the engine has stopped; the feed is dropped then.
-            let _ = self.feeds.send(Ok(feed));
+            self.assign(self.with_lines(|lines| lines.run(assigned)));
         }
     }
 }

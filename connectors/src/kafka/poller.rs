@@ -11,13 +11,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use readmill_core::{Offset, Partition, Position};
 use readmill_engine::Record;
+use readmill_engine::feed::Back;
 use readmill_engine::{Fault, Pulse};
 use tokio::sync::watch;
 
 use super::begin::{Asking, Known};
 use super::config::GroupProtocol;
 use super::growth::Probe;
-use super::line::BATCH_RECORDS;
+use super::line::{BATCH_RECORDS, Running};
 use super::lines::{Lines, list_of};
 use super::log::refused;
 use super::member::{Begin, Member, commit};
@@ -74,6 +75,10 @@ impl Poller {
             }
             if grown.elapsed() >= GROWTH_STEP {
                 grown = Instant::now();
+                if let Err(fault) = self.go_back() {
+                    self.consumer.context().fail(fault);
+                    break;
+                }
                 self.begin_without_partitions(began);
                 self.look_after_grown();
             }
@@ -190,6 +195,26 @@ impl Poller {
                 Begin::At(_) if next.is_some() => {}
                 Begin::At(at) => self.seek(&partition, KafkaOffset::Offset(at.value())),
                 Begin::Earliest | Begin::Unknown => self.seek(&partition, KafkaOffset::Beginning),
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins partitions anew whose workers ask for it: their store has lost what it acknowledged.
+    fn go_back(&self) -> Result<(), Fault> {
+        let member = self.consumer.context();
+        let asking = Asking::within(member.config.connect_timeout());
+        for (partition, Back { to, finished }) in member.with_lines(|lines| lines.going_back()) {
+            let Some(log) = asking.log(&self.consumer, &partition) else { continue };
+            let known = Known { committed: Some(to), left_at: None, log };
+            let (begin, offset) = match member.weigh(&partition, &known)? {
+                Begin::At(at) => (Some(at), KafkaOffset::Offset(at.value())),
+                Begin::Earliest | Begin::Unknown => (None, KafkaOffset::Beginning),
+            };
+            self.seek(&partition, offset);
+            let anew = |line: &mut Running| line.begin_anew(begin, finished);
+            if let Some(feed) = member.with_lines(|lines| lines.get(&partition).map(anew)) {
+                member.assign(feed);
             }
         }
         Ok(())

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bson::doc;
-use mongodb::options::{ClientOptions, IndexOptions};
-use mongodb::{Client, Database, IndexModel};
+use mongodb::options::ClientOptions;
+use mongodb::{Client, Database};
+use readmill_core::ReadModel;
 use readmill_engine::Fault;
 use tokio::time::timeout;
 
 use super::config::MongoConfig;
 use super::faults::{REPLICA_SET, of_driver, refused, silent};
-use super::row;
+use super::indexes;
 use super::store::MongoStore;
 use crate::{address, life};
 
@@ -50,18 +51,26 @@ impl Mongo {
         Ok(mongo)
     }
 
-    /// The documents of one generation of a read model, the index by which those are found in which
-    /// events wait, and the one that removes tombstones.
+    /// The documents of one generation of a read model, with the indexes that it declares; those of
+    /// ours that it does not declare any more go.
+    ///
+    /// # Errors
+    /// When the server does not answer or refuses.
+    pub async fn documents_of<M: ReadModel>(&self, generation: u32) -> Result<MongoStore, Fault> {
+        let store = MongoStore::new(self.clone(), format!("{}.g{generation}", M::NAME))?;
+        indexes::arrange(self, store.collection(), M::INDEXES).await?;
+        Ok(store)
+    }
+
+    /// The documents of one generation by the model's name, with the index by which those are found
+    /// in which events wait, and the one that removes tombstones. No index is dropped.
+    ///
+    /// # Errors
+    /// When the server does not answer or refuses.
     pub async fn documents(&self, model: &str, generation: u32) -> Result<MongoStore, Fault> {
         let store = MongoStore::new(self.clone(), format!("{model}.g{generation}"))?;
-        let waiting = IndexOptions::builder().sparse(true).build();
-        let mut indexes = vec![index(row::WAITING_SINCE, waiting)];
-        if self.tombstone_life_ms().is_some() {
-            let when_due = IndexOptions::builder().expire_after(Duration::ZERO).build();
-            indexes.push(index(row::EXPIRES_AT, when_due));
-        }
-        let collection = self.db().collection::<bson::Document>(store.collection());
-        self.ask(collection.create_indexes(indexes)).await?;
+        let own = indexes::own(self.tombstone_life_ms().is_some());
+        indexes::create(self, store.collection(), own).await?;
         Ok(store)
     }
 
@@ -81,6 +90,25 @@ impl Mongo {
         life::millis(self.0.config.tombstone_life_hours)
     }
 
+    /// Waits for an answer that may take long, as long as the server answers anything at all.
+    pub(super) async fn ask_at_length<T>(
+        &self,
+        what: &str,
+        question: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
+    ) -> Result<T, Fault> {
+        let mut question = std::pin::pin!(question.into_future());
+        let patience = Duration::from_millis(self.0.config.command_limit_ms.into());
+        loop {
+            match timeout(patience, &mut question).await {
+                Ok(answer) => return answer.map_err(|error| of_driver(self.place(), &error)),
+                Err(_) => {
+                    self.ask(self.db().run_command(doc! {"ping": 1})).await?;
+                    tracing::info!(place = self.place(), what, "still at it");
+                }
+            }
+        }
+    }
+
     /// Waits for an answer, but not for ever: the driver itself has no limit for a silent socket.
     pub(super) async fn ask<T>(
         &self,
@@ -98,7 +126,4 @@ impl fmt::Debug for Mongo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mongo").field("config", &self.0.config).finish_non_exhaustive()
     }
-}
-fn index(path: &str, options: IndexOptions) -> IndexModel {
-    IndexModel::builder().keys(doc! {path: 1}).options(options).build()
 }

@@ -135,6 +135,10 @@ impl HeldStore for MongoHeld {
             Held::All => doc! {"model": model},
             Held::Keyless => doc! {"model": model, "key": {"$exists": false}},
             Held::Key(key) => doc! {"model": model, "key": key.as_str()},
+            Held::Unread(Partition { topic, index }) => doc! {
+                "model": model, "unfolded": unfolded(Unfolded::All),
+                "topic": topic.as_ref(), "partition": index,
+            },
         };
         let rows = self.rows::<Row>();
         let find = rows.find(filter).batch_size(LIST_BATCH_RECORDS).max_time(self.limit());

@@ -3,8 +3,12 @@
 mod config;
 mod connect;
 mod faults;
+mod form;
+mod handshake;
 mod held;
+mod indexes;
 mod plan;
+mod range;
 mod reply;
 mod row;
 mod store;

@@ -10,6 +10,12 @@ use super::row;
 const MAX_STATEMENTS: usize = 1_000;
 const MAX_COMMAND_BYTES: usize = 8 << 20;
 
+/// What one statement may have: a command has up to 16 MiB and 16 KiB, with its other words.
+const MAX_STATEMENT_BYTES: usize = (16 << 20) + (14 << 10);
+
+/// Up to this size a replacement is computed: measured in `docs/benchmarks/mongo.md`.
+const MAX_COMPUTED_BYTES: usize = 1 << 10;
+
 /// What a command does for all its documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -30,6 +36,15 @@ pub struct Command {
     pub writes: Vec<usize>,
 }
 
+/// What becomes of a batch.
+#[derive(Debug)]
+pub struct Planned {
+    /// The commands that make the writes.
+    pub commands: Vec<Command>,
+    /// The numbers of the writes whose documents are larger than MongoDB takes.
+    pub too_large: Vec<usize>,
+}
+
 /// Splits a batch into commands. New documents and changed ones go apart: an insert cannot
 /// overwrite, and its answer tells exactly which documents it made.
 pub fn commands<M: ReadModel>(
@@ -37,28 +52,60 @@ pub fn commands<M: ReadModel>(
     limit_ms: u32,
     writes: &[Write<'_, M>],
     expire_at: Option<DateTime>,
-) -> Result<Vec<Command>, Fault> {
+) -> Result<Planned, Fault> {
     let mut inserts = Filling::new(Kind::Insert, collection, limit_ms);
     let mut replacements = Filling::new(Kind::Replace, collection, limit_ms);
+    let mut too_large = Vec::new();
     for (number, write) in writes.iter().enumerate() {
         let row = row::of_document(write.key, write.document, expire_at)?;
-        if write.expected == 0 {
-            inserts.add(number, row);
+        let fits = row::fits(row.as_bytes().len(), &write.document.stamp);
+        let statement = if write.expected == 0 { row } else { replace(write, &row) };
+        if fits && statement.as_bytes().len() <= MAX_STATEMENT_BYTES {
+            let filling = if write.expected == 0 { &mut inserts } else { &mut replacements };
+            filling.add(number, statement);
         } else {
-            replacements.add(number, replace(write, &row));
+            too_large.push(number);
         }
     }
     let mut commands = inserts.finish();
     commands.extend(replacements.finish());
-    Ok(commands)
+    Ok(Planned { commands, too_large })
 }
 
+/// A replacement of a document that has the expected revision, in the form that costs the server
+/// least. A small one names the document by its `_id` alone, which needs no query plan, and looks at
+/// the revision while it makes the new document; that form costs more with each byte.
 fn replace<M: ReadModel>(write: &Write<'_, M>, row: &RawDocumentBuf) -> RawDocumentBuf {
+    if row.as_bytes().len() <= MAX_COMPUTED_BYTES {
+        computed(write, row)
+    } else {
+        filtered(write, row)
+    }
+}
+
+fn filtered<M: ReadModel>(write: &Write<'_, M>, row: &RawDocumentBuf) -> RawDocumentBuf {
     let mut filter = rawdoc! {"_id": write.key.as_str()};
     filter.append(row::REVISION, write.expected);
     let mut statement = RawDocumentBuf::new();
     statement.append(cstr!("q"), &filter);
     statement.append(cstr!("u"), row);
+    statement
+}
+
+/// With another revision it fails, and the answer names it: a text has no size. The server's words
+/// for that quote nothing.
+fn computed<M: ReadModel>(write: &Write<'_, M>, row: &RawDocumentBuf) -> RawDocumentBuf {
+    let mut as_it_is = RawDocumentBuf::new();
+    as_it_is.append(cstr!("$literal"), row);
+    let mut choice = RawArrayBuf::new();
+    choice.push(rawdoc! {"$eq": ["$_readmill.revision", write.expected]});
+    choice.push(as_it_is);
+    choice.push(rawdoc! {"$size": "$_id"});
+    let mut stages = RawArrayBuf::new();
+    stages.push(rawdoc! {"$replaceWith": {"$cond": choice}});
+    let mut statement = RawDocumentBuf::new();
+    statement.append(cstr!("q"), rawdoc! {"_id": write.key.as_str()});
+    statement.append(cstr!("u"), stages);
     statement
 }
 
@@ -144,8 +191,10 @@ mod tests {
             .enumerate()
             .map(|(number, (key, document))| Write { key, expected: expected(number), document })
             .collect();
-        let commands = commands("c", 100, &writes, None).unwrap();
-        commands.into_iter().map(|command| (command.kind, command.writes.len())).collect()
+        let planned = commands("c", 100, &writes, None).unwrap();
+        assert_eq!(planned.too_large, [] as [usize; 0]);
+        let kinds = planned.commands.iter().map(|command| (command.kind, command.writes.len()));
+        kinds.collect()
     }
 
     #[test]
@@ -165,21 +214,69 @@ mod tests {
         assert_eq!(huge, [(Kind::Insert, 1), (Kind::Insert, 1)]);
     }
 
-    #[test]
-    fn a_change_filters_on_the_revision_and_asks_for_a_durable_majority() {
-        let document = Pebble::number(1).at_revision(5);
-        let key = Key::from("$k");
+    /// The only statement of the only command for a change, and the command.
+    fn changed(title: &str) -> (RawDocumentBuf, RawDocumentBuf) {
+        let pebble = Pebble { title: title.to_owned(), ..Pebble::number(1) };
+        let (key, document) = (Key::from("$k"), pebble.at_revision(5));
         let write = Write::<Pebbles> { key: &key, expected: 4, document: &document };
-        let commands = commands("c", 100, &[write], None).unwrap();
-        let body = &commands.first().unwrap().body;
-        let updates = body.get_array("updates").unwrap();
-        let statement = updates.get_document(0).unwrap();
+        let planned = commands("c", 100, &[write], None).unwrap();
+        let body = planned.commands.into_iter().next().unwrap().body;
+        let statement = body.get_array("updates").unwrap().get_document(0).unwrap().to_owned();
+        (statement, body)
+    }
+
+    #[test]
+    fn a_large_change_filters_on_the_revision_and_asks_for_a_durable_majority() {
+        let (statement, body) = changed(&"x".repeat(MAX_COMPUTED_BYTES));
         assert!(statement.get("upsert").unwrap().is_none());
         let filter = statement.get_document("q").unwrap();
         assert_eq!(filter.get_str("_id").unwrap(), "$k");
         assert_eq!(filter.get_i64("_readmill.revision").unwrap(), 4);
+        assert_eq!(statement.get_document("u").unwrap().get_str("_id").unwrap(), "$k");
         let concern = body.get_document("writeConcern").unwrap();
         assert_eq!(concern.get_str("w").unwrap(), "majority");
         assert!(concern.get_bool("j").unwrap());
+    }
+
+    #[test]
+    fn a_small_change_looks_at_the_revision_while_it_is_made() {
+        let (statement, _) = changed("x");
+        assert!(statement.get("upsert").unwrap().is_none());
+        assert_eq!(statement.get_document("q").unwrap(), &*rawdoc! {"_id": "$k"});
+        let stage = statement.get_array("u").unwrap().get_document(0).unwrap();
+        let choice = stage.get_document("$replaceWith").unwrap().get_array("$cond").unwrap();
+        let revision = rawdoc! {"$eq": ["$_readmill.revision", 4_i64]};
+        assert_eq!(choice.get_document(0).unwrap(), &*revision);
+        let literal = choice.get_document(1).unwrap().get_document("$literal").unwrap();
+        assert_eq!(literal.get_str("_id").unwrap(), "$k");
+    }
+
+    #[test]
+    fn what_is_too_large_is_named_and_the_others_go_on() {
+        let sized = |size| Pebble { title: "x".repeat(size), ..Pebble::number(1) };
+        let documents = [16 << 20, 1, row::FREE_DOCUMENT_BYTES - 1_000, row::FREE_DOCUMENT_BYTES]
+            .map(|size| sized(size).at_revision(1));
+        let keys = [0, 1, 2, 3].map(|number: usize| Key(number.to_string()));
+        let writes = keys.iter().zip(&documents);
+        let writes: Vec<Write<'_, Pebbles>> =
+            writes.map(|(key, document)| Write { key, expected: 0, document }).collect();
+        let planned = commands("c", 100, &writes, None).unwrap();
+        assert_eq!(planned.too_large, [0, 3]);
+        let made: Vec<usize> =
+            planned.commands.iter().flat_map(|command| command.writes.clone()).collect();
+        assert_eq!(made, [1, 2]);
+    }
+
+    #[test]
+    fn a_document_that_stands_can_be_held() {
+        let title = "x".repeat(row::FREE_DOCUMENT_BYTES - 1_000);
+        let mut document = Pebble { title, ..Pebble::number(1) }.at_revision(7);
+        document.stamp.held = crate::conformance::somewhere();
+        let state = document.state.as_mut().unwrap();
+        state.title.push_str(&"x".repeat(2_000));
+        let key = Key::from("k");
+        let write = Write::<Pebbles> { key: &key, expected: 6, document: &document };
+        let planned = commands("c", 100, &[write], None).unwrap();
+        assert_eq!((planned.commands.len(), planned.too_large.len()), (1, 0));
     }
 }

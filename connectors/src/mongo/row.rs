@@ -4,13 +4,14 @@ use bson::raw::{CStr, CString, cstr};
 use bson::{DateTime, RawDocument, RawDocumentBuf};
 use readmill_core::{Document, Key, ReadModel, Stamp};
 use readmill_engine::Fault;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::faults::{TOO_LARGE, refused};
+use super::faults::refused;
+use super::form::{self, Fields, FormError, Open, Wrong};
 use crate::life;
 
 /// The only name that a state may not use, beside `_id`.
-pub const STAMP: &CStr = cstr!("_readmill");
+pub const STAMP: &str = "_readmill";
 
 /// Where the revision stands, for filters.
 pub const REVISION: &CStr = cstr!("_readmill.revision");
@@ -21,9 +22,16 @@ pub const EXPIRES_AT: &str = "_readmill.expires_at";
 /// Since when events wait in a document, for the index by which such documents are found.
 pub const WAITING_SINCE: &str = "_readmill.waiting.since_ms";
 
-const ID: &CStr = cstr!("_id");
+const ID: &str = "_id";
 
 const MAX_DOCUMENT_BYTES: usize = 16 << 20;
+
+/// What is kept free in a document whose key is free: room for the queue's places, so that a
+/// document that fitted can always be held.
+const HOLDING_RESERVE_BYTES: usize = 64 << 10;
+
+/// How large a document may be as long as its key is free.
+pub const FREE_DOCUMENT_BYTES: usize = MAX_DOCUMENT_BYTES - HOLDING_RESERVE_BYTES;
 
 /// The stamp with what MongoDB needs beside it.
 #[derive(Serialize)]
@@ -35,7 +43,16 @@ struct StampRow<'a, E> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     bare: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<DateTime>,
+    expires_at: Option<End>,
+}
+
+/// When a tombstone may go.
+struct End(DateTime);
+
+impl Serialize for End {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        readmill_schemas::Timestamp::from_millis(self.0.timestamp_millis()).serialize(to)
+    }
 }
 
 /// Lays out a document. `expire_at` is when a tombstone written now may go.
@@ -44,59 +61,63 @@ pub fn of_document<M: ReadModel>(
     document: &Document<M>,
     expire_at: Option<DateTime>,
 ) -> Result<RawDocumentBuf, Fault> {
-    let mut row = RawDocumentBuf::new();
-    row.append(ID, key.as_str());
-    if let Some(state) = &document.state {
-        let state = bson::serialize_to_raw_document_buf(state).map_err(|e| unfit(M::NAME, &e))?;
-        for element in state.iter_elements() {
-            let element = element.map_err(|error| unfit(M::NAME, &error))?;
-            let name = element.key();
-            if name == STAMP || name == ID || name.as_str().starts_with('$') {
-                return Err(reserved(M::NAME, name));
-            }
-            row.append(name, element.value().map_err(|error| unfit(M::NAME, &error))?);
+    let lay_out = || {
+        let mut row = Open::row();
+        row.field(ID, key.as_str())?;
+        if let Some(state) = &document.state {
+            row.state(state)?;
         }
-    }
+        row.field(STAMP, &stamp_row(document, expire_at))?;
+        row.close()
+    };
+    lay_out().map_err(|error| unfit(M::NAME, &error))
+}
+
+/// The stamp alone, as it stands in the row of the document.
+pub fn of_stamp<M: ReadModel>(
+    document: &Document<M>,
+    expire_at: Option<DateTime>,
+) -> Result<RawDocumentBuf, Fault> {
+    let mut row = Open::row();
+    let laid_out = row.state(&stamp_row(document, expire_at)).and_then(|()| row.close());
+    laid_out.map_err(|error| unfit(M::NAME, &error))
+}
+
+fn stamp_row<M: ReadModel>(
+    document: &Document<M>,
+    expire_at: Option<DateTime>,
+) -> StampRow<'_, M::Event> {
     let stamp = &document.stamp;
-    let expires_at = expire_at.filter(|_| life::may_expire(stamp));
-    let stamp = StampRow { stamp, bare: document.state.is_none(), expires_at };
-    let stamp = bson::serialize_to_raw_document_buf(&stamp).map_err(|e| unfit(M::NAME, &e))?;
-    row.append(STAMP, &stamp);
-    let bytes = row.as_bytes().len();
-    if bytes > MAX_DOCUMENT_BYTES {
-        let model = M::NAME;
-        return Err(refused(format!("a document of {model} has {bytes} bytes"), TOO_LARGE));
-    }
-    Ok(row)
+    let expires_at = expire_at.filter(|_| life::may_expire(stamp)).map(End);
+    StampRow { stamp, bare: document.state.is_none(), expires_at }
+}
+
+/// Whether MongoDB takes a document of so many bytes.
+pub const fn fits<E>(bytes: usize, stamp: &Stamp<E>) -> bool {
+    bytes <= if stamp.is_held() { MAX_DOCUMENT_BYTES } else { FREE_DOCUMENT_BYTES }
 }
 
 /// Reads a row back.
 pub fn into_document<M: ReadModel>(row: &RawDocument) -> Result<(Key, Document<M>), Fault> {
-    let damage = |error: bson::error::Error| damaged(M::NAME, &error);
+    let damage = |error: FormError| damaged(M::NAME, &error);
+    let no_bson = |_| damage(Wrong::NotBson.somewhere());
     let mut key = None;
     let mut stamp = None;
-    let mut state = RawDocumentBuf::new();
     for element in row.iter_elements() {
-        let element = element.map_err(damage)?;
-        let (name, value) = (element.key(), element.value().map_err(damage)?);
-        if name == ID {
-            key = value.as_str().map(Key::from);
-        } else if name == STAMP {
-            stamp = value.as_document();
-        } else {
-            state.append(name, value);
+        let element = element.map_err(no_bson)?;
+        if element.key() == ID {
+            key = element.value().map_err(no_bson)?.as_str().map(Key::from);
+        } else if element.key() == STAMP {
+            stamp = element.value().map_err(no_bson)?.as_document();
         }
     }
     let (Some(key), Some(stamp)) = (key, stamp) else {
         return Err(foreign(M::NAME));
     };
     let bare = stamp.get_bool("bare").unwrap_or(false);
-    let state = if bare {
-        None
-    } else {
-        Some(bson::deserialize_from_slice(state.as_bytes()).map_err(damage)?)
-    };
-    let stamp = bson::deserialize_from_slice(stamp.as_bytes()).map_err(damage)?;
+    let state = || M::State::deserialize(Fields::of_state(row)).map_err(damage);
+    let state = if bare { None } else { Some(state()?) };
+    let stamp = form::from_document(stamp).map_err(damage)?;
     Ok((key, Document { state, stamp }))
 }
 
@@ -106,17 +127,16 @@ pub fn name(text: &str) -> Result<CString, Fault> {
         .map_err(|_| refused("a name contains a NUL", "take it out of the configuration"))
 }
 
-fn unfit(model: &str, error: &bson::error::Error) -> Fault {
+fn unfit(model: &str, error: &FormError) -> Fault {
+    if error.what == Wrong::Reserved {
+        return refused(
+            format!("the state of {model} has a reserved name: {error}"),
+            "_id, _readmill and names that begin with $ are reserved: rename the field",
+        );
+    }
     refused(
-        format!("a document of {model} cannot be written as BSON: {}", error.kind),
+        format!("a document of {model} cannot be written as BSON: {error}"),
         "the state of a read model must be a structure, without numbers beyond 63 bits",
-    )
-}
-
-fn reserved(model: &str, name: &CStr) -> Fault {
-    refused(
-        format!("the state of {model} has a field named {}", name.as_str()),
-        "_id, _readmill and names that begin with $ are reserved: rename the field",
     )
 }
 
@@ -128,12 +148,10 @@ fn foreign(model: &str) -> Fault {
     }
 }
 
-/// The driver's words may quote values: only the kind of the error is told.
-fn damaged(model: &str, error: &bson::error::Error) -> Fault {
-    let at = error.key.as_deref().unwrap_or("its top level");
+fn damaged(model: &str, error: &FormError) -> Fault {
     Fault::Damaged {
         what: format!("a document of {model} in MongoDB"),
-        detail: format!("it does not fit the read model at {at}"),
+        detail: format!("it does not fit the read model: {error}"),
         hint: "the state has changed since it was written: open a new generation and rebuild",
     }
 }
@@ -157,6 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn the_stamp_alone_has_the_bytes_that_it_has_in_the_row() {
+        let end = Some(DateTime::from_millis(9));
+        let dead = Stamp { revision: 2, gone: true, ..Stamp::default() };
+        let dead = Document::<Pebbles> { state: None, stamp: dead };
+        for document in [Pebble::number(4).at_revision(6), dead] {
+            let row = of_document(&Key::from("k"), &document, end).unwrap();
+            let alone = of_stamp(&document, end).unwrap();
+            assert_eq!(row.get_document("_readmill").unwrap(), &*alone);
+        }
+    }
+
+    #[test]
     fn a_tombstone_is_its_key_and_its_stamp_with_an_end() {
         let stamp = Stamp { revision: 7, gone: true, ..Stamp::default() };
         let mut document = Document::<Pebbles> { state: None, stamp };
@@ -169,6 +199,14 @@ mod tests {
         document.stamp.held = crate::conformance::somewhere();
         let row = of_document(&Key::from("k"), &document, end).unwrap();
         assert!(row.get_document("_readmill").unwrap().get("expires_at").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_free_document_leaves_room_for_being_held() {
+        let free = Stamp::<()>::default();
+        let held = Stamp::<()> { held: crate::conformance::somewhere(), ..Stamp::default() };
+        assert!(fits(FREE_DOCUMENT_BYTES, &free) && !fits(FREE_DOCUMENT_BYTES + 1, &free));
+        assert!(fits(MAX_DOCUMENT_BYTES, &held) && !fits(MAX_DOCUMENT_BYTES + 1, &held));
     }
 
     #[test]

@@ -3,49 +3,72 @@
 //! Texts stand as they are, so that a reader need not know JSON; everything else is JSON: digits,
 //! `true`, lists. A text that could be taken for JSON, such as `123`, is remembered as one.
 
+use std::borrow::Cow;
+
 use serde::de::value::{MapDeserializer, StrDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::{Serialize, forward_to_deserialize_any};
 use serde_json::{Error, Value};
 
+use super::apart::Apart;
+
+/// The name of a field.
+pub type Name = Cow<'static, str>;
+
 /// The fields of a state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fields {
     /// Names and values.
-    pub values: Vec<(String, String)>,
+    pub values: Vec<(Name, String)>,
     /// The names of the fields whose texts look like something else.
     pub texts: Vec<String>,
 }
 
 /// Takes a state apart. What is absent has no field.
 pub fn of_state(state: &impl Serialize) -> Result<Fields, Error> {
+    let mut fields = Fields::default();
+    if state.serialize(Apart(&mut fields)).is_ok() {
+        return Ok(fields);
+    }
+    // Whatever is no plain structure goes by way of a tree.
     let Value::Object(object) = serde_json::to_value(state)? else {
         return Err(Error::custom("it is not a structure"));
     };
     let mut fields = Fields::default();
     for (name, value) in object {
-        let text = match value {
-            Value::Null => continue,
-            Value::String(text) => {
-                if looks_like_json(&text) {
-                    fields.texts.push(name.clone());
-                }
-                text
-            }
-            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                value.to_string()
-            }
-        };
-        fields.values.push((name, text));
+        fields.add(Cow::Owned(name), &value)?;
     }
     Ok(fields)
+}
+
+impl Fields {
+    /// Adds a field, unless there is nothing in it.
+    pub fn add<T: Serialize + ?Sized>(&mut self, name: Name, value: &T) -> Result<(), Error> {
+        let text = serde_json::to_string(value)?;
+        let Some(quoted) = text.strip_prefix('"') else {
+            if text != "null" {
+                self.values.push((name, text));
+            }
+            return Ok(());
+        };
+        let plain = quoted.strip_suffix('"').filter(|plain| !plain.contains('\\'));
+        let plain = match plain {
+            Some(plain) => plain.to_owned(),
+            None => serde_json::from_str(&text)?,
+        };
+        if looks_like_json(&plain) {
+            self.texts.push(name.clone().into_owned());
+        }
+        self.values.push((name, plain));
+        Ok(())
+    }
 }
 
 /// Puts a state together again.
 pub fn into_state<S: DeserializeOwned>(fields: &Fields) -> Result<S, Error> {
     let values = fields.values.iter().map(|(name, text)| {
-        let is_text = fields.texts.contains(name) || !looks_like_json(text);
-        (name.as_str(), if is_text { Field::Text(text) } else { Field::Json(text) })
+        let is_text = fields.texts.iter().any(|text| text == name) || !looks_like_json(text);
+        (&**name, if is_text { Field::Text(text) } else { Field::Json(text) })
     });
     S::deserialize(MapDeserializer::new(values))
 }
@@ -139,7 +162,7 @@ mod tests {
             ("share", "0.5"),
             ("tags", r#"["a"]"#),
         ];
-        let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let wanted = wanted.map(|(name, value)| (Cow::Borrowed(name), value.to_owned()));
         assert_eq!(fields.values, wanted);
         assert_eq!(fields.texts, ["house"]);
     }
@@ -221,7 +244,7 @@ mod tests {
         for state in states() {
             let mut fields = of_state(&state).unwrap();
             // The unit is a null, which is absent: only an option may be.
-            fields.values.push(("unit".to_owned(), "null".to_owned()));
+            fields.values.push((Cow::Borrowed("unit"), "null".to_owned()));
             assert_eq!(into_state::<State>(&fields).unwrap(), state, "{fields:?}");
         }
         for text in TEXTS.map(str::to_owned) {

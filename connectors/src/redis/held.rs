@@ -47,9 +47,7 @@ impl RedisHeld {
         let mut bytes = 0;
         for record in records {
             if pipeline.is_empty() {
-                // A server that has restarted knows no scripts; every one of ours may run again.
                 pipeline.ignore_errors();
-                pipeline.load_script(script);
             }
             let id = held::id(record);
             bytes += id.len();
@@ -59,7 +57,7 @@ impl RedisHeld {
                 (self.hash(record.model), self.set(record.model, record.key.as_ref()));
             pipeline.cmd("EVALSHA").arg(script.get_hash()).arg(2).arg(hash).arg(set).arg(id);
             pipeline.arg(row);
-            if pipeline.len() > PIPELINE_COMMANDS || bytes > PIPELINE_BYTES {
+            if pipeline.len() >= PIPELINE_COMMANDS || bytes > PIPELINE_BYTES {
                 self.run(&std::mem::take(&mut pipeline)).await?;
                 bytes = 0;
             }
@@ -145,6 +143,14 @@ impl HeldStore for RedisHeld {
             Held::All => self.visit_all(model, visit).await,
             Held::Keyless => self.visit_those(model, None, visit).await,
             Held::Key(key) => self.visit_those(model, Some(key), visit).await,
+            Held::Unread(_) => {
+                let mut visit = |held: HeldRecord| {
+                    if which.means(&held) {
+                        visit(held)
+                    }
+                };
+                self.visit_all(model, &mut visit).await
+            }
         }
     }
 

@@ -1,24 +1,32 @@
 //! Redis: documents and held records where it is trusted with them, and views beside any store.
 //!
-//! Redis as the primary store is as durable as its own settings. With `appendonly no` a restart
-//! loses what came since the last snapshot; with `appendfsync everysec`, the usual setting, a power
-//! cut loses about a second of acknowledged writes; a fail-over loses what the replica had not yet
-//! received. Offsets that were settled in that time are not read again, so the documents stay
-//! behind until they are rebuilt: use `appendfsync always` where documents are kept. A mirror
-//! matters less: a view that was lost comes back with the next record of its key.
+//! A single server, one behind sentinels, or a cluster. Redis is as durable as its own settings, and
+//! forgets from the end what it loses: after a restart without its last writes, or a fail-over to a
+//! replica that lagged behind. So the positions up to which documents are settled are noted behind
+//! them in the same stream. What is forgotten is noticed, by a tide that each writer raises, and
+//! folded again from the positions that are still known: see `docs/stores/redis.md`.
 
+mod apart;
 mod config;
 mod connect;
+mod door;
 mod faults;
 mod fields;
+mod fleet;
+mod guard;
 mod held;
 mod mirror;
+mod order;
 mod plan;
+mod positions;
 mod script;
+mod slots;
 mod store;
+mod tide;
+mod write;
 
-pub use config::RedisConfig;
+pub use config::{Mode, RedisConfig};
 pub use connect::Redis;
 pub use held::RedisHeld;
-pub use mirror::RedisMirror;
+pub use mirror::{LateRedisMirror, RedisMirror};
 pub use store::RedisStore;

@@ -1,17 +1,21 @@
 //! How things are laid out in Redis: keys, patterns, and the arguments of the guarded replacement.
 
 use readmill_core::{Document, Key, ReadModel, Stamp};
-use readmill_engine::{Fault, View, Write};
+use readmill_engine::{Fault, Write};
+use redis::Cmd;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::faults::{damaged, refused};
-use super::fields::{self, Fields};
+use super::fields::{self, Fields, Name};
 use crate::life;
 
 /// The field with the stamp.
 pub const STAMP: &str = "_readmill";
 /// The field with the revision alone, for the guard and for readers.
 pub const REVISION: &str = "_revision";
+/// The field that tells whether another document of the key may have other fields.
+pub const SHAPE: &str = "_shape";
 
 /// The keys of one generation of a read model: `rm:deliveries:1:{d-123}`. What stands in braces
 /// decides the slot in a cluster, so that other keys about the same document can be put beside it.
@@ -38,15 +42,40 @@ impl Naming {
 
     /// The pattern of all of them.
     pub fn pattern(&self) -> String {
-        let mut pattern = String::with_capacity(self.head.len() + 2);
-        for letter in self.head.chars() {
-            if matches!(letter, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
-                pattern.push('\\');
-            }
-            pattern.push(letter);
-        }
-        pattern + "*}"
+        self.pattern_of("")
     }
+
+    /// The pattern of those whose keys begin with a prefix.
+    pub fn pattern_of(&self, prefix: &str) -> String {
+        format!("{}{}*}}", literally(&self.head), literally(prefix))
+    }
+
+    /// The pattern of everything in the generation.
+    pub fn everything(&self) -> String {
+        format!("{}*", literally(&self.generation()))
+    }
+
+    /// What all keys of the generation begin with.
+    pub fn generation(&self) -> String {
+        self.head.trim_end_matches('{').to_owned()
+    }
+
+    /// The key of the sorted set of the documents' keys.
+    pub fn order(&self) -> String {
+        format!("{}~order", self.generation())
+    }
+}
+
+/// A text as a pattern that nothing else fits.
+fn literally(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
 }
 
 /// The key of the held records of a model.
@@ -58,22 +87,6 @@ pub fn held(prefix: &str, model: &str) -> String {
 pub fn held_by(prefix: &str, model: &str, key: Option<&Key>) -> String {
     let all = held(prefix, model);
     key.map_or_else(|| format!("{all}:keyless"), |key| format!("{all}:key:{key}"))
-}
-
-/// A guarded replacement: the key and the arguments of the script.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replacement {
-    /// The key of the hash.
-    pub key: String,
-    /// The arguments.
-    pub arguments: Vec<String>,
-}
-
-impl Replacement {
-    /// Its weight, for bounds.
-    pub fn bytes(&self) -> usize {
-        self.key.len() + self.arguments.iter().map(|text| text.len() + 8).sum::<usize>()
-    }
 }
 
 /// What is kept with the stamp: what a hash cannot say.
@@ -96,31 +109,81 @@ struct Form {
     texts: Vec<String>,
 }
 
-/// The compare-and-set of a document.
+/// The guarded write of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The key of the hash.
+    pub key: String,
+    /// The revision that must stand there; 0 is nothing.
+    pub expected: i64,
+    /// Its life in milliseconds; 0 is for ever.
+    pub life_ms: i64,
+    /// Tells hashes apart whose fields may be others.
+    pub shape: String,
+    /// The fields and their values.
+    pub fields: Vec<(Name, String)>,
+}
+
+impl Planned {
+    /// Its weight, for bounds.
+    pub fn bytes(&self) -> usize {
+        self.fields.iter().map(|(name, value)| name.len() + value.len() + 16).sum::<usize>()
+            + self.key.len()
+    }
+
+    /// Adds its fields to a command.
+    pub fn write(&self, command: &mut Cmd) {
+        for (name, value) in &self.fields {
+            command.arg(&**name).arg(value);
+        }
+    }
+}
+
+/// Plans the compare-and-set of a document. Quiet tombstones expire, and quiet documents if their
+/// model says so.
 pub fn replace<M: ReadModel>(
     naming: &Naming,
     write: &Write<'_, M>,
-    life_ms: Option<i64>,
-) -> Result<Replacement, Fault> {
+    tombstone_life_ms: Option<i64>,
+) -> Result<Planned, Fault> {
     let Document { state, stamp } = write.document;
     let fields = state.as_ref().map(fields::of_state).transpose();
     let Fields { values, texts } =
         fields.map_err(|error| unfit(M::NAME, &error))?.unwrap_or_default();
     let row = StampRow { stamp, form: Form { bare: state.is_none(), texts } };
     let row = serde_json::to_string(&row).map_err(|error| unfit(M::NAME, &error))?;
-    let life_ms = life_ms.filter(|_| life::may_expire(stamp)).unwrap_or(0);
-    let mut arguments = Vec::with_capacity(8 + values.len() * 2);
-    arguments.extend(["exactly".to_owned(), write.expected.to_string()]);
-    arguments.extend([stamp.revision.to_string(), life_ms.to_string()]);
-    arguments.extend([REVISION.to_owned(), stamp.revision.to_string()]);
-    arguments.extend([STAMP.to_owned(), row]);
-    for (name, value) in values {
-        if name == STAMP || name == REVISION {
-            return Err(reserved(M::NAME, &name));
+    let life_ms =
+        if life::may_expire(stamp) { tombstone_life_ms } else { idle_life_ms::<M>(stamp) };
+    let life_ms = life_ms.unwrap_or(0);
+    for (name, _) in &values {
+        if [STAMP, REVISION, SHAPE].contains(&&**name) {
+            return Err(reserved(M::NAME, name));
         }
-        arguments.extend([name, value]);
     }
-    Ok(Replacement { key: naming.stored(write.key), arguments })
+    let shape = shape_of(&values, life_ms > 0);
+    let mut all = Vec::with_capacity(3 + values.len());
+    all.push((Name::Borrowed(REVISION), stamp.revision.to_string()));
+    all.push((Name::Borrowed(SHAPE), shape.clone()));
+    all.push((Name::Borrowed(STAMP), row));
+    all.extend(values);
+    let key = naming.stored(write.key);
+    Ok(Planned { key, expected: write.expected, life_ms, shape, fields: all })
+}
+
+/// How long a document stands after its last event, if nothing of it is still owed to anybody.
+fn idle_life_ms<M: ReadModel>(stamp: &Stamp<M::Event>) -> Option<i64> {
+    let quiet = !stamp.is_held() && stamp.waiting.is_empty() && stamp.unsent.is_empty();
+    let hours = M::IDLE_LIFE_HOURS.filter(|_| quiet)?;
+    Some(i64::from(hours) * 3_600_000)
+}
+
+fn shape_of(values: &[(Name, String)], expires: bool) -> String {
+    let mut hash = Xxh3::new();
+    for (name, _) in values {
+        hash.update(name.as_bytes());
+        hash.update(&[0]);
+    }
+    format!("{:x}{}", hash.digest(), if expires { "~" } else { "" })
 }
 
 /// Reads a document back from all fields of its hash; no fields are no document.
@@ -145,7 +208,9 @@ pub fn document<M: ReadModel>(
     if stamp.revision.to_string() != revision {
         return Err(broken("its revision and its stamp disagree"));
     }
-    let fields = Fields { values: hash, texts: form.texts };
+    let values = hash.into_iter().filter(|(name, _)| name != SHAPE);
+    let values = values.map(|(name, value)| (Name::Owned(name), value)).collect();
+    let fields = Fields { values, texts: form.texts };
     let state = if form.bare {
         None
     } else {
@@ -153,25 +218,6 @@ pub fn document<M: ReadModel>(
         Some(state.map_err(|_| broken("its fields do not fit the read model"))?)
     };
     Ok(Some(Document { state, stamp }))
-}
-
-/// The guarded replacement of a view. The revision stays when the document has ended, so that an
-/// older view cannot come back.
-pub fn show(name: &str, view: &View, life_ms: Option<i64>) -> Replacement {
-    let revision = view.revision.to_string();
-    let life_ms = life_ms.filter(|_| view.fields.is_none()).unwrap_or(0);
-    let mut arguments = vec!["no newer than".to_owned(), revision.clone()];
-    arguments.extend([revision.clone(), life_ms.to_string()]);
-    arguments.extend([REVISION.to_owned(), revision]);
-    for (field, value) in view.fields.iter().flatten() {
-        arguments.extend([(*field).to_owned(), value.clone()]);
-    }
-    Replacement { key: view_key(name, &view.key), arguments }
-}
-
-/// The key of a view.
-pub fn view_key(name: &str, key: &Key) -> String {
-    format!("{name}:{key}")
 }
 
 fn unfit(model: &str, error: &serde_json::Error) -> Fault {
@@ -184,7 +230,7 @@ fn unfit(model: &str, error: &serde_json::Error) -> Fault {
 fn reserved(model: &str, name: &str) -> Fault {
     refused(
         format!("the state of {model} has a field named {name}"),
-        "_readmill and _revision are reserved: rename the field",
+        "_readmill, _revision and _shape are reserved: rename the field",
     )
 }
 
@@ -202,22 +248,40 @@ mod tests {
             assert_eq!(naming.key(&stored), Some(Key::from(key)));
         }
         assert_eq!(naming.key("rm:deliveries:10:{x}"), None);
-        assert_eq!(Naming::new("a*[b]", "m", 2).pattern(), r"a\*\[b\]m:2:{*}");
+        let strange = Naming::new("a*[b]", "m", 2);
+        assert_eq!(strange.pattern(), r"a\*\[b\]m:2:{*}");
+        assert_eq!(strange.pattern_of("d-"), r"a\*\[b\]m:2:{d\-*}");
+        assert_eq!(strange.everything(), r"a\*\[b\]m:2:*");
+    }
+
+    fn planned(document: &Document<Pebbles>, life_ms: i64) -> Planned {
+        let write = Write::<Pebbles> { key: &Key::from("k"), expected: 4, document };
+        replace(&Naming::new("rm:", "p", 1), &write, Some(life_ms)).unwrap()
     }
 
     #[test]
     fn a_document_is_its_fields_with_its_guard() {
         let document = Pebble::number(3).at_revision(5);
-        let write = Write::<Pebbles> { key: &Key::from("k"), expected: 4, document: &document };
-        let planned = replace(&Naming::new("rm:", "p", 1), &write, Some(9)).unwrap();
-        let guard: Vec<&str> = planned.arguments.iter().take(6).map(String::as_str).collect();
-        assert_eq!(guard, ["exactly", "4", "5", "0", "_revision", "5"]);
-        let fields = planned.arguments.get(4..).unwrap();
-        let hash = fields.chunks(2).map(|pair| match pair {
-            [name, value] => (name.clone(), value.clone()),
-            other => unreachable!("{other:?}"),
-        });
-        assert_eq!(document_of(hash.collect()), Some(document));
+        let planned = planned(&document, 9);
+        assert_eq!((planned.expected, planned.life_ms), (4, 0));
+        let hash = planned.fields.iter().map(|(name, value)| (name.to_string(), value.clone()));
+        let hash: Vec<(String, String)> = hash.collect();
+        assert_eq!(hash[0], ("_revision".to_owned(), "5".to_owned()));
+        assert_eq!(document_of(hash), Some(document));
+    }
+
+    #[test]
+    fn a_shape_tells_fields_and_life_apart() {
+        let plain = planned(&Pebble::number(3).at_revision(5), 9);
+        let same = planned(&Pebble::number(4).at_revision(6), 9);
+        assert_eq!(plain.shape, same.shape);
+        let mut slim = Pebble::number(3);
+        slim.limit = None;
+        assert_ne!(planned(&slim.at_revision(5), 9).shape, plain.shape);
+        let mut tombstone = crate::conformance::tombstone(8);
+        let expires = planned(&tombstone, 9).shape;
+        tombstone.stamp.held = crate::conformance::somewhere();
+        assert_ne!(planned(&tombstone, 9).shape, expires);
     }
 
     fn document_of(hash: Vec<(String, String)>) -> Option<Document<Pebbles>> {
@@ -227,15 +291,10 @@ mod tests {
     #[test]
     fn a_quiet_tombstone_expires() {
         let mut document = crate::conformance::tombstone(8);
-        let key = Key::from("k");
-        let life = |document: &Document<Pebbles>| {
-            let write = Write { key: &key, expected: 4, document };
-            let planned = replace(&Naming::new("rm:", "p", 1), &write, Some(9)).unwrap();
-            planned.arguments.get(3).cloned().unwrap()
-        };
-        assert_eq!(life(&document), "9");
+        let life = |document: &Document<Pebbles>| planned(document, 9).life_ms;
+        assert_eq!(life(&document), 9);
         document.stamp.held = crate::conformance::somewhere();
-        assert_eq!(life(&document), "0");
+        assert_eq!(life(&document), 0);
     }
 
     #[test]
@@ -253,13 +312,5 @@ mod tests {
             let text = super::document::<Pebbles>(fields).unwrap_err().to_string();
             assert!(text.contains("damaged") && !text.contains("secret"), "{text}");
         }
-    }
-
-    #[test]
-    fn a_view_that_ended_keeps_its_revision_for_a_while() {
-        let view = View { key: Key::from("m-1"), revision: 7, fields: None };
-        let planned = show("points:balance", &view, Some(60));
-        assert_eq!(planned.key, "points:balance:m-1");
-        assert_eq!(planned.arguments, ["no newer than", "7", "7", "60", "_revision", "7"]);
     }
 }

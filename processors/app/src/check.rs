@@ -41,6 +41,8 @@ pub fn models(args: &ModelsArgs) -> Exit {
                     "about": row.about,
                     "mirror": row.mirror,
                     "fold_version": row.fold_version,
+                    "rollups": row.rollups.iter().map(|rollup| rollup.name).collect::<Vec<_>>(),
+                    "embeds": row.embeds,
                 })
             })
             .collect();
@@ -88,6 +90,7 @@ fn lines(config: &Config, model: &Model) -> Vec<(&'static str, String)> {
         ("reads", reads(config, model)),
         ("documents", documents(model)),
         ("view", view(model)),
+        ("roll-ups", rollups(model)),
         ("reactions", reactions(&model.reactions)),
         ("held", held(&model.held)),
         (
@@ -142,13 +145,18 @@ fn documents(model: &Model) -> String {
 
 fn view(model: &Model) -> String {
     let name = model.row.mirror.unwrap_or_default();
-    match &model.mirror {
-        None => "none".to_owned(),
-        Some(Mirror::Redis(redis)) => format!("{name} in {}", redis_at(redis)),
-        Some(Mirror::Embedded(store)) => {
-            format!("{name} in directory {}", store.directory.display())
-        }
-    }
+    let place = match &model.mirror {
+        None => return "none".to_owned(),
+        Some(Mirror::Redis(redis)) => redis_at(redis),
+        Some(Mirror::Embedded(store)) => format!("directory {}", store.directory.display()),
+    };
+    let required = if model.care.required { "" } else { ", which may be down" };
+    format!("{name} in {place}{required}")
+}
+
+fn rollups(model: &Model) -> String {
+    let names: Vec<&str> = model.row.rollups.iter().map(|rollup| rollup.name).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 fn reactions(reactions: &Reactions) -> String {

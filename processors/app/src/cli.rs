@@ -1,13 +1,14 @@
 //! The command line.
 
 mod held;
+mod rollup;
 #[cfg(test)]
 mod tests;
 mod workload;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -21,6 +22,7 @@ pub use held::{
     HeldCommand, HeldDropArgs, HeldEditArgs, HeldExportArgs, HeldListArgs, HeldOne, HeldPlace,
     HeldRetryArgs, HeldShowArgs,
 };
+pub use rollup::RollupArgs;
 pub use workload::WorkloadArgs;
 
 /// Turns the change events of outbox tables into read models.
@@ -58,6 +60,15 @@ pub enum Command {
     Models(ModelsArgs),
     /// Print one document.
     Get(GetArgs),
+    /// Print what documents and events came to, group by group.
+    Rollup(RollupArgs),
+    /// Show the documents of a model in its mirror again, wherever it differs from them.
+    ///
+    /// It may run beside `readmill run`: each view is guarded by its document's revision. What a
+    /// mirror shows and no document explains is taken out. A running instance heals its mirrors by
+    /// itself when it sees that one was emptied, restarted or replaced, or has evicted something;
+    /// this is for all else, such as keys that were deleted by hand.
+    Heal(HealArgs),
     /// Deal with the records that could not be folded.
     #[command(subcommand)]
     Held(HeldCommand),
@@ -135,6 +146,26 @@ pub struct GetArgs {
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Print one JSON object with the model, the key and the revision around the state.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `heal`
+#[derive(Debug, Clone, Args)]
+pub struct HealArgs {
+    /// The read model.
+    #[arg(value_parser = model)]
+    pub model: Row,
+    /// The configuration that says where its documents and its mirror are.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Change nothing: count and name what differs, and exit with 7 if anything does.
+    #[arg(long)]
+    pub check: bool,
+    /// Look at no more documents in a second; else as the configuration says.
+    #[arg(long, value_name = "DOCUMENTS")]
+    pub limit_per_second: Option<NonZeroU32>,
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
 }

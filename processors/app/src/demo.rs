@@ -13,6 +13,7 @@ use readmill_connectors::embedded::EmbeddedConfig;
 use readmill_connectors::registry::SubjectStrategy;
 use readmill_core::digest::Digest;
 use readmill_core::{Counts, Key, ReadModel};
+use readmill_engine::mirror::Care;
 use readmill_engine::{Fault, Limits};
 use readmill_models::{ALL, Row, Visit};
 use readmill_workload::{Knobs, Table};
@@ -166,6 +167,7 @@ pub fn model(dir: &Path, row: Row) -> Model {
         subjects: SubjectStrategy::default(),
         store: Store::Embedded(Arc::clone(&embedded)),
         mirror: row.mirror.map(|_| Mirror::Embedded(Arc::clone(&embedded))),
+        care: Care::default(),
         generation: 1,
         reactions: Reactions::Embedded(embedded),
         held: Holding::default(),

@@ -14,7 +14,8 @@ pub const CODES: &str = "Exit codes:
   3  a service refused, cannot be reached, or an address is in use
   4  stored data is damaged
   5  there is no such document, or no such held record
-  6  some records are still held";
+  6  some records are still held
+  7  a mirror differs from its documents";
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Exit {
     NotFound = 5,
     /// Some records are still held.
     StillHeld = 6,
+    /// A mirror differs from its documents.
+    Differs = 7,
 }
 
 impl From<Exit> for std::process::ExitCode {
@@ -82,7 +85,10 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     }
     cause.downcast_ref::<Fault>().map(|fault| match fault {
         Fault::Silent { .. } | Fault::Refused { .. } => Exit::Service,
-        Fault::UnknownSchema { .. } | Fault::UnusableSchema { .. } | Fault::Damaged { .. } => {
+        Fault::UnknownSchema { .. }
+        | Fault::UnusableSchema { .. }
+        | Fault::RolledBack { .. }
+        | Fault::Damaged { .. } => {
             Exit::Damaged
         }
         Fault::Abandoned => Exit::Failed,
@@ -137,7 +143,7 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         Fault::UnknownSchema { .. } => Some(
             "see that [registry] names the registry that the records were written with".to_owned(),
         ),
-        Fault::UnusableSchema { .. } | Fault::Abandoned => None,
+        Fault::UnusableSchema { .. } | Fault::RolledBack { .. } | Fault::Abandoned => None,
     })
 }
 

@@ -6,12 +6,15 @@ mod config;
 mod demo;
 mod exit;
 mod get;
+mod heal;
 mod held;
 mod http;
 mod logs;
 mod out;
 mod ports;
 mod produce;
+mod rollup;
+mod rollups;
 mod run;
 mod schemas;
 mod served;
@@ -48,6 +51,8 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Check(_)
         | Command::Models(_)
         | Command::Get(_)
+        | Command::Rollup(_)
+        | Command::Heal(_)
         | Command::Held(_)
         | Command::Waiting(_)
         | Command::Produce(_)
@@ -62,6 +67,8 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Demo(args) => on_runtime(demo::demo(args)),
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Get(args) => on_runtime(get::get(args)),
+        Command::Rollup(args) => on_runtime(rollup::rollup(args)),
+        Command::Heal(args) => on_runtime(heal::heal(args)),
         Command::Held(command) => on_runtime(held::held(command)),
         Command::Waiting(args) => on_runtime(waiting::waiting(args)),
         Command::Produce(args) => on_runtime(produce::produce(args)),

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use readmill_connectors::archive::ArchiveBook;
 use readmill_connectors::kafka::{DeadLetters, KafkaOutlet};
 use readmill_core::ReadModel;
+use readmill_engine::mirror::Tended;
 use readmill_engine::{
-    Bounded, Clock, Fault, HeldStore, Metrics, Outlet, Ports, Said, SchemaBook, VersionsOf,
+    Bounded, Clock, Fault, HeldStore, Metrics, Mirror, Outlet, Ports, Said, SchemaBook, VersionsOf,
 };
 
 use crate::config::{self, Config, HeldTopic, Reactions};
@@ -48,20 +49,30 @@ impl Opening<'_> {
         held: Arc<dyn HeldStore>,
         metrics: Metrics,
     ) -> Result<Ports<M>, Fault> {
-        let mirror = match (M::MIRROR, &self.model.mirror) {
-            (Some(name), Some(place)) => Some(self.services.mirror(place, name).await?),
-            (Some(_) | None, _) => None,
+        let mirror: Option<Arc<dyn Mirror>> = match self.mirror::<M>().await? {
+            Some(mirror) => Some(mirror),
+            None => None,
         };
         Ok(Ports {
             versions_of: VersionsOf::new(self.model.versions_of.clone()),
             schemas: self.schemas().await?,
             store: self.services.documents::<M>(self.model).await?,
+            side: self.services.side::<M>(self.model).await?,
             held,
             outlet: self.outlet::<M>().await?,
             mirror,
             clock: Arc::new(SystemClock),
             metrics,
         })
+    }
+
+    /// The mirror, where the model has one and the configuration names a place for it.
+    ///
+    /// # Errors
+    /// What its place refuses.
+    pub async fn mirror<M: ReadModel>(&self) -> Result<Option<Arc<Tended>>, Fault> {
+        let (Some(name), Some(place)) = (M::MIRROR, &self.model.mirror) else { return Ok(None) };
+        self.services.mirror(place, name, self.model.care).await.map(Some)
     }
 
     /// The held records, with a copy of each new one on the topic that is configured.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use readmill_core::{Counts, Key, ReadModel};
-use readmill_engine::{Fault, Store, Tally};
+use readmill_engine::{Fault, Rollups, Store, Tally};
 use readmill_models::Row;
 
 use crate::http::{ModelState, ServedModel, Standing};
@@ -14,6 +14,7 @@ use crate::http::{ModelState, ServedModel, Standing};
 pub struct Model<M: ReadModel> {
     row: Row,
     store: Arc<dyn Store<M>>,
+    rollups: Rollups,
     tally: Tally,
     end: End,
 }
@@ -39,8 +40,14 @@ impl End {
 
 impl<M: ReadModel> Model<M> {
     /// A model whose documents are in `store`.
-    pub const fn new(row: Row, store: Arc<dyn Store<M>>, tally: Tally, end: End) -> Self {
-        Self { row, store, tally, end }
+    pub const fn new(
+        row: Row,
+        store: Arc<dyn Store<M>>,
+        rollups: Rollups,
+        tally: Tally,
+        end: End,
+    ) -> Self {
+        Self { row, store, rollups, tally, end }
     }
 }
 
@@ -63,5 +70,9 @@ impl<M: ReadModel> ServedModel for Model<M> {
     async fn get(&self, key: &Key) -> Result<Standing, Fault> {
         let found = self.store.load(std::slice::from_ref(key)).await?;
         Standing::of::<M>(found.first().and_then(Option::as_ref))
+    }
+
+    fn rollups(&self) -> &Rollups {
+        &self.rollups
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use readmill_connectors::embedded::{Embedded, EmbeddedConfig};
 use readmill_connectors::kafka::{KafkaConfig, Producer};
 use readmill_connectors::mongo::{Mongo, MongoConfig};
-use readmill_connectors::redis::{Redis, RedisConfig};
+use readmill_connectors::redis::{LateRedisMirror, Redis, RedisConfig};
 use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::ReadModel;
-use readmill_engine::{Fault, HeldStore, Mirror, Store};
+use readmill_engine::mirror::{Care, Heals, Tended};
+use readmill_engine::{Fault, HeldStore, Side, Store};
 use tokio::sync::OnceCell;
 
 use crate::config;
@@ -32,16 +33,39 @@ impl Services {
         &self,
         model: &config::Model,
     ) -> Result<Arc<dyn Store<M>>, Fault> {
+        self.documents_as(model, M::NAME).await
+    }
+
+    /// What is kept beside a model's documents, of what it needs.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses.
+    pub async fn side<M: ReadModel>(&self, model: &config::Model) -> Result<Side, Fault> {
+        let mut side = Side::default();
+        if !M::ROLLUPS.is_empty() {
+            side.partials = Some(self.documents_as(model, &format!("{}.partials", M::NAME)).await?);
+        }
+        if M::EMBEDS {
+            side.edges = Some(self.documents_as(model, &format!("{}.edges", M::NAME)).await?);
+        }
+        Ok(side)
+    }
+
+    async fn documents_as<M: ReadModel>(
+        &self,
+        model: &config::Model,
+        name: &str,
+    ) -> Result<Arc<dyn Store<M>>, Fault> {
         let generation = model.generation;
         Ok(match &model.store {
             config::Store::Mongo(room) => {
-                Arc::new(self.mongo(room).await?.documents(M::NAME, generation).await?)
+                Arc::new(self.mongo(room).await?.documents(name, generation).await?)
             }
             config::Store::Redis(room) => {
-                Arc::new(self.redis(room).await?.documents(M::NAME, generation).await?)
+                Arc::new(self.redis(room).await?.documents(name, generation).await?)
             }
             config::Store::Embedded(room) => {
-                Arc::new(self.embedded(room).await?.documents(M::NAME, generation)?)
+                Arc::new(self.embedded(room).await?.documents(name, generation)?)
             }
         })
     }
@@ -58,7 +82,7 @@ impl Services {
         })
     }
 
-    /// The mirror of that name.
+    /// The mirror of that name. One that is not required need not be there yet.
     ///
     /// # Errors
     /// When its place does not answer or refuses.
@@ -66,11 +90,16 @@ impl Services {
         &self,
         mirror: &config::Mirror,
         name: &str,
-    ) -> Result<Arc<dyn Mirror>, Fault> {
-        Ok(match mirror {
-            config::Mirror::Redis(room) => Arc::new(self.redis(room).await?.mirror(name)),
+        care: Care,
+    ) -> Result<Arc<Tended>, Fault> {
+        let mirror: Arc<dyn Heals> = match mirror {
+            config::Mirror::Redis(room) if care.required => {
+                Arc::new(self.redis(room).await?.mirror(name))
+            }
+            config::Mirror::Redis(room) => Arc::new(LateRedisMirror::at(room, name)),
             config::Mirror::Embedded(room) => Arc::new(self.embedded(room).await?.mirror(name)?),
-        })
+        };
+        Ok(Arc::new(Tended::new(mirror, care)))
     }
 
     /// The embedded store.

@@ -49,6 +49,8 @@ guards! {
     OutputAgain = "output-again",
     /// Reactions are forgotten once they are surely sent, not before.
     OutputMemory = "output-memory",
+    /// That a record which could not be read is settled does not tell that its reactions are sent.
+    OutputUnread = "output-unread",
     /// Mirrors are shown before their record is settled, however long that takes.
     MirrorBeforeSettle = "mirror-before-settle",
     /// Only contiguous finished records are settled.
@@ -67,6 +69,16 @@ guards! {
     HeldFree = "held-free",
     /// What a partition's worker has begun is settled before the partition is let go.
     Drain = "drain",
+    /// What is owed to settled records was added to its partial groups before.
+    RollupFloor = "rollup-floor",
+    /// What a document has added to a partial group is not added again.
+    RollupMemory = "rollup-memory",
+    /// An embedded copy gives way to a newer one only.
+    EmbedRevision = "embed-revision",
+    /// Who embeds a document is known before its present state is read.
+    EmbedRegistered = "embed-registered",
+    /// Who embeds a document is told of a change before its record is settled.
+    EmbedChanged = "embed-changed",
     /// A view gives way to a newer one only.
     MirrorRevision = "mirror-revision",
 }

@@ -6,6 +6,9 @@ use readmill_schemas::{Contract, Events, WrittenEvents};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::rollup::{Contribution, Rollup};
+use crate::shows::Shows;
+
 /// The key of a document.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -96,23 +99,32 @@ pub struct Folded<S> {
     pub state: Option<S>,
     /// Reactions, sent after the document is durable.
     pub says: Vec<Reaction>,
+    /// What the event itself adds to roll-ups, whatever becomes of the document.
+    pub adds: Vec<Contribution>,
 }
 
 impl<S> Folded<S> {
     /// The document goes on in this state.
     pub const fn next(state: S) -> Self {
-        Self { state: Some(state), says: Vec::new() }
+        Self { state: Some(state), says: Vec::new(), adds: Vec::new() }
     }
 
     /// The document ends.
     pub const fn gone() -> Self {
-        Self { state: None, says: Vec::new() }
+        Self { state: None, says: Vec::new(), adds: Vec::new() }
     }
 
     /// And others are told.
     #[must_use]
     pub fn saying<E: WrittenEvents>(mut self, event: &E) -> Self {
         self.says.push(Reaction::of(event));
+        self
+    }
+
+    /// And something is added to a roll-up.
+    #[must_use]
+    pub fn adding(mut self, what: Contribution) -> Self {
+        self.adds.push(what);
         self
     }
 }
@@ -136,6 +148,26 @@ impl Reaction {
     }
 }
 
+/// An index that the readers of a model's documents need, in stores that have indexes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Index {
+    /// Its name, once in a model: what a store makes of it begins with a prefix of ours.
+    pub name: &'static str,
+    /// The paths of the state's fields, such as `owner.name`, each with its direction.
+    pub fields: &'static [(&'static str, Direction)],
+    /// Whether documents that have none of the fields are left out of it, such as tombstones.
+    pub sparse: bool,
+}
+
+/// In which direction an index has a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The least first.
+    Ascending,
+    /// The greatest first.
+    Descending,
+}
+
 /// A projection: its keys, its admission and its fold, all total and deterministic.
 pub trait ReadModel: fmt::Debug + Send + Sync + 'static {
     /// The name in configuration, metrics and stores.
@@ -144,11 +176,25 @@ pub trait ReadModel: fmt::Debug + Send + Sync + 'static {
     const FOLD_VERSION: u32;
     /// What the documents are for, in one line.
     const ABOUT: &'static str;
-    /// The name of the small view kept beside the documents for readers in a hurry, if any.
+    /// The name of the small views kept beside the documents for readers in a hurry, if any.
     const MIRROR: Option<&'static str> = None;
 
     /// The contracts of the reactions that its fold says.
     const SAYS: &'static [Contract] = &[];
+
+    /// The roll-ups to which its documents or its events contribute.
+    const ROLLUPS: &'static [Rollup] = &[];
+
+    /// Whether some of its documents embed others.
+    const EMBEDS: bool = false;
+
+    /// The indexes that readers of the documents need.
+    const INDEXES: &'static [Index] = &[];
+
+    /// How long a document stands after its last event, in hours, in stores that let documents
+    /// expire; without it for ever. What has expired is forgotten, stamp and all: an event that
+    /// comes later, or again, begins a new document.
+    const IDLE_LIFE_HOURS: Option<u32> = None;
 
     /// The typed events of the subject.
     type Event: Events;
@@ -171,8 +217,29 @@ pub trait ReadModel: fmt::Debug + Send + Sync + 'static {
     /// Folds an admitted event.
     fn fold(state: Option<Self::State>, event: &Self::Event) -> Folded<Self::State>;
 
-    /// The mirror's fields of a living document.
-    fn mirror(_state: &Self::State) -> Vec<(&'static str, String)> {
+    /// How a living document shows in the mirror.
+    fn mirror(_state: &Self::State) -> Shows {
+        Shows::default()
+    }
+
+    /// What a living document contributes to roll-ups as it stands. When it changes, what it
+    /// contributed before is taken back.
+    fn contributes(_state: &Self::State) -> Vec<Contribution> {
         Vec::new()
+    }
+
+    /// The documents of this model of which a living one embeds a copy: each once, and none that
+    /// embeds this one. A fold keeps the copies of those that its result still embeds.
+    fn embeds(_state: &Self::State) -> Vec<Key> {
+        Vec::new()
+    }
+
+    /// Takes over what stands under a key that it embeds; nothing if that document has ended or was
+    /// never there.
+    fn embed(_state: &mut Self::State, _key: &Key, _stands: Option<&Self::State>) {}
+
+    /// Whether other documents may embed this one.
+    fn is_embedded(_state: &Self::State) -> bool {
+        Self::EMBEDS
     }
 }

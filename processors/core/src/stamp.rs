@@ -1,13 +1,16 @@
 //! The stamp of a document: what has been folded, what waits, what is still to be told.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::guard::{Guard, stands};
 use crate::identity::Identity;
 use crate::marks::{Marks, Verdict};
-use crate::model::Reaction;
+use crate::model::{Key, Reaction};
 use crate::position::{Offset, Partition, Position};
 use crate::record::Record;
+use crate::rollup::Difference;
 
 /// The part of a document that the engine keeps for itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,9 +32,12 @@ pub struct Stamp<E> {
     /// Events that came early, in the order in which they came.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<Waiting<E>>,
-    /// Reactions that may not have been sent yet.
+    /// What may not have been told yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsent: Vec<Output>,
+    /// The documents that this one embeds, each at the revision as which it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embedded: Vec<(Key, i64)>,
 }
 
 impl<E> Default for Stamp<E> {
@@ -43,6 +49,7 @@ impl<E> Default for Stamp<E> {
             marks: Vec::new(),
             waiting: Vec::new(),
             unsent: Vec::new(),
+            embedded: Vec::new(),
         }
     }
 }
@@ -81,17 +88,60 @@ pub enum Wants {
     Event(String),
 }
 
-/// A reaction, named (model, key, revision, n) and kept in its document until it is surely sent.
+/// What a document has to tell, named (model, key, revision, n) and kept in it until it is surely
+/// told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
     /// The revision that the event made.
     pub revision: i64,
-    /// Its number among the reactions of that event.
+    /// Its number among the outputs of that revision.
     pub n: u32,
-    /// The record whose settling proves that it was sent.
+    /// The record whose settling proves that it was told.
     pub from: Position,
-    /// What to say.
-    pub reaction: Reaction,
+    /// What is told.
+    pub what: What,
+}
+
+/// What a document has to tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// A reaction, to whoever listens.
+    Reaction(Reaction),
+    /// A difference, to a partial group.
+    Difference(Difference),
+    /// That it embeds another document from now on: to that one.
+    Embeds(Key),
+    /// That it embeds another document no more: to that one.
+    Leaves(Key),
+    /// That it has changed: to the documents that embed it.
+    Changed,
+}
+
+/// To which records of a partition all that is owed is surely told.
+///
+/// A partition's batches go through station 7 one after the other, and reading resumes behind
+/// settled records only: whoever folds a record has seen all before it sent. But one that could not
+/// be read was settled by holding it, and may have been folded by a worker that could read it, and
+/// that died before it told.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    /// Of those below this offset,
+    pub below: Offset,
+    /// but not of these, which could not be read.
+    pub unread: &'a BTreeSet<Offset>,
+}
+
+impl Sent<'_> {
+    /// Of none.
+    pub const NOTHING: Self = Self { below: Offset(i64::MIN), unread: &BTreeSet::new() };
+    /// Of all.
+    pub const EVERYTHING: Self = Self { below: Offset(i64::MAX), unread: &BTreeSet::new() };
+
+    fn covers(self, offset: Offset) -> bool {
+        let unread = stands(Guard::OutputUnread) && self.unread.contains(&offset);
+        offset < self.below && !unread
+    }
 }
 
 impl<E> Stamp<E> {
@@ -125,13 +175,10 @@ impl<E> Stamp<E> {
         }
     }
 
-    /// Drops the reactions that are surely sent: those of records of `partition` below `offset`.
-    ///
-    /// A partition's batches go through station 7 one after the other, and reading resumes behind
-    /// settled records only: whoever folds a record has seen all before it sent.
-    pub fn forget_sent(&mut self, partition: &Partition, offset: Offset) {
-        let sent = |from: &Position| from.partition == *partition && from.offset < offset;
-        self.unsent.retain(|output| stands(Guard::OutputMemory) && !sent(&output.from));
+    /// Drops what is owed to records of a partition and is surely told.
+    pub fn forget_sent(&mut self, partition: &Partition, sent: Sent<'_>) {
+        let is_sent = |from: &Position| from.partition == *partition && sent.covers(from.offset);
+        self.unsent.retain(|output| stands(Guard::OutputMemory) && !is_sent(&output.from));
     }
 
     /// Whether a record of this key is held.

@@ -4,17 +4,18 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use readmill_core::{
-    Document, Guard, Identity, Key, Offset, Outcome, Position, ReadModel, Record, Verdict, stands,
+    Document, Guard, Identity, Key, Outcome, Position, ReadModel, Record, Sent, Verdict, stands,
 };
 use tokio::sync::watch;
 
 use crate::fault::Fault;
 use crate::patience::{Patience, patiently};
-use crate::ports::{Held, HeldRecord, Ports, Put, Said, Unfolded, Write};
+use crate::ports::{Held, HeldRecord, Ports, Put, Unfolded, Write};
 use crate::queue;
 use crate::reader::{self, Aside, Reader};
 use crate::route::{Part, Queues, Task, Told};
 use crate::shard::{Batch, End, Shard, keep};
+use crate::tell::Owed;
 
 /// Deals with the held records of one model. It may do so while the model runs, here or elsewhere:
 /// every write is by compare-and-set, and whoever queues a record changes the document's revision.
@@ -227,17 +228,16 @@ impl<'p, M: ReadModel> Desk<'p, M> {
     async fn fold_and_write(
         &mut self,
         held: &HeldRecord,
-        queues: Queues<M::Event>,
+        queues: Queues<M>,
     ) -> Result<Vec<End>, Fault> {
         let ports = self.ports;
         let partition = &held.position().partition.held();
         // Other keys' queues have records of this partition too, dealt with in any order.
-        let sent_below = Offset(i64::MIN);
-        self.shard.fold_and_write(Batch { ports, partition, sent_below }, queues).await
+        self.shard.fold_and_write(Batch::of(ports, partition, Sent::NOTHING), queues).await
     }
 
     /// Stations 2 to 5: what is to be done in which documents.
-    async fn parts(&mut self, held: &HeldRecord) -> Result<Queues<M::Event>, Aside> {
+    async fn parts(&mut self, held: &HeldRecord) -> Result<Queues<M>, Aside> {
         let framed = reader::wire(&held.record)?;
         let change = self.reader.envelope(&held.record, framed).await?;
         let event = self.reader.event(&held.record.position, &change).await?;
@@ -284,17 +284,32 @@ impl<'p, M: ReadModel> Desk<'p, M> {
             document = self.document(key).await?;
         }
         let expected = document.stamp.revision;
-        let said = key.map_or_else(Vec::new, |key| owed(key, &document));
+        if let Some(key) = key {
+            self.tell(key, &document).await?;
+        }
         document.free();
         let Some(key) = key.filter(|_| document.stamp.revision != expected) else {
             return Ok(true);
         };
-        if !said.is_empty() {
-            patiently!(self.patience, self.ports.outlet.send(&said))?;
-        }
         let write = Write { key, expected, document: &document };
         let puts = patiently!(self.patience, self.ports.store.put(std::slice::from_ref(&write)))?;
         Ok(puts.first() == Some(&Put::Done))
+    }
+
+    /// Tells what queues have led to and nobody may have told: whoever folded it may have died
+    /// before, and it may be owed by a record of another key's queue.
+    async fn tell(&mut self, key: &Key, document: &Document<M>) -> Result<(), Fault> {
+        let of_queues = document.stamp.unsent.iter();
+        let of_queues = of_queues.filter(|output| output.from.partition.is_held());
+        let owed: Vec<Owed<'_, M>> =
+            of_queues.map(|output| Owed { key, document, output }).collect();
+        for owed in owed.chunk_by(|a, b| a.output.from.partition == b.output.from.partition) {
+            let Some(first) = owed.first() else { continue };
+            let partition = &first.output.from.partition;
+            let batch = Batch::of(self.ports, partition, Sent::NOTHING);
+            self.shard.teller.tell(batch, owed).await?;
+        }
+        Ok(())
     }
 
     async fn release(&mut self, held: &HeldRecord) -> Result<(), Fault> {
@@ -302,15 +317,7 @@ impl<'p, M: ReadModel> Desk<'p, M> {
     }
 }
 
-/// What queues have led to and nobody may have told: whoever folded it may have died before, and it
-/// may be owed by a record of another key's queue.
-fn owed<M: ReadModel>(key: &Key, document: &Document<M>) -> Vec<Said> {
-    let unsent = document.stamp.unsent.iter();
-    let of_queues = unsent.filter(|output| output.from.partition.is_held());
-    of_queues.map(|output| Said::named(M::NAME, key, output)).collect()
-}
-
-fn queue_of<E>(key: &Key, held: &HeldRecord, task: Task<E>) -> Queues<E> {
+fn queue_of<M: ReadModel>(key: &Key, held: &HeldRecord, task: Task<M>) -> Queues<M> {
     Queues::from([(
         key.clone(),
         vec![Part { record: Arc::new(held.record.clone()), from: held.position().held(), task }],

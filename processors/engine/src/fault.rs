@@ -47,6 +47,14 @@ pub enum Fault {
         /// What to do about it.
         hint: &'static str,
     },
+    /// A store that has lost what it had acknowledged: a fail-over, a restored copy.
+    #[error("{service} has lost writes that it had acknowledged: {detail}")]
+    RolledBack {
+        /// Which service.
+        service: &'static str,
+        /// What tells.
+        detail: String,
+    },
     /// The partition was taken away, or the process stops: work in flight is given up harmlessly.
     #[error("the partition was given up")]
     Abandoned,
@@ -63,6 +71,8 @@ pub enum Remedy {
     Stop,
     /// Let go of the partition.
     LetGo,
+    /// Begin the partition anew where the store says that it stands.
+    GoBack,
 }
 
 impl Fault {
@@ -82,6 +92,7 @@ impl Fault {
             Self::UnknownSchema { .. } | Self::UnusableSchema { .. } => Remedy::Hold,
             Self::Refused { .. } | Self::Damaged { .. } => Remedy::Stop,
             Self::Abandoned => Remedy::LetGo,
+            Self::RolledBack { .. } => Remedy::GoBack,
         }
     }
 }

@@ -17,7 +17,21 @@ pub struct Feed {
     known: Finished,
     settled: Slate,
     taken_bytes: Arc<AtomicU64>,
+    begins: Option<ResumeAt>,
+    /// None where the log only goes forward.
+    back: Option<BackSlot>,
 }
+
+/// A place before the present one, from which a log is to be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Back {
+    /// Where to resume.
+    pub to: ResumeAt,
+    /// What is finished beyond.
+    pub finished: Finished,
+}
+
+type BackSlot = Arc<Mutex<Option<Back>>>;
 
 /// How far a worker has come: where to resume, and what is finished beyond.
 type Slate = Arc<Mutex<Option<(ResumeAt, Finished)>>>;
@@ -31,6 +45,7 @@ pub struct FeedLine {
     closing: watch::Sender<bool>,
     settled: Slate,
     taken_bytes: Arc<AtomicU64>,
+    back: BackSlot,
 }
 
 /// Both ends for one partition, with room for `queued_batches` batches between them.
@@ -44,9 +59,13 @@ pub fn feed(partition: Partition, queued_batches: usize) -> (FeedLine, Feed) {
         closing: close,
         settled: Arc::clone(&settled),
         taken_bytes: Arc::clone(&taken_bytes),
+        back: BackSlot::default(),
     };
     let known = Finished::default();
-    (line, Feed { partition, batches, closing, ended: false, known, settled, taken_bytes })
+    let (begins, back) = (None, None);
+    let feed =
+        Feed { partition, batches, closing, ended: false, known, settled, taken_bytes, begins, back };
+    (line, feed)
 }
 
 impl FeedLine {
@@ -71,6 +90,18 @@ impl FeedLine {
         self.taken_bytes.load(Ordering::Relaxed)
     }
 
+    /// Where its worker wants to begin anew, once it has let go of its end.
+    pub fn goes_back(&self) -> Option<Back> {
+        let slot = self.released().then(|| self.back.lock());
+        slot?.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets the worker ask for that; without this the log only goes forward.
+    #[must_use]
+    pub fn letting_back(&self, feed: Feed) -> Feed {
+        Feed { back: Some(Arc::clone(&self.back)), ..feed }
+    }
+
     /// Asks the worker to end after what it has begun; what is queued is left unsettled.
     pub fn close(&self) {
         self.closing.send_replace(true);
@@ -87,6 +118,25 @@ impl Feed {
     #[must_use]
     pub fn knowing(self, known: Finished) -> Self {
         Self { known, ..self }
+    }
+
+    /// The feed of a partition that begins here; none where it begins with the first record.
+    #[must_use]
+    pub fn beginning(self, begins: Option<ResumeAt>) -> Self {
+        Self { begins, ..self }
+    }
+
+    /// Where it begins; none if with the first record.
+    pub const fn begins(&self) -> Option<ResumeAt> {
+        self.begins
+    }
+
+    /// Asks the log to begin anew at an earlier place, with another feed. Answers false if it only
+    /// goes forward.
+    pub fn go_back(self, back: Back) -> bool {
+        let Some(slot) = &self.back else { return false };
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(back);
+        true
     }
 
     /// What was finished before, once: a log that goes back makes it void.

@@ -1,12 +1,16 @@
 //! When things happen: the river over its ports, partition workers, retries, metrics and health.
 
 pub mod bounded;
+pub mod contents;
 pub mod desk;
 pub mod fault;
 pub mod feed;
 mod gauge;
+mod joins;
 pub mod lanes;
 pub mod metrics;
+mod noted;
+pub mod mirror;
 pub mod open;
 pub mod overdue;
 pub mod patience;
@@ -16,23 +20,29 @@ pub mod pulse;
 mod queue;
 pub mod reader;
 pub mod river;
+pub mod rollup_reader;
+mod rollups;
 pub mod route;
 pub mod run;
+pub mod savings;
 pub mod shard;
 pub mod shards;
 pub mod station;
 pub mod tally;
+pub mod tell;
 pub mod work;
 
 pub use bounded::Bounded;
+pub use contents::Contents;
 pub use desk::{Dealt, Desk};
 pub use fault::{Fault, Remedy};
 pub use feed::{Feed, FeedLine};
 pub use lanes::{LaneRule, Lanes, Pace};
 pub use metrics::{Meter, Metrics, PartitionLabels};
 pub use ports::{Clock, HeldStore, Log, Mirror, Outlet, Ports, SchemaBook, Store};
-pub use ports::{Held, HeldRecord, Original, Put, Said, Unfolded, VersionsOf, View, Write};
+pub use ports::{Held, HeldRecord, Original, Put, Said, Side, Unfolded, VersionsOf, View, Write};
 pub use pulse::Pulse;
+pub use rollup_reader::{Groups, Rollups};
 pub use readmill_core::Record;
 pub use run::{Limits, Watch, run};
 pub use tally::Tally;

@@ -33,10 +33,18 @@ pub enum Meter {
     Written,
     /// Writes refused because another writer came first, or left unsure by a fault.
     Conflicts,
+    /// Partial groups of roll-ups written.
+    PartialsWritten,
+    /// Documents told that one which they embed has changed.
+    Embedded,
     /// Documents found in the cache of hot documents.
     CacheHits,
     /// Documents loaded from the store.
     Loaded,
+    /// Writes that were saved because several events were folded into one.
+    SavedWrites,
+    /// Bytes that need not be written, or read, by what saved them; estimated by samples.
+    SavedBytes,
     /// Reactions sent, repeats included.
     Said,
     /// Calls made again after a transient fault.
@@ -55,6 +63,8 @@ pub enum Meter {
     Paused,
     /// Records handed on in each lane.
     LaneRecords,
+    /// Times that a partition began anew because the store had lost acknowledged writes.
+    RolledBack,
     /// Times that a log went on beyond records that were lost before they were read.
     LogGaps,
     /// Seconds from the source's commit to the durable document.
@@ -63,6 +73,14 @@ pub enum Meter {
     Station,
     /// Records in a batch.
     Batch,
+    /// Documents whose views a heal has shown again.
+    MirrorHealed,
+    /// Views that no document explained, taken out by a heal.
+    MirrorStrays,
+    /// Documents that the present heal has looked at; 0 when there is none.
+    MirrorHealing,
+    /// Documents whose views a mirror has missed, and that are not healed yet.
+    MirrorMissed,
     /// What this process is; always 1.
     Build,
 }
@@ -141,6 +159,20 @@ const METRICS: &[Spec] = &[
         Kind::Counter,
     ),
     spec(
+        Meter::PartialsWritten,
+        "readmill_partials_written_total",
+        "Partial groups of roll-ups written",
+        MODEL,
+        Kind::Counter,
+    ),
+    spec(
+        Meter::Embedded,
+        "readmill_embedded_total",
+        "Documents told of a change in one that they embed",
+        MODEL,
+        Kind::Counter,
+    ),
+    spec(
         Meter::CacheHits,
         "readmill_cache_hits_total",
         "Documents found in the cache",
@@ -148,6 +180,20 @@ const METRICS: &[Spec] = &[
         Kind::Counter,
     ),
     spec(Meter::Loaded, "readmill_loaded_total", "Documents loaded", MODEL, Kind::Counter),
+    spec(
+        Meter::SavedWrites,
+        "readmill_saved_writes_total",
+        "Writes saved by folding several events into one",
+        MODEL,
+        Kind::Counter,
+    ),
+    spec(
+        Meter::SavedBytes,
+        "readmill_saved_bytes_total",
+        "Bytes that need not be written or read, estimated by samples",
+        &["model", "by"],
+        Kind::Counter,
+    ),
     spec(Meter::Said, "readmill_said_total", "Reactions sent", MODEL, Kind::Counter),
     spec(
         Meter::Retries,
@@ -194,6 +240,13 @@ const METRICS: &[Spec] = &[
         Kind::Counter,
     ),
     spec(
+        Meter::RolledBack,
+        "readmill_store_rolled_back_total",
+        "Partitions begun anew because the store had lost acknowledged writes",
+        MODEL,
+        Kind::Counter,
+    ),
+    spec(
         Meter::LogGaps,
         "readmill_log_gaps_total",
         "Times that records were lost before they were read",
@@ -220,6 +273,34 @@ const METRICS: &[Spec] = &[
         "Records a batch",
         MODEL,
         Kind::Histogram(&RECORDS),
+    ),
+    spec(
+        Meter::MirrorHealed,
+        "readmill_mirror_healed_total",
+        "Documents whose views a heal has shown again",
+        MODEL,
+        Kind::Counter,
+    ),
+    spec(
+        Meter::MirrorStrays,
+        "readmill_mirror_strays_total",
+        "Views that no document explained, taken out by a heal",
+        MODEL,
+        Kind::Counter,
+    ),
+    spec(
+        Meter::MirrorHealing,
+        "readmill_mirror_healing_documents",
+        "Documents that the present heal has looked at",
+        MODEL,
+        Kind::Gauge,
+    ),
+    spec(
+        Meter::MirrorMissed,
+        "readmill_mirror_missed_documents",
+        "Documents whose views the mirror has missed",
+        MODEL,
+        Kind::Gauge,
     ),
     spec(Meter::Build, "readmill_build_info", "This build", &["version"], Kind::Gauge),
 ];

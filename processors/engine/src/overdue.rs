@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use readmill_core::{Document, Key, Offset, ReadModel};
+use readmill_core::{Document, Key, ReadModel, Sent};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::fault::{Fault, Remedy};
@@ -69,7 +69,7 @@ async fn round<M: ReadModel>(
     for (key, record) in overdue {
         // Nothing is owed to its partition's worker for this.
         let (partition, from) = (record.position.partition.clone(), record.position.held());
-        let batch = Batch { ports, partition: &from.partition, sent_below: Offset(i64::MIN) };
+        let batch = Batch::of(ports, &from.partition, Sent::NOTHING);
         let task = Task::HoldOverdue { before_ms };
         let part = Part { record: Arc::new(record), from: from.clone(), task };
         let ends = shard.fold_and_write(batch, Queues::from([(key, vec![part])])).await?;

@@ -5,7 +5,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use readmill_core::{Document, Key, Position, ReadModel, Record};
+use readmill_core::rollup::Partials;
+use readmill_core::{Document, Edges, Key, Output, Partition, Position, Reaction, ReadModel, Record, Shows};
 use readmill_schemas::SchemaId;
 use readmill_schemas::writer::WriterSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
+use crate::mirror::Tended;
 
 /// A source of partitions: Kafka, or an archive.
 #[async_trait]
@@ -49,6 +51,9 @@ pub enum Put {
     Done,
     /// Another writer came first, or nobody knows: load again and look.
     Unsure,
+    /// The store never takes it, since it is larger than a document can be there. What stands is
+    /// unchanged. A document that stands can always be written with its key held.
+    TooLarge,
 }
 
 /// The documents of one read model, one generation.
@@ -76,7 +81,63 @@ pub trait Store<M: ReadModel>: Debug + Send + Sync {
         };
         self.scan(&mut choose).await
     }
+
+    /// The next documents, tombstones included, whose keys begin with `prefix` and come after
+    /// `after`, in the order of their keys' bytes: at most `limit` of them, and fewer only if there
+    /// are no more. A store that need not look at all others does not.
+    async fn scan_range(
+        &self,
+        prefix: &str,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Document<M>)>, Fault> {
+        let mut page = BTreeMap::new();
+        let mut choose = |key: Key, document| {
+            let is_next = after.is_none_or(|after| key > *after);
+            if is_next && key.as_str().starts_with(prefix) {
+                page.insert(key, document);
+                if page.len() > limit {
+                    page.pop_last();
+                }
+            }
+        };
+        self.scan(&mut choose).await?;
+        Ok(page.into_iter().collect())
+    }
+
+    /// Erases documents, stamps and tombstones included, as if they had never been. A key under
+    /// which nothing stands is no error. Whoever erases a person's document must see to it that
+    /// nothing of the log is folded into it again: no stamp is left that would know it.
+    async fn erase(&self, keys: &[Key]) -> Result<(), Fault>;
+
+    /// Erases all documents of this generation. Nobody may write into it meanwhile, and whoever
+    /// wants to write into it afterwards opens it anew.
+    async fn drop_all(&self) -> Result<(), Fault>;
+
+    /// Notes how far partitions are settled, behind all documents that are written so far. The texts
+    /// are what the log commits. Only a store that may forget what it has acknowledged need do so:
+    /// what it forgets, it forgets with the note.
+    async fn note_settled(&self, _settled: &[(Partition, String)]) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// What was noted last for each of some partitions, if anything still is; `None` from a store
+    /// that forgets nothing, which the log's own commits are as good as.
+    async fn noted(
+        &self,
+        _partitions: &[Partition],
+    ) -> Result<Option<Vec<Option<String>>>, Fault> {
+        Ok(None)
+    }
+
+    /// How large a document may be, in bytes of the store's own form.
+    fn document_limit_bytes(&self) -> usize {
+        COMMON_DOCUMENT_LIMIT_BYTES
+    }
 }
+
+/// Every store takes documents of up to this size, 15.9 MiB in its own form.
+pub const COMMON_DOCUMENT_LIMIT_BYTES: usize = 159 * (1 << 20) / 10;
 
 /// A record that could not be folded, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,15 +188,20 @@ pub enum Held {
     Keyless,
     /// Those that hold one key.
     Key(Key),
+    /// Those of a partition that could not be read.
+    Unread(Partition),
 }
 
 impl Held {
-    /// Whether a record that holds `key` is meant.
-    pub fn means(&self, key: Option<&Key>) -> bool {
+    /// Whether a held record is meant.
+    pub fn means(&self, held: &HeldRecord) -> bool {
         match self {
             Self::All => true,
-            Self::Keyless => key.is_none(),
-            Self::Key(wanted) => key == Some(wanted),
+            Self::Keyless => held.key.is_none(),
+            Self::Key(wanted) => held.key.as_ref() == Some(wanted),
+            Self::Unread(partition) => {
+                held.unfolded == Unfolded::All && held.position().partition == *partition
+            }
         }
     }
 }
@@ -193,21 +259,27 @@ pub trait Outlet: Debug + Send + Sync {
 }
 
 /// A document as its mirror shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct View {
     /// The document's key.
     pub key: Key,
     /// The revision, which guards the view against older ones.
     pub revision: i64,
-    /// The fields; none when the document has ended.
-    pub fields: Option<Vec<(&'static str, String)>>,
+    /// What it shows; none when the document has ended.
+    pub fields: Option<Shows>,
 }
 
-/// A small view kept beside the documents.
+/// Small views kept beside the documents.
 #[async_trait]
 pub trait Mirror: Debug + Send + Sync {
-    /// Shows views; an older revision never overwrites a newer one.
+    /// Shows views; an older revision never overwrites a newer one, in a collection neither. What a
+    /// document no longer shows goes, even if whoever showed it died in the middle.
     async fn show(&self, views: &[View]) -> Result<(), Fault>;
+
+    /// How it is tended; without it, what it loses comes back with the next record of its key.
+    fn tended(&self) -> Option<&Tended> {
+        None
+    }
 }
 
 /// The time, for freshness and for what a person reads; never for a fold.
@@ -232,6 +304,15 @@ impl VersionsOf {
     }
 }
 
+/// What is kept beside the documents of a model that needs it, in the same generation.
+#[derive(Debug, Clone, Default)]
+pub struct Side {
+    /// Partial groups of roll-ups.
+    pub partials: Option<Arc<dyn Store<Partials>>>,
+    /// Who embeds whom.
+    pub edges: Option<Arc<dyn Store<Edges>>>,
+}
+
 /// Everything that one read model's river stands on.
 #[derive(Debug)]
 pub struct Ports<M: ReadModel> {
@@ -241,6 +322,8 @@ pub struct Ports<M: ReadModel> {
     pub schemas: Arc<dyn SchemaBook>,
     /// Documents.
     pub store: Arc<dyn Store<M>>,
+    /// What is kept beside the documents.
+    pub side: Side,
     /// Held records.
     pub held: Arc<dyn HeldStore>,
     /// Reactions.
@@ -255,12 +338,12 @@ pub struct Ports<M: ReadModel> {
 
 impl Said {
     /// Names a reaction.
-    pub fn named(model: &str, key: &Key, output: &readmill_core::Output) -> Self {
+    pub fn named(model: &str, key: &Key, output: &Output, reaction: &Reaction) -> Self {
         Self {
             id: format!("{model}/{key}/{}/{}", output.revision, output.n),
             key: key.clone(),
-            contract: output.reaction.contract.clone(),
-            body: output.reaction.body.clone(),
+            contract: reaction.contract.clone(),
+            body: reaction.body.clone(),
         }
     }
 }

@@ -9,9 +9,10 @@ use readmill_core::{
 use crate::fault::Fault;
 use crate::feed::Feed;
 use crate::metrics::Meter;
+use crate::noted::Notes;
 use crate::open::Open;
-use crate::patience::Patience;
-use crate::ports::{HeldRecord, Ports, Unfolded};
+use crate::patience::{Patience, patiently};
+use crate::ports::{Held, HeldRecord, Ports, Unfolded};
 use crate::progress::Progress;
 use crate::reader::{self, Reader};
 use crate::route::Routed;
@@ -73,6 +74,8 @@ impl<M: ReadModel> River<M> {
     /// finds the stamps of what was written.
     pub async fn flow(&mut self, feed: &mut Feed) -> Result<(), Fault> {
         let ports = Arc::clone(&self.ports);
+        let mut notes = Notes::compare(&mut self.patience, &ports, feed).await?;
+        self.find_unread().await?;
         while let Some(turn) = self.turn(feed).await {
             let mut lap = Lap::begin(&ports.metrics, M::NAME);
             match turn {
@@ -89,7 +92,7 @@ impl<M: ReadModel> River<M> {
                             Ok((change, lap.of(Event, event)?))
                         };
                         let passed = passing.await;
-                        lap.of(Route, routed.add::<M>(record, passed))?;
+                        lap.of(Route, routed.add(record, passed))?;
                     }
                     // 6 fold and 7 write, timed in each shard
                     self.hand_on(routed).await?;
@@ -100,7 +103,10 @@ impl<M: ReadModel> River<M> {
                 }
             }
             if let Some(open) = &self.open {
-                feed.settle(open.resume_at(), open.finished());
+                let (resume_at, finished) = (open.resume_at(), open.finished());
+                let settled = (resume_at, &finished);
+                notes.note(&mut self.patience, &ports, &feed.partition, settled).await?;
+                feed.settle(resume_at, finished);
                 self.progress.show(open);
             }
         }
@@ -132,6 +138,20 @@ impl<M: ReadModel> River<M> {
         self.open.as_ref().is_none_or(|open| {
             open.records() < open_records_per_partition && open.bytes() < open_bytes_per_partition
         })
+    }
+
+    /// What others could not read of the partition is held: its reactions may not be sent.
+    async fn find_unread(&mut self) -> Result<(), Fault> {
+        let held = Arc::clone(&self.ports.held);
+        let which = Held::Unread(self.partition.clone());
+        let offsets = async || {
+            let mut unread = Vec::new();
+            let mut visit = |held: HeldRecord| unread.push(held.position().offset);
+            held.visit(M::NAME, &which, &mut visit).await.map(|()| unread)
+        };
+        let unread: Vec<Offset> = patiently!(self.patience, offsets())?;
+        self.shards.note_unread(unread);
+        Ok(())
     }
 
     /// Station 1: takes records in. A log that goes back (a topic made anew, positions reset by
@@ -169,7 +189,8 @@ impl<M: ReadModel> River<M> {
     }
 
     /// From station 5 to the shards. Records that end here are held or skipped.
-    async fn hand_on(&mut self, routed: Routed<M::Event>) -> Result<(), Fault> {
+    async fn hand_on(&mut self, routed: Routed<M>) -> Result<(), Fault> {
+        self.shards.note_unread(routed.unread);
         self.hold_keyless(&routed.keyless).await?;
         let Some(open) = &mut self.open else { return Ok(()) };
         let mut settled = Settled::default();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use readmill_core::envelope::Change;
-use readmill_core::{Identity, Key, Outcome, Position, ReadModel, Record};
+use readmill_core::{Document, Identity, Key, Offset, Outcome, Position, ReadModel, Record};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fault::Fault;
@@ -13,13 +13,13 @@ use crate::reader::Aside;
 
 /// One record's part in one document.
 #[derive(Debug)]
-pub struct Part<E> {
+pub struct Part<M: ReadModel> {
     /// The record.
     pub record: Arc<Record>,
     /// Where it comes from: its place in the log, or among held records.
     pub from: Position,
     /// What is to be done.
-    pub task: Task<E>,
+    pub task: Task<M>,
 }
 
 /// An event, and what its envelope says of it.
@@ -35,9 +35,9 @@ pub struct Told<E> {
 
 /// What a part brings to its document.
 #[derive(Debug)]
-pub enum Task<E> {
+pub enum Task<M: ReadModel> {
     /// An event to take in.
-    Take(Told<E>),
+    Take(Told<M::Event>),
     /// A record that cannot be read: its key is held with it.
     Hold {
         /// How it is known, if its envelope could be read.
@@ -48,12 +48,19 @@ pub enum Task<E> {
     /// An event from the key's queue in the held store.
     Retry {
         /// The event.
-        told: Told<E>,
+        told: Told<M::Event>,
         /// Whether versions before it that are missing will never come.
         close_gaps: bool,
     },
     /// A record from the key's queue that a person gives up.
     GiveUp(Identity),
+    /// What it embeds stands anew; the part's record only tells to whom this is owed.
+    Embed {
+        /// The key of the document that it embeds.
+        key: Key,
+        /// What stands there.
+        of: Arc<Document<M>>,
+    },
     /// What has waited for too long is to be held; the part's record is one of it.
     HoldOverdue {
         /// It has waited since before this time.
@@ -61,14 +68,16 @@ pub enum Task<E> {
     },
 }
 
-impl<E> Task<E> {
+impl<M: ReadModel> Task<M> {
     /// How much of its record is not folded, if it is held.
     pub const fn unfolded(&self) -> Unfolded {
         match self {
             Self::Hold { .. } => Unfolded::All,
-            Self::Take(_) | Self::Retry { .. } | Self::GiveUp(_) | Self::HoldOverdue { .. } => {
-                Unfolded::Part
-            }
+            Self::Take(_)
+            | Self::Retry { .. }
+            | Self::GiveUp(_)
+            | Self::Embed { .. }
+            | Self::HoldOverdue { .. } => Unfolded::Part,
         }
     }
 
@@ -79,38 +88,43 @@ impl<E> Task<E> {
 }
 
 /// The parts of one document, in the log's order.
-pub type Queues<E> = BTreeMap<Key, Vec<Part<E>>>;
+pub type Queues<M> = BTreeMap<Key, Vec<Part<M>>>;
 
 /// A batch on its way from station 4 to station 6.
 #[derive(Debug)]
-pub struct Routed<E> {
+pub struct Routed<M: ReadModel> {
     /// Queues by shard: a key is always in the same one.
-    pub shards: Vec<Queues<E>>,
+    pub shards: Vec<Queues<M>>,
     /// Every record, with the number of its parts; without any it has come to this end here.
     pub records: Vec<(Position, usize, Outcome)>,
     /// Records to hold for which no key is known, with the reasons.
     pub keyless: Vec<(Arc<Record>, String)>,
+    /// Those that could not be read.
+    pub unread: Vec<Offset>,
 }
 
-impl<E: Clone> Routed<E> {
+impl<M: ReadModel> Routed<M> {
     /// An empty one.
     pub fn new(shards: usize) -> Self {
         let shards = (0..shards.max(1)).map(|_| BTreeMap::new()).collect();
-        Self { shards, records: Vec::new(), keyless: Vec::new() }
+        Self { shards, records: Vec::new(), keyless: Vec::new(), unread: Vec::new() }
     }
 
     /// Routes what came out of the stations before.
     ///
     /// # Errors
     /// A fault that is not the record's own.
-    pub fn add<M: ReadModel<Event = E>>(
+    pub fn add(
         &mut self,
         record: &Arc<Record>,
-        passed: Result<(Change<'_>, E), Aside>,
+        passed: Result<(Change<'_>, M::Event), Aside>,
     ) -> Result<(), Fault> {
         let position = record.position.clone();
+        if matches!(passed, Err(Aside::Hold { .. })) {
+            self.unread.push(position.offset);
+        }
         let (parts, end) = match passed {
-            Ok((change, event)) => (self.touch::<M>(record, &change, event), Outcome::Skipped),
+            Ok((change, event)) => (self.touch(record, &change, event), Outcome::Skipped),
             Err(Aside::Skip(rule)) => {
                 tracing::trace!(%position, rule, "skipped");
                 (0, Outcome::Skipped)
@@ -130,11 +144,11 @@ impl<E: Clone> Routed<E> {
     }
 
     /// Answers how many documents it touches.
-    fn touch<M: ReadModel<Event = E>>(
+    fn touch(
         &mut self,
         record: &Arc<Record>,
         change: &Change<'_>,
-        event: E,
+        event: M::Event,
     ) -> usize {
         let keys = M::keys(&event).into_vec();
         let parts = keys.len();
@@ -150,7 +164,7 @@ impl<E: Clone> Routed<E> {
         parts
     }
 
-    fn push(&mut self, key: Key, record: &Arc<Record>, task: Task<E>) {
+    fn push(&mut self, key: Key, record: &Arc<Record>, task: Task<M>) {
         let shard = shard_of(&key, self.shards.len());
         let from = record.position.clone();
         let part = Part { record: Arc::clone(record), from, task };

@@ -11,6 +11,8 @@ use crate::fault::{Fault, Remedy};
 use crate::feed::Feed;
 use crate::gauge;
 use crate::metrics::Meter;
+use crate::mirror;
+use crate::noted;
 use crate::overdue;
 use crate::patience::Patience;
 use crate::ports::{Log, Ports};
@@ -75,6 +77,7 @@ pub async fn run<M: ReadModel>(
     watching.spawn(gauge::watch_held(Arc::clone(&ports)));
     let waiting_limit = Duration::from_millis(limits.waiting_limit_ms);
     watching.spawn(overdue::hold_overdue(Arc::clone(&ports), waiting_limit, watch.clone()));
+    watching.spawn(mirror::tend(Arc::clone(&ports), watch.clone()));
     let mut stop = watch.stop.clone();
     let mut reading = true;
     let mut result = loop {
@@ -122,10 +125,15 @@ async fn work<M: ReadModel>(
     tracing::info!(model, %partition, "partition assigned");
     ports.metrics.shift(Meter::Partitions, &[model], 1);
     watch.tally.assign();
-    let patience = Patience::new(feed.closing(), ports.metrics.clone(), model);
-    let mut river = River::new(Arc::clone(&ports), &partition, limits, &watch, patience);
-    let result = river.flow(&mut feed).await;
+    let mut patience = Patience::new(feed.closing(), ports.metrics.clone(), model);
+    let mut river = River::new(Arc::clone(&ports), &partition, limits, &watch, patience.clone());
+    let mut result = river.flow(&mut feed).await;
     drop(river);
+    if let Err(fault) = &result
+        && fault.remedy() == Remedy::GoBack
+    {
+        result = noted::go_back(&mut patience, &ports, feed, fault).await;
+    }
     ports.metrics.shift(Meter::Partitions, &[model], -1);
     tracing::info!(model, %partition, "partition released");
     match result {

@@ -1,17 +1,21 @@
 //! Stations 6 and 7 for a share of a partition's keys: load, fold, compare-and-set, tell.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
 use readmill_core::document::Taken;
-use readmill_core::{Document, Guard, Key, Offset, Partition, Position, ReadModel, stands};
+use readmill_core::{Document, Guard, Key, Partition, Position, ReadModel, Sent, stands};
 
 use crate::fault::{Fault, Remedy};
 use crate::metrics::Meter;
+use crate::mirror;
 use crate::patience::{Patience, patiently};
-use crate::ports::{HeldRecord, Ports, Put, Said, View, Write};
+use crate::ports::{HeldRecord, Ports, Put, Write};
 use crate::route::{Queues, Task};
+use crate::savings::Savings;
 use crate::station::{Lap, Station};
+use crate::tell::{Owed, Teller, owed_by};
 use crate::work::{Holds, Moment, Work};
 
 const PAUSE_AFTER_FAULT_MS: u64 = 200;
@@ -36,13 +40,26 @@ pub struct Batch<'a, M: ReadModel> {
     pub ports: &'a Ports<M>,
     /// Whose they are: what follows from them is owed to records of this partition.
     pub partition: &'a Partition,
-    /// Everything of the partition below this offset is settled or sent.
-    pub sent_below: Offset,
+    /// What of the partition is sent.
+    pub sent: Sent<'a>,
+    /// How many documents that embed one another led here.
+    pub depth: u8,
 }
 
-impl<M: ReadModel> Batch<'_, M> {
-    fn moment(self) -> Moment {
-        Moment { sent_below: self.sent_below, now_ms: self.ports.clock.now_ms() }
+impl<'a, M: ReadModel> Batch<'a, M> {
+    /// What comes from records.
+    pub const fn of(ports: &'a Ports<M>, partition: &'a Partition, sent: Sent<'a>) -> Self {
+        Self { ports, partition, sent, depth: 0 }
+    }
+
+    /// What follows for documents that embed those of this one.
+    #[must_use]
+    pub const fn deeper(self) -> Self {
+        Self { depth: self.depth.saturating_add(1), ..self }
+    }
+
+    fn moment(self) -> Moment<'a> {
+        Moment { sent: self.sent, now_ms: self.ports.clock.now_ms() }
     }
 }
 
@@ -59,12 +76,16 @@ impl<M: ReadModel> Copy for Batch<'_, M> {}
 pub struct Shard<M: ReadModel> {
     hot: LruCache<Key, Document<M>>,
     patience: Patience,
+    savings: Savings,
+    /// Who tells what follows.
+    pub teller: Teller,
 }
 
 impl<M: ReadModel> Shard<M> {
     /// An empty shard that keeps up to `cached_documents` of them.
     pub fn new(cached_documents: NonZeroUsize, patience: Patience) -> Self {
-        Self { hot: LruCache::new(cached_documents), patience }
+        let teller = Teller::new(patience.clone());
+        Self { hot: LruCache::new(cached_documents), patience, savings: Savings::default(), teller }
     }
 
     /// Folds queues into their documents until every one is durable and told.
@@ -78,21 +99,22 @@ impl<M: ReadModel> Shard<M> {
     pub async fn fold_and_write(
         &mut self,
         batch: Batch<'_, M>,
-        queues: Queues<M::Event>,
+        queues: Queues<M>,
     ) -> Result<Vec<End>, Fault> {
         let mut lap = Lap::begin(&batch.ports.metrics, M::NAME);
         let mut works = lap.of(Station::Fold, self.load_and_fold(batch, queues).await)?;
         let mut ends = Vec::new();
         while !works.is_empty() {
+            self.embed_unseen(batch, &mut works).await?;
             let held_first = stands(Guard::HeldFirst);
             if held_first {
                 self.hold(batch, &works).await?;
             }
-            let unsure = self.write(batch, &works).await?;
+            let puts = self.write(batch, &works).await?;
             if !held_first {
                 self.hold(batch, &works).await?;
             }
-            let (again, done) = self.look_up(batch, works, &unsure).await?;
+            let (again, done) = self.look_up(batch, works, &puts).await?;
             lap.of(Station::Write, self.tell(batch, &done).await)?;
             self.take_back(batch, &done).await?;
             for work in done {
@@ -106,7 +128,7 @@ impl<M: ReadModel> Shard<M> {
     async fn load_and_fold(
         &mut self,
         batch: Batch<'_, M>,
-        queues: Queues<M::Event>,
+        queues: Queues<M>,
     ) -> Result<Vec<Work<M>>, Fault> {
         let cold: Vec<Key> =
             queues.keys().filter(|key| !self.hot.contains(*key)).cloned().collect();
@@ -114,6 +136,7 @@ impl<M: ReadModel> Shard<M> {
         let model = &[M::NAME];
         let hits = (queues.len() - cold.len()) as u64;
         batch.ports.metrics.add(Meter::CacheHits, model, hits);
+        self.savings.cached::<M>(&batch.ports.metrics, hits);
         let moment = batch.moment();
         let works = queues.into_iter().map(|(key, parts)| {
             let document = match self.hot.pop(&key) {
@@ -123,6 +146,26 @@ impl<M: ReadModel> Shard<M> {
             Work::fold(key, document, parts, moment)
         });
         Ok(works.collect())
+    }
+
+    /// Takes over what stands in documents that are embedded from now on, so that no reader sees
+    /// the one without the other. Whether it is the latest is looked after once the edge stands.
+    async fn embed_unseen(
+        &mut self,
+        batch: Batch<'_, M>,
+        works: &mut [Work<M>],
+    ) -> Result<(), Fault> {
+        let unseen = works.iter().flat_map(|work| work.document.embeds_unseen().cloned());
+        let keys: Vec<Key> = unseen.collect::<BTreeSet<_>>().into_iter().collect();
+        let found = self.load(batch, &keys).await?;
+        let found = keys.iter().zip(&found);
+        let found: Vec<_> = found.filter_map(|(key, of)| Some((key, of.as_ref()?))).collect();
+        for work in works {
+            for (key, of) in &found {
+                work.embed(key, of, batch.moment());
+            }
+        }
+        Ok(())
     }
 
     async fn load(
@@ -155,8 +198,8 @@ impl<M: ReadModel> Shard<M> {
         patiently!(self.patience, batch.ports.held.release(&free))
     }
 
-    /// Station 7, first half. Answers for each work whether its write is unsure.
-    async fn write(&mut self, batch: Batch<'_, M>, works: &[Work<M>]) -> Result<Vec<bool>, Fault> {
+    /// Station 7, first half. Answers for each work what became of its write.
+    async fn write(&mut self, batch: Batch<'_, M>, works: &[Work<M>]) -> Result<Vec<Put>, Fault> {
         let changed: Vec<&Work<M>> = works.iter().filter(|work| work.changed()).collect();
         let writes: Vec<Write<'_, M>> = changed
             .iter()
@@ -178,10 +221,13 @@ impl<M: ReadModel> Shard<M> {
         batch.ports.metrics.add(Meter::Written, &[M::NAME], done as u64);
         batch.ports.metrics.add(Meter::Conflicts, &[M::NAME], (puts.len() - done) as u64);
         let mut puts = puts.into_iter();
-        let unsure = |work: &Work<M>| {
-            work.changed() && puts.next() != Some(Put::Done) && stands(Guard::Revision)
+        let verdict = |work: &Work<M>| match work.changed().then(|| puts.next()) {
+            None | Some(Some(Put::Done)) => Put::Done,
+            Some(Some(Put::TooLarge)) => Put::TooLarge,
+            Some(Some(Put::Unsure) | None) if stands(Guard::Revision) => Put::Unsure,
+            Some(Some(Put::Unsure) | None) => Put::Done,
         };
-        Ok(works.iter().map(unsure).collect())
+        Ok(works.iter().map(verdict).collect())
     }
 
     /// Loads what is unsure: a document that stands as it was meant is done, the rest is folded
@@ -190,11 +236,15 @@ impl<M: ReadModel> Shard<M> {
         &mut self,
         batch: Batch<'_, M>,
         works: Vec<Work<M>>,
-        unsure: &[bool],
+        puts: &[Put],
     ) -> Result<(Vec<Work<M>>, Vec<Work<M>>), Fault> {
         let (mut done, mut doubtful) = (Vec::with_capacity(works.len()), Vec::new());
-        for (work, unsure) in works.into_iter().zip(unsure) {
-            if *unsure { doubtful.push(work) } else { done.push(work) }
+        for (work, put) in works.into_iter().zip(puts) {
+            match put {
+                Put::Done => done.push(work),
+                Put::Unsure => doubtful.push(work),
+                Put::TooLarge => doubtful.push(work.too_large()?),
+            }
         }
         let keys: Vec<Key> = doubtful.iter().map(|work| work.key.clone()).collect();
         let stored = self.load(batch, &keys).await?;
@@ -213,28 +263,15 @@ impl<M: ReadModel> Shard<M> {
 
     /// Station 7, second half: what the durable documents still have to say. Repeats say it again.
     async fn tell(&mut self, batch: Batch<'_, M>, done: &[Work<M>]) -> Result<(), Fault> {
-        let said: Vec<Said> = done.iter().flat_map(|work| unsent(work, batch)).collect();
-        if !said.is_empty() {
-            let sending = async || {
-                let sent = batch.ports.outlet.send(&said).await;
-                sent.or_else(|fault| unless(Guard::OutputBeforeSettle, fault))
-            };
-            patiently!(self.patience, sending())?;
-            batch.ports.metrics.add(Meter::Said, &[M::NAME], said.len() as u64);
-        }
-        let Some(mirror) = &batch.ports.mirror else {
-            return Ok(());
-        };
-        let views: Vec<View> = done.iter().map(view).collect();
-        let showing = async || {
-            let shown = mirror.show(&views).await;
-            shown.or_else(|fault| unless(Guard::MirrorBeforeSettle, fault))
-        };
-        patiently!(self.patience, showing())
+        let owed: Vec<Owed<'_, M>> = done.iter().flat_map(|work| owed_by(work, batch)).collect();
+        self.teller.tell(batch, &owed).await?;
+        let documents = done.iter().map(|work| (&work.key, &work.document));
+        mirror::show(&mut self.patience, batch.ports, documents).await
     }
 
     /// What is told is forgotten with the next write, not only when its record is settled.
     fn finish(&mut self, batch: Batch<'_, M>, mut work: Work<M>, ends: &mut Vec<End>) {
+        self.savings.written(&batch.ports.metrics, &work.document, work.loaded);
         work.document.stamp.unsent.retain(|output| output.from.partition != *batch.partition);
         for (part, taken) in work.parts.into_iter().zip(work.taken) {
             let from_queue = part.task.is_from_queue();
@@ -243,17 +280,13 @@ impl<M: ReadModel> Shard<M> {
                 Task::Hold { .. }
                 | Task::Retry { .. }
                 | Task::GiveUp(_)
+                | Task::Embed { .. }
                 | Task::HoldOverdue { .. } => None,
             };
             ends.push(End { from: part.from, taken, from_queue, committed_ms });
         }
         self.hot.put(work.key, work.document);
     }
-}
-
-/// A fault, as long as the guard stands that nothing is settled before it has passed.
-fn unless(guard: Guard, fault: Fault) -> Result<(), Fault> {
-    if stands(guard) { Err(fault) } else { Ok(()) }
 }
 
 /// Keeps held records, and says so: a person has to look at them.
@@ -284,29 +317,4 @@ fn held_records<M: ReadModel>(batch: Batch<'_, M>, work: &Work<M>) -> Vec<HeldRe
         HeldRecord::new::<M>(key, unfolded, why.to_owned(), held_at_ms, record.clone())
     });
     held.collect()
-}
-
-/// Reactions owed to records of this partition; those of others are their own workers' to send.
-fn unsent<M: ReadModel>(work: &Work<M>, batch: Batch<'_, M>) -> Vec<Said> {
-    let is_new = |revision| revision > work.loaded;
-    // A record may have been folded, and held when it came again: its reactions are the desk's now.
-    let brought = |output: &readmill_core::Output| {
-        work.parts.iter().any(|part| part.record.position == output.from)
-    };
-    work.document
-        .stamp
-        .unsent
-        .iter()
-        .filter(|output| output.from.partition == *batch.partition || brought(output))
-        .filter(|output| is_new(output.revision) || stands(Guard::OutputAgain))
-        .map(|output| Said::named(M::NAME, &work.key, output))
-        .collect()
-}
-
-fn view<M: ReadModel>(work: &Work<M>) -> View {
-    View {
-        key: work.key.clone(),
-        revision: work.document.stamp.revision,
-        fields: work.document.state.as_ref().map(M::mirror),
-    }
 }

@@ -1,9 +1,10 @@
 //! The shards of a partition: shares of its keys, folded and written side by side.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use readmill_core::{Offset, Partition, ReadModel};
+use readmill_core::{Offset, Partition, ReadModel, Sent};
 use tokio::task::JoinSet;
 
 use crate::fault::Fault;
@@ -19,6 +20,8 @@ use crate::shard::{Batch, End, Shard};
 pub struct Shards<M: ReadModel> {
     ports: Arc<Ports<M>>,
     partition: Partition,
+    /// Records of the partition that could not be read.
+    unread: Arc<BTreeSet<Offset>>,
     slots: Vec<Slot<M>>,
     busy: JoinSet<Done<M>>,
 }
@@ -27,7 +30,7 @@ pub struct Shards<M: ReadModel> {
 struct Slot<M: ReadModel> {
     /// The shard, unless it is at work.
     idle: Option<Shard<M>>,
-    queued: Queues<M::Event>,
+    queued: Queues<M>,
 }
 
 /// A shard that has come back from its work.
@@ -50,7 +53,8 @@ impl<M: ReadModel> Shards<M> {
         let cached = cached.unwrap_or(NonZeroUsize::MIN);
         let slot =
             |_| Slot { idle: Some(Shard::new(cached, patience.clone())), queued: Queues::new() };
-        Self { ports, partition, slots: (0..count).map(slot).collect(), busy: JoinSet::new() }
+        let slots = (0..count).map(slot).collect();
+        Self { ports, partition, unread: Arc::default(), slots, busy: JoinSet::new() }
     }
 
     /// How many there are.
@@ -58,9 +62,17 @@ impl<M: ReadModel> Shards<M> {
         self.slots.len()
     }
 
+    /// Notes records of the partition that could not be read: that they are settled does not tell
+    /// that their reactions are sent.
+    pub fn note_unread(&mut self, unread: Vec<Offset>) {
+        if !unread.is_empty() {
+            Arc::make_mut(&mut self.unread).extend(unread);
+        }
+    }
+
     /// Queues a batch, and sets idle shards to work. Everything of the partition below
     /// `sent_below` is settled.
-    pub fn hand_on(&mut self, batch: Vec<Queues<M::Event>>, sent_below: Offset) {
+    pub fn hand_on(&mut self, batch: Vec<Queues<M>>, sent_below: Offset) {
         for (slot, queues) in self.slots.iter_mut().zip(batch) {
             for (key, parts) in queues {
                 slot.queued.entry(key).or_default().extend(parts);
@@ -102,8 +114,10 @@ impl<M: ReadModel> Shards<M> {
         let Some(mut shard) = slot.idle.take() else { return };
         let queues = std::mem::take(&mut slot.queued);
         let (ports, partition) = (Arc::clone(&self.ports), self.partition.clone());
+        let unread = Arc::clone(&self.unread);
         self.busy.spawn(async move {
-            let batch = Batch { ports: &ports, partition: &partition, sent_below };
+            let sent = Sent { below: sent_below, unread: &unread };
+            let batch = Batch::of(&ports, &partition, sent);
             let ends = shard.fold_and_write(batch, queues).await;
             Done { slot: at, shard, ends }
         });

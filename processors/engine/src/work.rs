@@ -1,16 +1,20 @@
 //! Station 6: a document with its queue folded in memory, ready to be written once.
 
 use readmill_core::document::Taken;
-use readmill_core::{Document, Guard, Incoming, Key, Offset, Outcome, ReadModel, Record, stands};
+use readmill_core::{Document, Guard, Incoming, Key, Outcome, ReadModel, Record, Sent, stands};
 
+use crate::fault::Fault;
 use crate::ports::{HeldRecord, Unfolded};
 use crate::route::{Part, Task, Told};
 
+/// Why the records of a document that grows too large are held.
+const TOO_LARGE: &str = "with this the document would be larger than its store takes";
+
 /// When a document is folded.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// Everything of the partition below this offset is sent.
-    pub sent_below: Offset,
+pub struct Moment<'a> {
+    /// What of the partition is sent.
+    pub sent: Sent<'a>,
     /// The time, in milliseconds since 1970.
     pub now_ms: i64,
 }
@@ -32,7 +36,7 @@ pub struct Work<M: ReadModel> {
     /// The document's key.
     pub key: Key,
     /// What is done to it; kept, because a refused write folds again from what is stored.
-    pub parts: Vec<Part<M::Event>>,
+    pub parts: Vec<Part<M>>,
     /// The revision that was loaded.
     pub loaded: i64,
     /// The document after the fold.
@@ -41,6 +45,8 @@ pub struct Work<M: ReadModel> {
     pub taken: Vec<Taken>,
     /// What was held for folds of it that were refused.
     held_before: Vec<HeldRecord>,
+    /// Whether the store does not take what comes of it: then its records are held instead.
+    too_large: bool,
 }
 
 impl<M: ReadModel> Work<M> {
@@ -48,20 +54,68 @@ impl<M: ReadModel> Work<M> {
     pub fn fold(
         key: Key,
         mut document: Document<M>,
-        parts: Vec<Part<M::Event>>,
-        moment: Moment,
+        parts: Vec<Part<M>>,
+        moment: Moment<'_>,
     ) -> Self {
         let loaded = document.stamp.revision;
         let taken = parts.iter().map(|part| take(&mut document, part, moment)).collect();
-        Self { key, parts, loaded, document, taken, held_before: Vec::new() }
+        let held_before = Vec::new();
+        Self { key, parts, loaded, document, taken, held_before, too_large: false }
+    }
+
+    /// The same, where the store does not take what comes of it.
+    ///
+    /// # Errors
+    /// Where no record can be held for it.
+    pub fn too_large(mut self) -> Result<Self, Fault> {
+        let can_hold =
+            |part: &Part<M>| !matches!(part.task, Task::Embed { .. } | Task::HoldOverdue { .. });
+        if self.too_large || !self.parts.iter().any(can_hold) {
+            return Err(Fault::Refused {
+                service: "the store",
+                detail: format!("a document of {} is too large, also with its key held", M::NAME),
+                hint: "bound the lists and the embedded copies in the read model's state",
+            });
+        }
+        self.too_large = true;
+        Ok(self)
+    }
+
+    /// Takes over what stands in a document that this one embeds.
+    pub fn embed(&mut self, key: &Key, of: &Document<M>, moment: Moment<'_>) {
+        if let Some(from) = self.parts.last().map(|part| part.from.clone()) {
+            self.document.embed(key, of, &from, moment.sent);
+        }
     }
 
     /// Folds the same parts into what stands, after the write of a fold that `held` was refused.
     #[must_use]
-    pub fn again(self, stands: Document<M>, held: Vec<HeldRecord>, moment: Moment) -> Self {
-        let mut held_before = self.held_before;
+    pub fn again(self, stands: Document<M>, held: Vec<HeldRecord>, moment: Moment<'_>) -> Self {
+        let (too_large, mut held_before) = (self.too_large, self.held_before);
         held_before.extend(held);
-        Self { held_before, ..Self::fold(self.key, stands, self.parts, moment) }
+        let folded = if too_large {
+            Self::hold_all(self.key, stands, self.parts)
+        } else {
+            Self::fold(self.key, stands, self.parts, moment)
+        };
+        Self { held_before, too_large, ..folded }
+    }
+
+    /// Holds what was to be folded: the store does not take what would come of it.
+    fn hold_all(key: Key, mut document: Document<M>, parts: Vec<Part<M>>) -> Self {
+        let loaded = document.stamp.revision;
+        let hold = |part: &Part<M>| match &part.task {
+            Task::Take(Told { identity, .. }) => {
+                document.hold_for(Some(identity), &part.from, TOO_LARGE)
+            }
+            Task::Hold { identity, reason } => {
+                document.hold_for(identity.as_ref(), &part.from, reason)
+            }
+            Task::Retry { .. } | Task::GiveUp(_) => Taken::stuck(TOO_LARGE),
+            Task::Embed { .. } | Task::HoldOverdue { .. } => Taken::nothing(),
+        };
+        let taken = parts.iter().map(hold).collect();
+        Self { key, parts, loaded, document, taken, held_before: Vec::new(), too_large: true }
     }
 
     /// What was held for a fold that was refused, and is not held by this one.
@@ -99,7 +153,11 @@ impl<M: ReadModel> Work<M> {
     }
 }
 
-fn take<M: ReadModel>(document: &mut Document<M>, part: &Part<M::Event>, moment: Moment) -> Taken {
+fn take<M: ReadModel>(
+    document: &mut Document<M>,
+    part: &Part<M>,
+    moment: Moment<'_>,
+) -> Taken {
     let from = &part.from;
     match &part.task {
         Task::Take(told) => document.take(incoming(part, told, moment)),
@@ -108,18 +166,23 @@ fn take<M: ReadModel>(document: &mut Document<M>, part: &Part<M::Event>, moment:
             document.retry(incoming(part, told, moment), *close_gaps)
         }
         Task::GiveUp(identity) => document.give_up(identity, from),
+        Task::Embed { key, of } => document.embed(key, of, from, moment.sent),
         Task::HoldOverdue { before_ms } => document.hold_overdue(*before_ms),
     }
 }
 
-fn incoming<'a, E>(part: &'a Part<E>, told: &'a Told<E>, moment: Moment) -> Incoming<'a, E> {
+fn incoming<'a, M: ReadModel>(
+    part: &'a Part<M>,
+    told: &'a Told<M::Event>,
+    moment: Moment<'a>,
+) -> Incoming<'a, M::Event> {
     Incoming {
         identity: &told.identity,
         record: &part.record,
         from: &part.from,
         committed_ms: told.committed_ms,
         now_ms: moment.now_ms,
-        sent_below: moment.sent_below,
+        sent: moment.sent,
         event: &told.event,
     }
 }

@@ -1,6 +1,6 @@
 //! `coupons`: two tables replicated row by row out of one topic, exactly or not at all.
 
-use readmill_core::{Admit, Folded, Keys, ReadModel, Standing};
+use readmill_core::{Admit, Direction, Folded, Index, Keys, ReadModel, Standing};
 use readmill_schemas::coupons::{Coupon, CouponHistory, CouponsEvent};
 use readmill_schemas::row::{Decimal, Large, TimestampMicros};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,19 @@ impl ReadModel for Coupons {
     const NAME: &'static str = "coupons";
     const FOLD_VERSION: u32 = 1;
     const ABOUT: &'static str = "the coupon tables, row by row, as they stand in the source";
+
+    /// Readers look for a code, and for what a member has.
+    const INDEXES: &'static [Index] = &[
+        Index { name: "by_code", fields: &[("coupon.code", Direction::Ascending)], sparse: true },
+        Index {
+            name: "by_member",
+            fields: &[
+                ("coupon.member_id", Direction::Ascending),
+                ("coupon.status", Direction::Ascending),
+            ],
+            sparse: true,
+        },
+    ];
 
     type Event = CouponsEvent;
     type State = Replica;

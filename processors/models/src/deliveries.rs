@@ -1,13 +1,41 @@
 //! `deliveries`: the steps of each delivery while it is under way; when it ends, its document goes
 //! and one integrated event tells the rest of the company.
 
-use readmill_core::{Admit, Folded, Keys, ReadModel, Standing};
-use readmill_schemas::deliveries::{DeliveriesEvent, OrderService};
+use readmill_core::{
+    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup,
+    Shows, Standing, Window,
+};
+use readmill_schemas::deliveries::{DeliveriesEvent, DeliveryCreated, OrderService};
 use readmill_schemas::deliveries_out::{
     DeliveriesOutEvent, IntegratedDelivery, OrderService as OutService, Outcome,
 };
 use readmill_schemas::{Contract, Events, Timestamp};
 use serde::{Deserialize, Serialize};
+
+/// Where deliveries stand now.
+pub const UNDER_WAY: Rollup = Rollup {
+    name: "under_way",
+    about: "deliveries under way by step and region",
+    beside: Beside { extremes: false, top: 0, distinct: false },
+};
+/// What came in.
+pub const INFLOW: Rollup = Rollup {
+    name: "inflow",
+    about: "deliveries created by order service and hour",
+    beside: Beside { extremes: false, top: 0, distinct: false },
+};
+/// Who rode where.
+pub const RIDERS: Rollup = Rollup {
+    name: "riders",
+    about: "deliveries that riders were sent for by region and hour, and about how many riders",
+    beside: Beside { extremes: false, top: 0, distinct: true },
+};
+/// How long they took.
+pub const ENDED: Rollup = Rollup {
+    name: "ended",
+    about: "deliveries that ended by outcome, region and hour: how long they took, in milliseconds",
+    beside: Beside { extremes: true, top: 5, distinct: false },
+};
 
 /// The read model.
 #[derive(Debug)]
@@ -54,12 +82,36 @@ pub enum Status {
     PickedUp,
 }
 
+impl Status {
+    /// Its name, as documents and roll-ups have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "CREATED",
+            Self::PickupRequested => "PICKUP_REQUESTED",
+            Self::Dispatched => "DISPATCHED",
+            Self::PickedUp => "PICKED_UP",
+        }
+    }
+}
+
 impl ReadModel for Deliveries {
     const NAME: &'static str = "deliveries";
     const FOLD_VERSION: u32 = 1;
     const ABOUT: &'static str = "a delivery under way: the time of each step, until it ends";
+    const MIRROR: Option<&'static str> = Some("deliveries:under-way");
 
     const SAYS: &'static [Contract] = DeliveriesOutEvent::CONTRACTS;
+
+    /// Readers look for the delivery of an order, and for what a rider has before them.
+    const INDEXES: &'static [Index] = &[
+        Index { name: "by_order", fields: &[("order_no", Direction::Ascending)], sparse: true },
+        Index {
+            name: "by_rider",
+            fields: &[("rider_id", Direction::Ascending), ("status", Direction::Ascending)],
+            sparse: true,
+        },
+    ];
+    const ROLLUPS: &'static [Rollup] = &[UNDER_WAY, INFLOW, RIDERS, ENDED];
 
     type Event = DeliveriesEvent;
     type State = Delivery;
@@ -96,31 +148,55 @@ impl ReadModel for Deliveries {
 
     fn fold(state: Option<Delivery>, event: &DeliveriesEvent) -> Folded<Delivery> {
         match (state, event) {
-            (None, DeliveriesEvent::DeliveryCreated(e)) => Folded::next(Delivery {
-                order_no: e.order_no.clone(),
-                service: e.service,
-                region: e.region.clone(),
-                status: Status::Created,
-                rider_id: None,
-                created_at: e.occurred_at,
-                pickup_requested_at: None,
-                dispatched_at: None,
-                picked_up_at: None,
-            }),
+            (None, DeliveriesEvent::DeliveryCreated(e)) => {
+                let hour = GroupName::of(&[e.service.symbol()]).within(Window::Hour, e.occurred_at);
+                Folded::next(Delivery::created(e)).adding(Contribution::one(&INFLOW, hour))
+            }
             (Some(delivery), DeliveriesEvent::DeliveryCompleted(e)) => {
                 delivery.end(&e.delivery_id, Outcome::Completed, e.occurred_at)
             }
             (Some(delivery), DeliveriesEvent::DeliveryCancelled(e)) => {
                 delivery.end(&e.delivery_id, Outcome::Cancelled, e.occurred_at)
             }
+            (Some(delivery), DeliveriesEvent::Dispatched(e)) => {
+                let hour = GroupName::of(&[&delivery.region]).within(Window::Hour, e.occurred_at);
+                let sent = Contribution::one(&RIDERS, hour).about(&e.rider_id);
+                Folded::next(delivery.step(event)).adding(sent)
+            }
             (Some(delivery), event) => Folded::next(delivery.step(event)),
             // Not admitted: kept total all the same.
             (None, _) => Folded::gone(),
         }
     }
+
+    /// The deliveries of each status, those created first at the front, and those of each region.
+    fn mirror(delivery: &Delivery) -> Shows {
+        Shows::default()
+            .ranked(format!("status:{}", delivery.status.name()), delivery.created_at.as_millis())
+            .in_set(format!("region:{}", delivery.region))
+    }
+
+    fn contributes(delivery: &Delivery) -> Vec<Contribution> {
+        let stands = GroupName::of(&[delivery.status.name(), &delivery.region]);
+        vec![Contribution::one(&UNDER_WAY, stands)]
+    }
 }
 
 impl Delivery {
+    fn created(e: &DeliveryCreated) -> Self {
+        Self {
+            order_no: e.order_no.clone(),
+            service: e.service,
+            region: e.region.clone(),
+            status: Status::Created,
+            rider_id: None,
+            created_at: e.occurred_at,
+            pickup_requested_at: None,
+            dispatched_at: None,
+            picked_up_at: None,
+        }
+    }
+
     const fn all_steps_known(&self) -> bool {
         self.pickup_requested_at.is_some()
             && self.dispatched_at.is_some()
@@ -152,6 +228,9 @@ impl Delivery {
 
     /// The document goes; what it knew goes out in one event, decided by the same write.
     fn end(self, delivery_id: &str, outcome: Outcome, ended_at: Timestamp) -> Folded<Self> {
+        let hour = GroupName::of(&[outcome.symbol(), &self.region]).within(Window::Hour, ended_at);
+        let took_ms = ended_at.as_millis().saturating_sub(self.created_at.as_millis());
+        let took = Contribution::of(&ENDED, hour, took_ms).about(delivery_id);
         let told = DeliveriesOutEvent::IntegratedDelivery(IntegratedDelivery {
             delivery_id: delivery_id.to_owned(),
             order_no: self.order_no,
@@ -165,7 +244,7 @@ impl Delivery {
             picked_up_at: self.picked_up_at,
             ended_at: Some(ended_at),
         });
-        Folded::gone().saying(&told)
+        Folded::gone().saying(&told).adding(took)
     }
 }
 

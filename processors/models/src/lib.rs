@@ -1,12 +1,14 @@
 //! The bundled read models, one file each, and the one list of them.
 
 pub mod coupons;
+pub mod deals;
 pub mod deliveries;
 pub mod points;
 
-use readmill_core::ReadModel;
+use readmill_core::{ReadModel, Rollup};
 
 pub use coupons::Coupons;
+pub use deals::Deals;
 pub use deliveries::Deliveries;
 pub use points::Points;
 
@@ -30,6 +32,10 @@ pub struct Row {
     pub mirror: Option<&'static str>,
     /// The version of the fold.
     pub fold_version: u32,
+    /// The roll-ups to which its documents and events contribute.
+    pub rollups: &'static [Rollup],
+    /// Whether documents of it embed others.
+    pub embeds: bool,
 }
 
 /// One registry row a model; everything else follows from it.
@@ -41,6 +47,8 @@ macro_rules! registry {
             about: <$model>::ABOUT,
             mirror: <$model>::MIRROR,
             fold_version: <$model>::FOLD_VERSION,
+            rollups: <$model>::ROLLUPS,
+            embeds: <$model>::EMBEDS,
         }),+];
 
         /// Does something with the model of that name; `None` if there is no such model.
@@ -53,4 +61,4 @@ macro_rules! registry {
     };
 }
 
-registry!(Points, Deliveries, Coupons);
+registry!(Points, Deliveries, Coupons, Deals);

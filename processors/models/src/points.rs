@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use readmill_core::{Admit, Folded, Keys, ReadModel, Standing};
+use readmill_core::{
+    Admit, Beside, Contribution, Folded, GroupName, Keys, ReadModel, Rollup, Shows, Standing,
+    Window,
+};
 use readmill_schemas::Timestamp;
 use readmill_schemas::points::{LotUse, PointsEvent};
 use serde::{Deserialize, Serialize};
@@ -12,6 +15,20 @@ pub const SHOWN_ENTRIES: usize = 20;
 /// How many uses a document remembers for a cancel. The cancel of an older one waits, and is
 /// counted as waiting, for good.
 pub const CANCELLABLE_USES: usize = 100;
+
+/// What the ledger's entries came to. It is an entry's own day that counts, however late it comes.
+pub const LEDGER: Rollup = Rollup {
+    name: "ledger",
+    about: "entries by kind and day: how many, how many points, the least and the greatest",
+    // No items: a member who is erased must not live on in what cannot forget.
+    beside: Beside { extremes: true, top: 0, distinct: false },
+};
+/// Who could spend how much.
+pub const TIERS: Rollup = Rollup {
+    name: "tiers",
+    about: "members by what they can spend: how many, and how many points",
+    beside: Beside { extremes: false, top: 0, distinct: false },
+};
 
 /// The read model.
 #[derive(Debug)]
@@ -70,6 +87,31 @@ pub enum Kind {
     Expired,
 }
 
+impl Kind {
+    /// Its name, as documents and roll-ups have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Earned => "earned",
+            Self::Used => "used",
+            Self::EarnCancelled => "earn_cancelled",
+            Self::UseCancelled => "use_cancelled",
+            Self::Converted => "converted",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// The tier of so many points.
+pub const fn tier(points: i64) -> &'static str {
+    match points {
+        ..1 => "0",
+        1..1_000 => "1-999",
+        1_000..10_000 => "1000-9999",
+        10_000..100_000 => "10000-99999",
+        100_000.. => "100000-",
+    }
+}
+
 /// Count and sum of a kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Total {
@@ -95,6 +137,7 @@ impl ReadModel for Points {
     const FOLD_VERSION: u32 = 1;
     const ABOUT: &'static str = "a member's points: available, open lots, totals, latest entries";
     const MIRROR: Option<&'static str> = Some("points:available");
+    const ROLLUPS: &'static [Rollup] = &[LEDGER, TIERS];
 
     type Event = PointsEvent;
     type State = Member;
@@ -143,13 +186,20 @@ impl ReadModel for Points {
             PointsEvent::EarnCancelled(e) => (Kind::EarnCancelled, member.end_lot(&e.lot_id)),
             PointsEvent::PointsExpired(e) => (Kind::Expired, member.end_lot(&e.lot_id)),
         };
+        let head = head(event);
+        let day = GroupName::of(&[kind.name()]).within(Window::Day, head.at);
         member.available += change;
-        member.enter(head(event), kind, change);
-        Folded::next(member)
+        member.enter(head, kind, change);
+        Folded::next(member).adding(Contribution::of(&LEDGER, day, change.abs()))
     }
 
-    fn mirror(member: &Member) -> Vec<(&'static str, String)> {
-        vec![("available", member.available.to_string())]
+    fn contributes(member: &Member) -> Vec<Contribution> {
+        let tier = GroupName::of(&[tier(member.available)]);
+        vec![Contribution::of(&TIERS, tier, member.available)]
+    }
+
+    fn mirror(member: &Member) -> Shows {
+        Shows::hash([("available", member.available.to_string())])
     }
 }
 

@@ -3,7 +3,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::RowFault;
 use super::column::{Column, FromColumn, other};
@@ -15,8 +15,8 @@ pub const DIGITS_MAX: usize = 262_144;
 /// An exact number.
 ///
 /// Equal numbers are equal (`1.5` and `1.50`), and their texts keep the digits they came with.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Decimal {
     negative: bool,
     /// Without zeros in front, but for one where there is no other digit before the point.
@@ -26,6 +26,10 @@ pub struct Decimal {
 }
 
 impl Decimal {
+    /// The name by which serializers know an exact number: a store that has such numbers writes
+    /// the text as one.
+    pub const FORM: &'static str = "readmill.decimal";
+
     /// A number of so many units of which one has so many digits behind the point.
     pub fn of_units(units: i128, scale: u32) -> Self {
         let scale = usize::try_from(scale).unwrap_or(DIGITS_MAX).min(DIGITS_MAX);
@@ -190,6 +194,12 @@ impl TryFrom<String> for Decimal {
 
     fn try_from(text: String) -> Result<Self, RowFault> {
         text.parse()
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_newtype_struct(Self::FORM, &self.to_string())
     }
 }
 

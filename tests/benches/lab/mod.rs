@@ -11,7 +11,7 @@ use readmill_connectors::mongo::{Mongo, MongoConfig, MongoStore};
 use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::Counts;
 use readmill_engine::{
-    Clock, Fault, Lanes, Limits, Metrics, Mirror, Outlet, Ports, Pulse, Said, Tally, VersionsOf,
+    Clock, Fault, Lanes, Limits, Metrics, Mirror, Outlet, Ports, Pulse, Said, Side, Tally, VersionsOf,
     View, Watch, run,
 };
 use readmill_models::Points;
@@ -209,7 +209,9 @@ impl Lab {
         let stopwatch = Arc::new(Stopwatch::default());
         let tally = Tally::new("points", metrics.clone());
         let (mongo, store) = self.store().await;
+        let partials = mongo.documents("points.partials", 1).await.unwrap();
         let ports = Arc::new(Ports {
+            side: Side { partials: Some(Arc::new(partials)), edges: None },
             versions_of: self.versions_of.clone(),
             schemas: Arc::clone(&self.registry) as _,
             store: Arc::new(store),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use readmill_core::envelope::{self, Payload, Reading};
-use readmill_core::{Document, Incoming, Key, Outcome, Position, ReadModel, Record};
+use readmill_core::{Document, Incoming, Key, Outcome, Position, ReadModel, Record, What};
 use readmill_engine::Said;
 use readmill_schemas::debezium::OutboxEnvelope;
 use readmill_schemas::{Contract, Events, Plan, SchemaId, WriterSchema, framing};
@@ -82,8 +82,10 @@ impl<M: ReadModel> Truth<M> {
 
     fn note(&mut self, outcome: Outcome, from: &Position, key: Key) {
         for output in &self.documents[&key].stamp.unsent {
-            let said = Said::named(M::NAME, &key, output);
-            self.said.insert(said.id, said.body);
+            if let What::Reaction(reaction) = &output.what {
+                let said = Said::named(M::NAME, &key, output, reaction);
+                self.said.insert(said.id, said.body);
+            }
         }
         if outcome == Outcome::Held {
             self.held.insert((from.clone(), key));

@@ -28,8 +28,9 @@ async fn quick(name: &str) -> Group {
     group
 }
 
-/// One member has both partitions, or each has one.
-async fn waits(name: &str, members: usize) {
+/// One member has both partitions, or each has one. Answers whether the older partition stayed where
+/// it was: on a busy machine a session may lapse, and then this is another scene.
+async fn waits(name: &str, members: usize) -> bool {
     let mut group = quick(name).await;
     group.append(0, &values(0, 10)).await;
     let mut older = group.join().await;
@@ -43,7 +44,9 @@ async fn waits(name: &str, members: usize) {
     group.append(1, &values(0, 3)).await;
     let log = newer.as_mut().unwrap_or(&mut older);
     let mut new = timeout(Duration::from_secs(60), log.assigned()).await.unwrap().unwrap().unwrap();
-    assert_eq!(new.partition.index, 1, "{name}");
+    if new.partition.index != 1 {
+        return false;
+    }
     assert!(timeout(QUIET, new.next(100)).await.is_err(), "{name}: records overtook older ones");
     old.settle(ResumeAt::stored(9), Finished::default());
     assert!(timeout(QUIET, new.next(100)).await.is_err(), "{name}: records overtook the last one");
@@ -62,16 +65,26 @@ async fn waits(name: &str, members: usize) {
     if let Some(mut newer) = newer {
         newer.stop().await.unwrap();
     }
+    true
+}
+
+async fn waits_in_one_of_three_scenes(name: &str, members: usize) {
+    for scene in 1..=3 {
+        if waits(&format!("{name}{scene}"), members).await {
+            return;
+        }
+    }
+    panic!("{name}: the older partition never stayed with its member");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_partition_waits_for_older_ones_of_the_same_member() {
-    waits("grown", 1).await;
+    waits_in_one_of_three_scenes("grown", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_partition_waits_for_older_ones_of_another_member() {
-    waits("grownapart", 2).await;
+    waits_in_one_of_three_scenes("grownapart", 2).await;
 }
 
 /// When all producers know, new partitions are like any other, and the next member knows it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use readmill_core::{Counts, ReadModel};
-use readmill_engine::{Fault, Limits, Metrics, Ports, Pulse, Tally, VersionsOf, Watch, run};
+use readmill_engine::{Fault, Limits, Metrics, Ports, Pulse, Side, Tally, VersionsOf, Watch, run};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
@@ -52,6 +52,10 @@ pub struct Cast {
 pub fn ports(world: &World, who: Who, metrics: &Metrics) -> Ports<Trails> {
     let world = || world.clone();
     Ports {
+        side: Side {
+            partials: Some(Arc::new(SimStore { world: world(), who })),
+            edges: Some(Arc::new(SimStore { world: world(), who })),
+        },
         versions_of: VersionsOf::default(),
         schemas: Arc::new(SimBook { world: world(), who }),
         store: Arc::new(SimStore { world: world(), who }),

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use readmill_core::rollup::Totals;
 use readmill_core::{
     Counts, Document, Finished, Key, Marks, Partition, Position, ResumeAt, Verdict,
 };
 
 use crate::faults::Kind;
-use crate::model::{Trail, TrailEvent, Trails};
+use crate::follow;
+use crate::event::TrailEvent;
+use crate::model::{Trail, Trails};
 use crate::oracle::{self, Expected};
 use crate::relay::About;
 use crate::scenario::Operator;
@@ -46,6 +49,12 @@ pub enum Finding {
     OneReactionTwoIds { key: String, content: String },
     /// One id was used for several reactions.
     OneIdTwoReactions { id: String },
+    /// What is added up in a group is not what documents and events contributed.
+    Totals { group: oracle::Group, is: Box<Totals>, should: Box<Totals> },
+    /// A document sees others as they are not.
+    Copies { key: String, is: String, should: String },
+    /// A document embeds another, and it is nowhere written down.
+    NoEdge { key: Key, embedded: Key },
     /// The mirror does not show its document.
     Mirror { key: Key },
     /// An orderly release left something unsettled that its worker had written.
@@ -71,6 +80,8 @@ impl Finding {
             Self::Reactions { .. }
             | Self::OneReactionTwoIds { .. }
             | Self::OneIdTwoReactions { .. } => "reactions",
+            Self::Totals { .. } => "roll-ups",
+            Self::Copies { .. } | Self::NoEdge { .. } => "joins",
             Self::Mirror { .. } => "mirror",
             Self::NotDrained { .. } => "drain",
             Self::NotReadBack { .. } => "serde",
@@ -235,6 +246,8 @@ pub fn end(world: &World, operator: Operator) {
         }
         reactions(world, key, expected);
     }
+    follow::totals(world, oracle::totals(&all));
+    follow::edges(world);
     mirrors(world);
 }
 
@@ -243,9 +256,16 @@ fn document(world: &World, key: &str, expected: &Expected) {
     let found = world.look(|world| world.documents.get(&Key::from(key)).cloned());
     let found = found.unwrap_or_default();
     let told = |trail: &Option<Trail>| trail.as_ref().map_or_else(String::new, Trail::told);
-    if found.state != expected.state {
+    let own = |trail: &Option<Trail>| {
+        trail.clone().map(|trail| Trail { copies: BTreeMap::new(), ..trail })
+    };
+    if own(&found.state) != own(&expected.state) {
         let (is, should) = (told(&found.state), told(&expected.state));
         world.find(Finding::NotTheOracle { key: key.to_owned(), is, should });
+    } else if found.state != expected.state {
+        let beyond = |trail: &Option<Trail>| trail.as_ref().map(Trail::beyond).unwrap_or_default();
+        let (is, should) = (beyond(&found.state), beyond(&expected.state));
+        world.find(Finding::Copies { key: key.to_owned(), is, should });
     } else if found.stamp.gone != expected.gone {
         world.find(Finding::NotGone { key: key.to_owned(), gone: found.stamp.gone });
     }

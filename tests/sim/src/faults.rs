@@ -70,6 +70,22 @@ kinds! {
     StoreUnsure = "store-unsure",
     /// The store refuses, so that the instance stops.
     StoreRefused = "store-refused",
+    /// The store of partial groups and edges takes long.
+    SideSlow = "side-slow",
+    /// It does not answer a read.
+    SideLoadDown = "side-load-down",
+    /// It does not take a write.
+    SideDown = "side-down",
+    /// It takes a write, and its answer is lost.
+    SideLostAck = "side-lost-ack",
+    /// It takes some of a write, not the rest, and answers nothing.
+    SidePartial = "side-partial",
+    /// A write to it is given up by its writer, and lands all the same, later.
+    SideLate = "side-late",
+    /// It takes a write and does not know it.
+    SideUnsure = "side-unsure",
+    /// It refuses, so that the instance stops.
+    SideRefused = "side-refused",
     /// The held store does not answer.
     HeldDown = "held-down",
     /// The held store takes it, and its answer is lost.

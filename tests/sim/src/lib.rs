@@ -6,7 +6,9 @@
 pub mod cast;
 pub mod check;
 pub mod cut;
+pub mod event;
 pub mod faults;
+pub mod follow;
 pub mod history;
 pub mod life;
 pub mod many;

@@ -1,16 +1,30 @@
 //! The read model of the simulation, nastier than any real one: its documents are lists in the
-//! order of folding, so that every change that is lost, doubled or out of order shows.
+//! order of folding, so that every change that is lost, doubled or out of order shows; they add to
+//! roll-ups by what they are and by what happens to them, and embed one another.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 
-use readmill_core::{Admit, Folded, Keys, Reaction, ReadModel, Standing};
-use readmill_schemas::row::{Columns, FromColumn};
-use readmill_schemas::semantic::Row;
-use readmill_schemas::{
-    Contract, Events, Images, Plan, ReadError, RowChange, RowError, RowOp, TableRow, Wire, encode,
+use readmill_core::{
+    Admit, Beside, Contribution, Folded, GroupName, Key, Keys, Reaction, ReadModel, Rollup, Shows,
+    Standing,
 };
+use readmill_schemas::RowOp;
 use serde::{Deserialize, Serialize};
+
+use crate::event::{Deed, Step, TrailEvent};
+
+const ALL: Beside = Beside { extremes: true, top: 3, distinct: true };
+
+/// How long lanes are, by their place in their documents: what documents are.
+pub const LENGTHS: Rollup = Rollup { name: "lengths", about: "steps per lane", beside: ALL };
+/// The deeds that were folded, by kind: what happened to documents.
+pub const DEEDS: Rollup = Rollup { name: "deeds", about: "folded steps by deed", beside: ALL };
+/// The cards that are seen from other documents: what documents embed.
+pub const SEEN: Rollup = Rollup {
+    name: "seen",
+    about: "cards seen from elsewhere",
+    beside: Beside { extremes: false, top: 0, distinct: false },
+};
 
 /// The read model: under each key a trail of what was folded.
 #[derive(Debug)]
@@ -19,177 +33,25 @@ pub struct Trails;
 /// A trail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trail {
+    /// The document that it is.
+    pub key: String,
     /// The numbers of the steps, per lane, in the order in which they were folded.
     pub lanes: BTreeMap<String, Vec<i64>>,
     /// The card of this key as its table has it.
     pub card: Option<i64>,
+    /// The document at which each lane points.
+    pub points: BTreeMap<String, String>,
+    /// What is seen of these documents, where there is anything to see.
+    pub copies: BTreeMap<String, Sight>,
 }
 
-/// One step: an event of an outbox.
+/// What others see of a trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    /// The document.
-    pub key: String,
-    /// The lane: the aggregate that it belongs to.
-    pub lane: String,
-    /// Its number in the lane, from 1.
-    pub n: i64,
-    /// What it does; see [`Deed`].
-    pub deed: i64,
-    /// How much of which lanes must be there before.
-    pub needs: Vec<Need>,
-}
-
-/// What a step waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Need {
-    /// The lane.
-    pub lane: String,
-    /// So many steps of it are in the document.
-    pub count: i64,
-}
-
-/// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
-    /// It is appended.
-    Append,
-    /// It is appended, and others are told.
-    Say,
-    /// The document ends, and others are told what it was.
-    End,
-    /// It comes too late to mean anything.
-    Obsolete,
-    /// The fold refuses it.
-    Refuse,
-}
-
-impl Deed {
-    const ALL: [Self; 5] = [Self::Append, Self::Say, Self::End, Self::Obsolete, Self::Refuse];
-
-    /// Its number on the wire.
-    pub const fn number(self) -> i64 {
-        self as i64
-    }
-
-    fn of(number: i64) -> Self {
-        let found = Self::ALL.into_iter().find(|deed| deed.number() == number);
-        found.unwrap_or(Self::Refuse)
-    }
-}
-
-/// A row of the table of cards.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Card {
-    /// The document.
-    pub id: String,
-    /// What the row says.
-    pub mark: i64,
-}
-
-/// An event of the model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum TrailEvent {
-    /// From an outbox.
-    Step(Step),
-    /// From the table.
-    Card(RowChange<Card>),
-}
-
-/// The contract of [`Step`].
-pub const STEP: Contract = Contract {
-    name: "readmill.sim.Step",
-    version: 1,
-    table: None,
-    text: r#"{"type": "record", "name": "Step", "namespace": "readmill.sim", "fields": [
-        {"name": "key", "type": "string"},
-        {"name": "lane", "type": "string"},
-        {"name": "n", "type": "long"},
-        {"name": "deed", "type": "long"},
-        {"name": "needs", "type": {"type": "array", "items": {
-            "type": "record", "name": "Need", "fields": [
-                {"name": "lane", "type": "string"},
-                {"name": "count", "type": "long"}]}}}]}"#,
-};
-
-/// The contract of [`Card`].
-pub const CARD: Contract = Contract {
-    name: "readmill.sim.Card",
-    version: 1,
-    table: Some("card"),
-    text: r#"{"type": "record", "name": "Card", "namespace": "readmill.sim", "fields": [
-        {"name": "id", "type": "string"},
-        {"name": "mark", "type": "long"}]}"#,
-};
-
-impl TableRow for Card {
-    type Key = String;
-
-    const KEY: &'static [&'static str] = &["id"];
-
-    fn key(&self) -> String {
-        self.id.clone()
-    }
-
-    fn key_of(image: &Row<'_>) -> Result<String, RowError> {
-        Columns::new(image, None).value("id", &[], String::of, None)
-    }
-
-    fn of(image: &Row<'_>, before: Option<&Row<'_>>) -> Result<Self, RowError> {
-        let columns = Columns::new(image, before);
-        Ok(Self {
-            id: columns.value("id", &[], String::of, None)?,
-            mark: columns.value("mark", &[], i64::of, None)?,
-        })
-    }
-}
-
-impl Wire<'_> for Step {}
-
-impl Events for TrailEvent {
-    const CONTRACTS: &'static [Contract] = &[STEP, CARD];
-
-    fn read(which: usize, plan: &Plan, body: &[u8]) -> Result<Self, ReadError> {
-        match which {
-            0 => plan.read(body).map(Self::Step),
-            other => Err(ReadError::no_contract(other)),
-        }
-    }
-
-    fn read_row(which: usize, images: Images<'_>) -> Result<Self, RowError> {
-        match which {
-            1 => RowChange::read(images).map(Self::Card),
-            other => Err(RowError::NoTable { which: other }),
-        }
-    }
-
-    fn contract(&self) -> &'static Contract {
-        match self {
-            Self::Step(_) => &STEP,
-            Self::Card(_) => &CARD,
-        }
-    }
-}
-
-impl Step {
-    /// Appends the Avro body.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        encode::text(&self.key, out);
-        encode::text(&self.lane, out);
-        encode::long(self.n, out);
-        encode::long(self.deed, out);
-        encode::items(&self.needs, out, |need, out| {
-            encode::text(&need.lane, out);
-            encode::long(need.count, out);
-        });
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {}", Deed::of(self.deed), self.n)?;
-        self.needs.iter().try_for_each(|need| write!(f, ", after {} of {}", need.count, need.lane))
-    }
+pub struct Sight {
+    /// Its card.
+    pub card: Option<i64>,
+    /// What it sees of others.
+    pub beyond: String,
 }
 
 impl ReadModel for Trails {
@@ -197,6 +59,8 @@ impl ReadModel for Trails {
     const FOLD_VERSION: u32 = 1;
     const ABOUT: &'static str = "what was folded, in its order";
     const MIRROR: Option<&'static str> = Some("trails");
+    const ROLLUPS: &'static [Rollup] = &[LENGTHS, DEEDS, SEEN];
+    const EMBEDS: bool = true;
 
     type Event = TrailEvent;
     type State = Trail;
@@ -217,7 +81,7 @@ impl ReadModel for Trails {
         match Deed::of(step.deed) {
             Deed::Refuse => Admit::Refuse("the step is refused"),
             Deed::Obsolete => Admit::Stale,
-            Deed::Append | Deed::Say | Deed::End => {
+            Deed::Append | Deed::Say | Deed::End | Deed::Point => {
                 let ready = step.needs.iter().all(|need| count(&need.lane) >= need.count);
                 if ready { Admit::Fold } else { Admit::Wait("steps of other lanes") }
             }
@@ -228,17 +92,12 @@ impl ReadModel for Trails {
         let mut trail = state.unwrap_or_default();
         match event {
             TrailEvent::Step(step) => {
+                trail.key.clone_from(&step.key);
                 trail.lanes.entry(step.lane.clone()).or_default().push(step.n);
-                match Deed::of(step.deed) {
-                    Deed::End => Folded { state: None, says: vec![said(step, &trail.told())] },
-                    Deed::Say => {
-                        let told = trail.told_of(&step.lane);
-                        Folded { state: Some(trail), says: vec![said(step, &told)] }
-                    }
-                    Deed::Append | Deed::Obsolete | Deed::Refuse => Folded::next(trail),
-                }
+                trail.follow(step).adding(done(step))
             }
             TrailEvent::Card(change) => {
+                trail.key.clone_from(&change.key);
                 let gone = change.op == RowOp::Delete;
                 trail.card = change.after.as_ref().map(|card| card.mark);
                 if gone && trail.lanes.is_empty() { Folded::gone() } else { Folded::next(trail) }
@@ -246,8 +105,35 @@ impl ReadModel for Trails {
         }
     }
 
-    fn mirror(trail: &Trail) -> Vec<(&'static str, String)> {
-        vec![("told", trail.told())]
+    fn mirror(trail: &Trail) -> Shows {
+        Shows::hash([("told", trail.told()), ("seen", trail.beyond())])
+    }
+
+    fn contributes(trail: &Trail) -> Vec<Contribution> {
+        let lengths = trail.lanes.iter().map(|(lane, steps)| {
+            let place = lane.rsplit_once('.').map_or("own", |(_, place)| place);
+            let length = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+            Contribution::of(&LENGTHS, GroupName::of(&[place]), length).about(&trail.key)
+        });
+        let seen = trail.copies.iter().map(|(key, sight)| {
+            Contribution::of(&SEEN, GroupName::of(&[key]), sight.card.unwrap_or(0))
+        });
+        lengths.chain(seen).collect()
+    }
+
+    fn embeds(trail: &Trail) -> Vec<Key> {
+        trail.targets().into_iter().map(Key::from).collect()
+    }
+
+    fn embed(trail: &mut Trail, key: &Key, stands: Option<&Trail>) {
+        match stands.and_then(Trail::sight) {
+            Some(sight) => drop(trail.copies.insert(key.0.clone(), sight)),
+            None => drop(trail.copies.remove(key.as_str())),
+        }
+    }
+
+    fn is_embedded(trail: &Trail) -> bool {
+        trail.sight().is_some()
     }
 }
 
@@ -257,7 +143,7 @@ impl Trail {
         self.lanes.get(lane).map_or(0, |steps| i64::try_from(steps.len()).unwrap_or(i64::MAX))
     }
 
-    /// Everything in it, as text.
+    /// Everything in it that is its own, as text.
     pub fn told(&self) -> String {
         let lanes = self.lanes.keys().map(|lane| self.told_of(lane));
         format!("{} card {:?}", lanes.collect::<Vec<_>>().join(" "), self.card)
@@ -266,6 +152,59 @@ impl Trail {
     fn told_of(&self, lane: &str) -> String {
         format!("{lane}{:?}", self.lanes.get(lane).map_or(&[][..], Vec::as_slice))
     }
+
+    /// What it sees of others, as text.
+    pub fn beyond(&self) -> String {
+        let copies = self.copies.iter();
+        copies.map(|(key, seen)| format!("{key}={:?}({})", seen.card, seen.beyond)).collect()
+    }
+
+    /// What others see of it, if there is anything to see.
+    pub fn sight(&self) -> Option<Sight> {
+        let is_seen = self.card.is_some() || !self.points.is_empty();
+        is_seen.then(|| Sight { card: self.card, beyond: self.beyond() })
+    }
+
+    /// The documents at which its lanes point, each once.
+    pub fn targets(&self) -> BTreeSet<&str> {
+        self.points.values().map(String::as_str).collect()
+    }
+
+    /// What a step leads to that has been appended.
+    fn follow(mut self, step: &Step) -> Folded<Self> {
+        match Deed::of(step.deed) {
+            Deed::End => telling(None, said(step, &self.told())),
+            Deed::Say => {
+                let told = self.told_of(&step.lane);
+                telling(Some(self), said(step, &told))
+            }
+            Deed::Point => {
+                self.point(step);
+                Folded::next(self)
+            }
+            Deed::Append | Deed::Obsolete | Deed::Refuse => Folded::next(self),
+        }
+    }
+
+    fn point(&mut self, step: &Step) {
+        if step.to.is_empty() {
+            self.points.remove(&step.lane);
+        } else {
+            self.points.insert(step.lane.clone(), step.to.clone());
+        }
+        let Self { points, copies, .. } = self;
+        copies.retain(|key, _| points.values().any(|target| target == key));
+    }
+}
+
+/// What a step itself adds to a roll-up.
+fn done(step: &Step) -> Contribution {
+    let deed = format!("{:?}", Deed::of(step.deed));
+    Contribution::of(&DEEDS, GroupName::of(&[&deed]), step.n).about(&step.key)
+}
+
+fn telling(state: Option<Trail>, says: Reaction) -> Folded<Trail> {
+    Folded { state, says: vec![says], adds: Vec::new() }
 }
 
 /// A step's reaction. It names the step, so that no two have equal contents.

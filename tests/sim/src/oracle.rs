@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use readmill_core::{Admit, ReadModel, Standing};
+use readmill_core::rollup::{Difference, Totals, differences};
+use readmill_core::{Admit, Contribution, GroupName, ReadModel, Standing};
 use readmill_schemas::RowChange;
 use readmill_schemas::row::RowOp;
 
-use crate::model::{Card, Trail, TrailEvent, Trails};
+use crate::event::{Card, TrailEvent};
+use crate::model::{SEEN, Sight, Trail, Trails};
 use crate::source::{Row, What};
 
 /// What must come of one document.
@@ -24,7 +26,12 @@ pub struct Expected {
     /// Whether it is held.
     pub held: bool,
     waiting: Vec<(usize, TrailEvent)>,
+    /// What its folds added to roll-ups and took back.
+    adds: Vec<Difference>,
 }
+
+/// A group of a roll-up.
+pub type Group = (String, GroupName);
 
 /// What must come of every document.
 pub fn expected(rows: &[Row], poison_is_dropped: bool) -> BTreeMap<String, Expected> {
@@ -38,7 +45,39 @@ pub fn expected(rows: &[Row], poison_is_dropped: bool) -> BTreeMap<String, Expec
             Read::Nothing => {}
         }
     }
+    look_around(&mut all);
     all
+}
+
+/// Documents see others as these are in the end. They point at those before them alone.
+fn look_around(all: &mut BTreeMap<String, Expected>) {
+    let mut sights: BTreeMap<String, Sight> = BTreeMap::new();
+    for (key, document) in all {
+        let Some(trail) = &mut document.state else { continue };
+        let seen = trail.targets().into_iter().filter_map(|key| sights.get_key_value(key));
+        trail.copies = seen.map(|(key, sight)| (key.clone(), sight.clone())).collect();
+        sights.extend(trail.sight().map(|sight| (key.clone(), sight)));
+    }
+}
+
+/// What must be added up in every group. What documents see of others on their way is not told:
+/// for that roll-up alone what they see in the end counts.
+pub fn totals(all: &BTreeMap<String, Expected>) -> BTreeMap<Group, Totals> {
+    let mut totals = BTreeMap::new();
+    for document in all.values() {
+        document.adds.iter().for_each(|difference| add(&mut totals, difference));
+        let ends_as = document.state.as_ref().map(Trails::contributes).unwrap_or_default();
+        let seen = ends_as.into_iter().filter(|what| what.rollup == SEEN.name);
+        seen.map(Difference::added).for_each(|difference| add(&mut totals, &difference));
+    }
+    totals
+}
+
+fn add(totals: &mut BTreeMap<Group, Totals>, difference: &Difference) {
+    let Contribution { rollup, group, .. } = &difference.what;
+    let declared = Trails::ROLLUPS.iter().find(|declared| declared.name == rollup.as_str());
+    let beside = declared.map(|declared| declared.beside).unwrap_or_default();
+    totals.entry((rollup.clone(), group.clone())).or_default().add(difference, beside);
 }
 
 enum Read {
@@ -100,9 +139,14 @@ impl Expected {
     }
 
     fn fold(&mut self, event: &TrailEvent) {
+        let contributions =
+            |state: &Option<Trail>| state.as_ref().map(Trails::contributes).unwrap_or_default();
+        let before = contributions(&self.state);
         let folded = Trails::fold(self.state.take(), event);
         self.gone = folded.state.is_none();
         self.state = folded.state;
+        self.adds.extend(differences(before, contributions(&self.state)));
+        self.adds.extend(folded.adds.into_iter().map(Difference::added));
         let told = folded.says.into_iter().map(|said| String::from_utf8_lossy(&said.body).into());
         self.told.extend(told);
     }

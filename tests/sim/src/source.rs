@@ -8,7 +8,7 @@ use readmill_schemas::row::RowOp;
 use readmill_workload::Rng;
 
 use crate::faults::{Fates, Kind};
-use crate::model::{Deed, Need, Step};
+use crate::event::{Deed, Need, Step};
 
 /// The outbox topics.
 pub const OUTBOXES: [&str; 2] = ["shop.public.outbox_a", "shop.public.outbox_b"];
@@ -180,26 +180,30 @@ pub fn rows(seed: u64, fates: &mut Fates, cut: &BTreeSet<usize>) -> Vec<Row> {
 
 fn document(n: usize, rng: &mut Rng, fates: &mut Fates) -> Vec<Draft> {
     let key = format!("k{n}");
-    let style = match rng.below(13) {
+    let style = match rng.below(14) {
         0..=3 => Style::Single { versioned: true },
         4..=5 => Style::Single { versioned: false },
         6 => Style::Deep,
         7..=9 => Style::Lanes { ends: rng.chance(500) },
         10 => Style::Card,
-        11 => Style::CardAndLane,
+        11..=12 => Style::CardAndLane,
         _ => Style::Foreign,
     };
+    let aim = Aim { n };
     let outbox = OUTBOXES.get(rng.index(2)).copied().unwrap_or_default();
     let own = |versioned| Lane { topic: outbox, aggregate: key.clone(), versioned, deep: false };
     let few = 2 + rng.index(9);
     match style {
-        Style::Single { versioned } => single(&key, &own(versioned), few, rng, fates),
-        Style::Deep => single(&key, &Lane { deep: true, ..own(false) }, 34 + few, rng, fates),
-        Style::Lanes { ends } => lanes(&key, few, ends, rng),
+        Style::Single { versioned } => single(&key, &own(versioned), few, aim, rng, fates),
+        Style::Deep => {
+            let deep = Lane { deep: true, ..own(false) };
+            single(&key, &deep, 34 + few, aim, rng, fates)
+        }
+        Style::Lanes { ends } => lanes(&key, few, ends, aim, rng),
         Style::Card => cards(&key, few, rng),
         Style::CardAndLane => {
             let mut all = cards(&key, few / 2 + 1, rng);
-            let steps = steps(&key, &[own(rng.chance(500))], few, rng);
+            let steps = steps(&key, &[own(rng.chance(500))], few, aim, rng);
             for step in steps {
                 all.insert(rng.index(all.len() + 1).max(place_after_steps(&all)), step);
             }
@@ -220,20 +224,30 @@ fn place_after_steps(drafts: &[Draft]) -> usize {
 }
 
 /// One lane that does everything.
-fn single(key: &str, lane: &Lane, count: usize, rng: &mut Rng, fates: &mut Fates) -> Vec<Draft> {
+fn single(
+    key: &str,
+    lane: &Lane,
+    count: usize,
+    aim: Aim,
+    rng: &mut Rng,
+    fates: &mut Fates,
+) -> Vec<Draft> {
     let mut living = 0;
     let mut drafts = Vec::with_capacity(count);
     for _ in 0..count {
-        let deed = match rng.below(20) {
+        let deed = match rng.below(24) {
             0..=13 => Deed::Append,
-            14..=16 => Deed::Say,
-            17..=18 => Deed::End,
+            14..=17 => Deed::Point,
+            18..=20 => Deed::Say,
+            21..=22 => Deed::End,
             _ => Deed::Obsolete,
         };
         let what = if fates.strikes(Kind::Poison) {
             What::Poison
         } else if fates.strikes(Kind::Refusal) {
             What::Step(step(key, lane, Deed::Refuse, Vec::new()))
+        } else if deed == Deed::Point {
+            What::Step(Step { to: aim.at(rng), ..step(key, lane, deed, Vec::new()) })
         } else {
             let waits = deed == Deed::Append && rng.chance(80);
             let need = Need { lane: lane.aggregate.clone(), count: living + rng.between(1, 2) };
@@ -246,7 +260,7 @@ fn single(key: &str, lane: &Lane, count: usize, rng: &mut Rng, fates: &mut Fates
 }
 
 /// Two or three aggregates in one document; where it ends, the end needs all that came before.
-fn lanes(key: &str, count: usize, ends: bool, rng: &mut Rng) -> Vec<Draft> {
+fn lanes(key: &str, count: usize, ends: bool, aim: Aim, rng: &mut Rng) -> Vec<Draft> {
     let lanes: Vec<Lane> = (0..2 + rng.index(2))
         .map(|n| Lane {
             topic: OUTBOXES.get(rng.index(2)).copied().unwrap_or_default(),
@@ -255,7 +269,7 @@ fn lanes(key: &str, count: usize, ends: bool, rng: &mut Rng) -> Vec<Draft> {
             deep: false,
         })
         .collect();
-    let mut drafts = steps(key, &lanes, count * 2, rng);
+    let mut drafts = steps(key, &lanes, count * 2, aim, rng);
     if let Some(last) = lanes.first().filter(|_| ends) {
         let needs = lanes.iter().map(|lane| {
             let of_lane = drafts.iter().filter(|draft| draft.lane.aggregate == lane.aggregate);
@@ -272,7 +286,7 @@ fn lanes(key: &str, count: usize, ends: bool, rng: &mut Rng) -> Vec<Draft> {
 
 /// Steps that wait for other lanes, each for no less than the one before it in its lane: then
 /// there is one order for each lane, however the lanes interleave.
-fn steps(key: &str, lanes: &[Lane], count: usize, rng: &mut Rng) -> Vec<Draft> {
+fn steps(key: &str, lanes: &[Lane], count: usize, aim: Aim, rng: &mut Rng) -> Vec<Draft> {
     let mut wanted: BTreeMap<usize, BTreeMap<String, i64>> = BTreeMap::new();
     let mut counts = vec![0_i64; lanes.len()];
     let mut drafts = Vec::with_capacity(count);
@@ -286,9 +300,14 @@ fn steps(key: &str, lanes: &[Lane], count: usize, rng: &mut Rng) -> Vec<Draft> {
             *need = (*need).max(count + rng.between(0, 1));
         }
         let needs = wants.iter().map(|(lane, count)| Need { lane: lane.clone(), count: *count });
-        let deed = if rng.chance(150) { Deed::Say } else { Deed::Append };
+        let deed = match rng.below(20) {
+            0..=2 => Deed::Say,
+            3..=6 => Deed::Point,
+            _ => Deed::Append,
+        };
         let Some(lane) = lanes.get(at) else { continue };
-        let what = What::Step(step(key, lane, deed, needs.collect()));
+        let to = if deed == Deed::Point { aim.at(rng) } else { String::new() };
+        let what = What::Step(Step { to, ..step(key, lane, deed, needs.collect()) });
         drafts.push(Draft { key: key.to_owned(), lane: lane.clone(), what });
         if let Some(count) = counts.get_mut(at) {
             *count += 1;
@@ -298,8 +317,26 @@ fn steps(key: &str, lanes: &[Lane], count: usize, rng: &mut Rng) -> Vec<Draft> {
 }
 
 fn step(key: &str, lane: &Lane, deed: Deed, needs: Vec<Need>) -> Step {
-    let deed = deed.number();
-    Step { key: key.to_owned(), lane: lane.aggregate.clone(), n: 0, deed, needs }
+    let (deed, to) = (deed.number(), String::new());
+    Step { key: key.to_owned(), lane: lane.aggregate.clone(), n: 0, deed, to, needs }
+}
+
+/// At which documents one may point: at those before it, so that there is no circle.
+#[derive(Debug, Clone, Copy)]
+struct Aim {
+    n: usize,
+}
+
+impl Aim {
+    /// Draws one; one that never comes, or none at all, now and then.
+    fn at(self, rng: &mut Rng) -> String {
+        match rng.below(8) {
+            0 => String::new(),
+            1 => "nowhere".to_owned(),
+            _ if self.n == 0 => "nowhere".to_owned(),
+            _ => format!("k{}", rng.index(self.n)),
+        }
+    }
 }
 
 /// A row's life: created, updated, deleted, created again.

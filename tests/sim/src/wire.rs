@@ -7,7 +7,7 @@ use readmill_schemas::debezium::{OutboxEnvelope, Source, TableEnvelope, Value};
 use readmill_schemas::row::RowOp;
 use readmill_schemas::{SchemaId, WriterSchema, encode, framing};
 
-use crate::model::STEP;
+use crate::event::STEP;
 use crate::source::{Row, What};
 
 /// The envelope of the outbox tables.

@@ -28,6 +28,12 @@ fn usage_is_checked() {
         ("get point m-1 --dir d", "did you mean \"points\"?"),
         ("get points m-1 --dir d -c f", "cannot be used with"),
         ("get points m-1", "required"),
+        ("rollup points --dir d", ""),
+        ("rollup points ledger earned/ -c f --limit 5 --after earned/2026-11-21 --json", ""),
+        ("rollup points ledger --dir d --limit 0", "must be from 1 to 1000"),
+        ("rollup points --dir d --after x", "required"),
+        ("rollup point ledger --dir d", "did you mean \"points\"?"),
+        ("rollup points ledger", "required"),
         ("produce --events 1", "required"),
         ("produce --archive a --kafka -c f", "cannot be used with"),
         ("produce --kafka", "--config <FILE>"),
@@ -58,6 +64,23 @@ fn usage_is_checked() {
             Ok(_) => assert_eq!(wanted, "", "{line}"),
             Err(told) => assert!(!wanted.is_empty() && told.contains(wanted), "{line}: {told}"),
         }
+    }
+}
+
+#[test]
+fn a_slash_at_its_end_asks_for_what_is_within_a_group() {
+    let table = [
+        ("rollup points --dir d", "Declared"),
+        ("rollup points ledger --dir d", "group: None, after: None, limit: 100"),
+        ("rollup points ledger / --dir d", "group: None"),
+        ("rollup points ledger a/ --dir d --limit 7", "group: Some(GroupName(\"a\")), after: None"),
+        ("rollup points ledger a/b --dir d", "Group { rollup: \"ledger\", group: GroupName(\"a/b"),
+        ("rollup points ledger a|b --dir d", "GroupName(\"a%7Cb\")"),
+    ];
+    for (line, wanted) in table {
+        let Ok(Command::Rollup(args)) = parse(line) else { panic!("{line}") };
+        let asked = format!("{:?}", args.asked());
+        assert!(asked.contains(wanted), "{line}: {asked}");
     }
 }
 

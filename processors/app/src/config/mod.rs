@@ -23,6 +23,7 @@ use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
 use readmill_connectors::redis::RedisConfig;
 use readmill_connectors::registry::{RegistryConfig, SubjectStrategy};
+use readmill_engine::mirror::Care;
 use readmill_engine::{LaneRule, Limits};
 use readmill_models::Row;
 use toml_edit::{Document, Table};
@@ -100,8 +101,10 @@ pub struct Model {
     pub subjects: SubjectStrategy,
     /// Where its documents are kept.
     pub store: Store,
-    /// Where its view is kept, if it is to have one.
+    /// Where its views are kept, if it is to have some.
     pub mirror: Option<Mirror>,
+    /// How they are cared for.
+    pub care: Care,
     /// Its generation, from 1.
     pub generation: u32,
     /// Where its reactions go.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use readmill_connectors::registry::SubjectStrategy;
 use readmill_core::ReadModel;
+use readmill_engine::mirror::Care;
 use readmill_engine::{LaneRule, Limits};
 use readmill_models::{ALL, Row, Visit, visit};
 use toml_edit::Table;
@@ -82,6 +83,10 @@ impl Checking<'_, '_> {
         }
         let store = self.store(raw.store);
         let mirror = self.mirror(raw.mirror);
+        let care = Care {
+            required: raw.mirror_required,
+            heal_limit_per_second: raw.mirror_heal_limit_per_second,
+        };
         let reactions = self.reactions(&raw);
         let held = self.holding(&raw);
         let ModelStanza { topics, lanes: lane_of, versions_of, generation, .. } = raw;
@@ -95,6 +100,7 @@ impl Checking<'_, '_> {
             subjects,
             store,
             mirror,
+            care,
             generation,
             reactions,
             held,
@@ -121,7 +127,9 @@ impl Checking<'_, '_> {
         for (topic, lane) in &raw.lanes {
             self.one_of_its_topics("lanes", topic, &raw.topics);
             if !self.lanes.contains_key(lane) {
-                self.blame("lanes", format!("there is no [lanes.{lane}]"));
+                let known: Vec<&str> = self.lanes.keys().map(String::as_str).collect();
+                let meant = question(lane, &known);
+                self.blame("lanes", format!("there is no [lanes.{lane}]; {meant}"));
             }
         }
         if !raw.lanes.is_empty() && self.source == Some(SourceKind::Archive) {

@@ -38,6 +38,7 @@ fn mistyped(found: &str, wanted: &str) -> String {
     };
     let wanted = match wanted.trim_end() {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
+        "a nonzero u32" | "a nonzero u64" | "a nonzero usize" => "a whole number from 1",
         "a sequence" => "a list, such as [\"a\", \"b\"]",
         "path string" | "string" => "a string",
         "a boolean" => "true or false",
@@ -80,6 +81,10 @@ mod tests {
             (
                 "invalid value: integer `-1`, expected u32",
                 "integer `-1` is out of range, where a whole number from 0 is expected",
+            ),
+            (
+                "invalid value: integer `0`, expected a nonzero u64",
+                "integer `0` is out of range, where a whole number from 1 is expected",
             ),
             ("cannot use \"s3cret\" so", "cannot use \"…\" so"),
         ];

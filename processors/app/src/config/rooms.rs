@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use readmill_connectors::registry::SubjectStrategy;
 use readmill_engine::Limits;
+use readmill_engine::mirror::Care;
 use serde::Deserialize;
 
 /// `[instance]`: this process.
@@ -64,9 +65,14 @@ pub struct ModelStanza {
     pub versions_of: BTreeMap<String, String>,
     /// Where its documents are kept: `mongo`, `redis` or `embedded`.
     pub store: Option<StoreKind>,
-    /// Where its small view for readers in a hurry is kept: `redis` or `embedded`. Without it
-    /// there is none.
+    /// Where its small views for readers in a hurry are kept: `redis` or `embedded`. Without it
+    /// there are none.
     pub mirror: Option<StoreKind>,
+    /// Whether its records wait until their documents are shown in the mirror. Without, a mirror
+    /// that is down never holds up the model: what it misses is shown to it afterwards.
+    pub mirror_required: bool,
+    /// At most so many documents a second are looked at to heal the mirror.
+    pub mirror_heal_limit_per_second: u32,
     /// The generation; a changed fold or changed topics need a new one.
     pub generation: u32,
     /// The topic that its reactions are sent to.
@@ -99,13 +105,15 @@ pub const HELD_LIMIT_RECORDS: u64 = 100_000;
 
 impl Default for ModelStanza {
     fn default() -> Self {
-        let limits = Limits::default();
+        let (limits, care) = (Limits::default(), Care::default());
         Self {
             topics: Vec::new(),
             lanes: BTreeMap::new(),
             versions_of: BTreeMap::new(),
             store: None,
             mirror: None,
+            mirror_required: care.required,
+            mirror_heal_limit_per_second: care.heal_limit_per_second,
             generation: 1,
             reactions_topic: None,
             subject_strategy: SubjectStrategy::default(),

@@ -130,8 +130,8 @@ colour = 1
              what it did",
             "f.toml:23: models.deliveries.topics: is empty: the model would be folded from nothing",
             "f.toml:24: models.deliveries.colour: there is no such setting; known: topics, lanes, \
-             versions_of, store, mirror, generation, reactions_topic, subject_strategy, \
-             reactions_subject_strategy, \
+             versions_of, store, mirror, mirror_required, mirror_heal_limit_per_second, \
+             generation, reactions_topic, subject_strategy, reactions_subject_strategy, \
              held_limit_records, held_topic, batch_records, shards_per_partition, \
              cached_documents_per_partition, open_records_per_partition, open_bytes_per_partition, \
              waiting_limit_ms",
@@ -167,7 +167,7 @@ fn what_belongs_together_is_checked_together() {
             "f.toml: source: is missing: say kind = \"kafka\", or kind = \"archive\" and \
          archive_dir",
             "f.toml: models: there are none: name one, such as [models.points], \
-         [models.deliveries], [models.coupons]",
+         [models.deliveries], [models.coupons], [models.deals]",
         ],
     );
 }

@@ -32,6 +32,8 @@ pub fn brief(model: &dyn ServedModel) -> Value {
         "about": row.about,
         "mirror": row.mirror,
         "fold_version": row.fold_version,
+        "rollups": row.rollups.iter().map(|rollup| rollup.name).collect::<Vec<_>>(),
+        "embeds": row.embeds,
         "state": state,
         "why": why,
         "counts": counts,
@@ -49,15 +51,20 @@ pub async fn document(
         return problem(StatusCode::BAD_REQUEST, detail, json!({}));
     };
     let Some(model) = served.models.iter().find(|model| model.row().name == name) else {
-        let names: Vec<&str> = served.models.iter().map(|model| model.row().name).collect();
-        let detail = format!("there is no read model \"{name}\" here; {}", question(&name, &names));
-        return problem(StatusCode::NOT_FOUND, detail, json!({ "model": name }));
+        return no_model(&served, &name);
     };
     let key = Key(key);
     match model.get(&key).await {
         Ok(standing) => shown(model.row().name, &key, standing),
         Err(fault) => failed(&fault),
     }
+}
+
+/// There is no such model: what there is.
+pub fn no_model(served: &Served, name: &str) -> Response {
+    let names: Vec<&str> = served.models.iter().map(|model| model.row().name).collect();
+    let detail = format!("there is no read model \"{name}\" here; {}", question(name, &names));
+    problem(StatusCode::NOT_FOUND, detail, json!({ "model": name }))
 }
 
 fn shown(model: &str, key: &Key, standing: Standing) -> Response {
@@ -75,14 +82,16 @@ fn shown(model: &str, key: &Key, standing: Standing) -> Response {
     }
 }
 
-fn failed(fault: &Fault) -> Response {
+/// What is answered when the store is silent, refuses or holds damaged data.
+pub fn failed(fault: &Fault) -> Response {
     let status = match fault {
         Fault::Silent { .. } | Fault::Refused { .. } | Fault::Abandoned => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        Fault::UnknownSchema { .. } | Fault::UnusableSchema { .. } | Fault::Damaged { .. } => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+        Fault::UnknownSchema { .. }
+        | Fault::UnusableSchema { .. }
+        | Fault::RolledBack { .. }
+        | Fault::Damaged { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut response = problem(status, fault.to_string(), json!({}));
     if status == StatusCode::SERVICE_UNAVAILABLE {

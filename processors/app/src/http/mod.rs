@@ -5,6 +5,7 @@ mod documents;
 mod exposition;
 mod health;
 mod lanes;
+mod rollups;
 mod routes;
 mod status;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use readmill_core::{Counts, Document, Key, ReadModel};
-use readmill_engine::{Fault, Lanes, Metrics, Pulse};
+use readmill_engine::{Fault, Lanes, Metrics, Pulse, Rollups};
 use readmill_models::Row;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -43,6 +44,9 @@ pub trait ServedModel: Debug + Send + Sync {
 
     /// What stands under a key.
     async fn get(&self, key: &Key) -> Result<Standing, Fault>;
+
+    /// Its roll-ups.
+    fn rollups(&self) -> &Rollups;
 }
 
 /// What a model is doing.

@@ -11,7 +11,7 @@ use axum::routing::{get, put};
 use serde_json::json;
 
 use super::answer::{answer, problem};
-use super::{Served, documents, health, lanes, status};
+use super::{Served, documents, health, lanes, rollups, status};
 
 /// The status page, whole: no other file and no other host is needed.
 const PAGE: &str = include_str!("../page/index.html");
@@ -32,6 +32,9 @@ pub fn router(served: Served) -> Router {
         .route("/lanes/{name}", put(lanes::change))
         .route("/models", get(documents::models))
         .route("/models/{model}/{key}", get(documents::document))
+        .route("/models/{model}/rollups", get(rollups::rollups))
+        .route("/models/{model}/rollups/", get(rollups::rollups))
+        .route("/models/{model}/rollups/{*path}", get(rollups::rollups))
         .fallback(nothing_here)
         .layer(middleware::from_fn(only_this_machine))
         .with_state(served)
@@ -52,8 +55,8 @@ async fn metrics(State(served): State<Served>) -> Response {
 }
 
 async fn nothing_here() -> Response {
-    let detail = "there are /, /status.json, /metrics, /healthz, /readyz, /lanes, /models and \
-                  /models/{model}/{key}; and PUT /lanes/{name}";
+    let detail = "there are /, /status.json, /metrics, /healthz, /readyz, /lanes, /models, \
+                  /models/{model}/{key} and /models/{model}/rollups; and PUT /lanes/{name}";
     problem(StatusCode::NOT_FOUND, detail, json!({}))
 }
 

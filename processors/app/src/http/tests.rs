@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use readmill_core::{Outcome, Partition};
-use readmill_engine::{LaneRule, Meter};
+use readmill_connectors::embedded::{Embedded, EmbeddedConfig};
+use readmill_core::rollup::{Added, Difference, Partial, PartialName, Partials};
+use readmill_core::{Contribution, GroupName, Offset, Outcome, Partition};
+use readmill_engine::{LaneRule, Meter, Store, Write};
+use readmill_models::{Points, points};
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -16,6 +20,7 @@ struct Shelf {
     state: ModelState,
     counts: Counts,
     documents: BTreeMap<&'static str, Standing>,
+    rollups: Rollups,
 }
 
 #[async_trait]
@@ -39,6 +44,38 @@ impl ServedModel for Shelf {
         }
         Ok(self.documents.get(key.as_str()).cloned().unwrap_or(Standing::Never))
     }
+
+    fn rollups(&self) -> &Rollups {
+        &self.rollups
+    }
+}
+
+/// Entries of the ledger: kinds, days, members and points, each in a partial group of its own.
+const ENTRIES: [(&str, &str, &str, i64); 4] = [
+    ("earned", "2026-11-20", "m-1", 5),
+    ("earned", "2026-11-21", "m-1", 10),
+    ("earned", "2026-11-21", "m-2", 40),
+    ("used", "2026-11-21", "m-1", 7),
+];
+
+async fn rollups(dir: &TempDir) -> Rollups {
+    let embedded = Embedded::open(&EmbeddedConfig::at(dir.path())).unwrap();
+    let store: Arc<dyn Store<Partials>> = Arc::new(embedded.documents("p.partials", 1).unwrap());
+    for ((kind, day, member, value), at) in ENTRIES.into_iter().zip(0..) {
+        let group = GroupName::of(&[kind, day]);
+        let (partition, key) = (Partition::new("t", at), Key::from(member));
+        let what = Contribution::of(&points::LEDGER, group.clone(), value);
+        let differences = &[Difference::added(what)];
+        let differences = differences.iter().collect();
+        let added = Added { key: &key, revision: 1, offset: Offset(0), differences };
+        let mut partial = Partial::default();
+        assert!(partial.add(&added, points::LEDGER.beside));
+        let mut document = Document::<Partials> { state: Some(partial), ..Document::default() };
+        document.stamp.revision = 1;
+        let key = PartialName::key(points::LEDGER.name, &group, &partition, &key);
+        store.put(&[Write { key: &key, expected: 0, document: &document }]).await.unwrap();
+    }
+    Rollups::of::<Points>(Some(store))
 }
 
 /// A server of one model, and what a test may do to it.
@@ -48,6 +85,7 @@ struct World {
     stop: watch::Sender<bool>,
     close: watch::Sender<bool>,
     serving: tokio::task::JoinHandle<Result<()>>,
+    _dir: TempDir,
 }
 
 fn lanes() -> Lanes {
@@ -66,7 +104,9 @@ async fn world(state: ModelState) -> World {
     let live = Standing::Live { revision: 2, state: json!({ "available": 5 }) };
     let documents =
         [("m-1", live.clone()), ("a/b ü", live), ("d-1", Standing::Gone { revision: 9 })];
-    let shelf = Shelf { state, counts, documents: documents.into() };
+    let dir = tempfile::tempdir().unwrap();
+    let rollups = rollups(&dir).await;
+    let shelf = Shelf { state, counts, documents: documents.into(), rollups };
     let (stop, stopping) = watch::channel(false);
     let (close, closed) = watch::channel(false);
     let pulse = Pulse::default();
@@ -82,7 +122,7 @@ async fn world(state: ModelState) -> World {
     let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(serve(listener, served, closed));
-    World { address, pulse, stop, close, serving }
+    World { address, pulse, stop, close, serving, _dir: dir }
 }
 
 impl World {
@@ -142,6 +182,42 @@ async fn documents_are_served_and_problems_are_named() {
         assert!(body.contains(part), "{path}: {body}");
         world.json(&body);
     }
+}
+
+#[tokio::test]
+async fn roll_ups_are_served_group_by_group() {
+    let world = world(ModelState::Running).await;
+    let table = [
+        ("/models/points/rollups", 200, r#""name":"ledger""#),
+        ("/models/points/rollups", 200, r#""measures":["count","sum","mean","deviation","least""#),
+        ("/models/points/rollups/ledger/earned/2026-11-21", 200, r#""count":2"#),
+        ("/models/points/rollups/ledger/earned/2026-11-21", 200, r#""mean":25.0"#),
+        ("/models/points/rollups/ledger/earned/2026-11-21", 200, r#""deviation":15.0"#),
+        ("/models/points/rollups/ledger/earned/2026-11-21", 200, r#""greatest":40"#),
+        ("/models/points/rollups/ledger/earned/", 200, r#""within":"earned""#),
+        ("/models/points/rollups/ledger?limit=2", 200, r#""more_after":"earned/2026-11-21""#),
+        ("/models/points/rollups/ledger/earned/2026-11-2", 404, "in earned: earned/2026-11-20"),
+        ("/models/points/rollups/ledger/spent", 404, "there are: earned/2026-11-20, earned/2026"),
+        ("/models/points/rollups/tiers/0", 404, "it has no groups yet"),
+        ("/models/points/rollups/ledge/x", 404, "did you mean \\\"ledger\\\"?"),
+        ("/models/points/rollups/sales", 404, "known: ledger, tiers"),
+        ("/models/point/rollups", 404, "did you mean \\\"points\\\"?"),
+        ("/models/points/rollups/ledger?limit=x", 400, "from 1 to 1000"),
+        ("/models/points/rollups/%FF/x", 400, "percent-encoded UTF-8"),
+        // A document's key may be any text: an escape tells it from the word.
+        ("/models/points/%72ollups", 404, "there is no such document"),
+    ];
+    for (path, status, part) in table {
+        let (found, body) = world.get(path).await;
+        assert_eq!(found, status, "{path}: {body}");
+        assert!(body.contains(part), "{path}: {body}");
+        world.json(&body);
+    }
+    let (_, body) = world.get("/models/points/rollups/ledger?after=earned%2F2026-11-20").await;
+    let groups = world.json(&body)["groups"].clone();
+    let names: Vec<&str> =
+        groups.as_array().unwrap().iter().filter_map(|group| group["group"].as_str()).collect();
+    assert_eq!(names, ["earned/2026-11-21", "used/2026-11-21"]);
 }
 
 #[tokio::test]

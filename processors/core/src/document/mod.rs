@@ -1,5 +1,6 @@
 //! A document and station 6: one event taken in, with all that follows from it inside the document.
 
+mod following;
 mod holding;
 mod waiting;
 
@@ -8,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::guard::{Guard, stands};
 use crate::identity::Identity;
 use crate::marks::Verdict;
-use crate::model::{Admit, Folded, ReadModel, Standing};
+use crate::model::{Admit, ReadModel, Standing};
 use crate::outcome::Outcome;
-use crate::position::{Offset, Position};
+use crate::position::Position;
 use crate::record::Record;
-use crate::stamp::{Output, Stamp, Wants};
+use crate::stamp::{Sent, Stamp, Wants};
 
 pub use waiting::{MAX_WAITING_BYTES, MAX_WAITING_EVENTS};
 
@@ -58,8 +59,8 @@ pub struct Incoming<'a, E> {
     pub committed_ms: i64,
     /// The time now: how long it waits counts from here, should it wait.
     pub now_ms: i64,
-    /// Everything of its partition below this offset is written, and its outputs are sent.
-    pub sent_below: Offset,
+    /// What of its partition is written, and its reactions sent.
+    pub sent: Sent<'a>,
     /// The event.
     pub event: &'a E,
 }
@@ -67,9 +68,8 @@ pub struct Incoming<'a, E> {
 impl<'a, E> Incoming<'a, E> {
     /// An event straight from its log, for a fold that no clock and no partition has a part in.
     pub const fn straight(identity: &'a Identity, record: &'a Record, event: &'a E) -> Self {
-        let from = &record.position;
-        let sent_below = from.offset;
-        Self { identity, record, from, committed_ms: 0, now_ms: 0, sent_below, event }
+        let (from, sent) = (&record.position, Sent::EVERYTHING);
+        Self { identity, record, from, committed_ms: 0, now_ms: 0, sent, event }
     }
 }
 
@@ -91,6 +91,16 @@ pub struct Taken {
 impl Taken {
     const fn as_outcome(outcome: Outcome) -> Self {
         Self { outcome, why: None, released: Vec::new(), late: Vec::new(), undecided: false }
+    }
+
+    /// A record from the key's queue stays there.
+    pub fn stuck(why: &str) -> Self {
+        Self::because(Outcome::Held, why)
+    }
+
+    /// Nothing was done.
+    pub const fn nothing() -> Self {
+        Self::as_outcome(Outcome::Skipped)
     }
 
     fn because(outcome: Outcome, why: &str) -> Self {
@@ -148,7 +158,7 @@ impl<M: ReadModel> Document<M> {
         if let Some(waits) = waits.filter(|waits| waits.from == *incoming.from) {
             return Judged::Ended(if waits.held { Outcome::Held } else { Outcome::Waiting });
         }
-        self.stamp.forget_sent(&incoming.from.partition, incoming.sent_below);
+        self.stamp.forget_sent(&incoming.from.partition, incoming.sent);
         match self.stamp.judge(incoming.identity) {
             Verdict::Repeat => Judged::Ended(Outcome::Duplicate),
             Verdict::Stale => Judged::Ended(Outcome::Stale),
@@ -194,19 +204,10 @@ impl<M: ReadModel> Document<M> {
     }
 
     fn fold_marked(&mut self, from: &Position, event: &M::Event) {
-        let Folded { state, says } = M::fold(self.state.take(), event);
-        self.stamp.gone = state.is_none();
+        self.become_of(from, |state| M::fold(state, event));
         if self.stamp.gone && !stands(Guard::Tombstone) {
             self.stamp.marks.clear();
         }
-        self.state = state;
-        let revision = self.stamp.revision;
-        self.stamp.unsent.extend((0..).zip(says).map(|(n, reaction)| Output {
-            revision,
-            n,
-            from: from.clone(),
-            reaction,
-        }));
     }
 }
 

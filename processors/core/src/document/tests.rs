@@ -6,8 +6,9 @@ use readmill_schemas::points::{PointsEarned, PointsEvent};
 
 use super::*;
 use crate::identity::SourcePosition;
-use crate::model::{Keys, Reaction};
-use crate::position::Partition;
+use crate::model::{Folded, Keys, Reaction};
+use crate::position::{Offset, Partition};
+use crate::stamp::{Sent as SentReactions, What};
 
 /// Folds the order of everything that it sees, so that any change of order shows.
 #[derive(Debug, PartialEq, Clone)]
@@ -93,25 +94,26 @@ fn record(offset: usize) -> Record {
     Record { position: at(offset), timestamp_ms: 5, key: None, value: Some(vec![1]), headers }
 }
 
-fn take(document: &mut Document<Trail>, sent: &Sent, offset: usize, sent_below: Offset) -> Taken {
+fn take(document: &mut Document<Trail>, sent: &Sent, offset: usize, below: Offset) -> Taken {
     let (event, record) = (event(&sent.label), record(offset));
-    document.take(incoming(sent, &event, &record, sent_below))
+    document.take(incoming(sent, &event, &record, below))
 }
 
 fn incoming<'a>(
     sent: &'a Sent,
     event: &'a PointsEvent,
     record: &'a Record,
-    sent_below: Offset,
+    below: Offset,
 ) -> Incoming<'a, PointsEvent> {
     let now_ms = record.position.offset.0;
     let (identity, from) = (&sent.identity, &record.position);
-    Incoming { identity, record, from, committed_ms: 7, now_ms, sent_below, event }
+    let sent = SentReactions { below, ..SentReactions::NOTHING };
+    Incoming { identity, record, from, committed_ms: 7, now_ms, sent, event }
 }
 
 fn deliver(document: &mut Document<Trail>, log: &[Sent], from: usize, to: usize) -> Vec<Outcome> {
-    let sent_below = at(from).offset;
-    (from..to).map(|offset| take(document, &log[offset], offset, sent_below).outcome).collect()
+    let below = at(from).offset;
+    (from..to).map(|offset| take(document, &log[offset], offset, below).outcome).collect()
 }
 
 #[track_caller]
@@ -323,7 +325,7 @@ fn reactions_stay_until_their_record_is_surely_sent() {
     let mut document = Document::<Trail>::default();
     deliver(&mut document, &log, 0, 1);
     assert_eq!(document.stamp.unsent.len(), 1);
-    assert_eq!(document.stamp.unsent[0].reaction, Reaction::of(&event("a")));
+    assert_eq!(document.stamp.unsent[0].what, What::Reaction(Reaction::of(&event("a"))));
     deliver(&mut document, &log, 1, 2);
     let owed: Vec<i64> = document.stamp.unsent.iter().map(|output| output.revision).collect();
     assert_eq!(owed, [2], "the first was sent before the second batch began");

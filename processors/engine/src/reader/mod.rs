@@ -50,7 +50,9 @@ impl From<Fault> for Aside {
     fn from(fault: Fault) -> Self {
         match fault.remedy() {
             Remedy::Hold => Self::hold(&fault),
-            Remedy::Retry | Remedy::Stop | Remedy::LetGo => Self::Fault(fault),
+            Remedy::Retry | Remedy::Stop | Remedy::GoBack | Remedy::LetGo => {
+                Self::Fault(fault)
+            },
         }
     }
 }

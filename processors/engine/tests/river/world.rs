@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use readmill_core::{Document, Finished, Key, Offset, Partition, Position, ReadModel, ResumeAt};
+use readmill_core::rollup::Partials;
+use readmill_core::{
+    Document, Edges, Finished, Key, Offset, Partition, Position, ReadModel, ResumeAt,
+};
 use readmill_engine::feed::feed;
 use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
     Clock, Fault, Held, HeldRecord, HeldStore, Limits, Metrics, Outlet, Ports, Pulse, Put, Record,
-    Said, SchemaBook, Store, Tally, VersionsOf, Watch, Write,
+    Said, SchemaBook, Side, Store, Tally, VersionsOf, Watch, Write,
 };
 use readmill_schemas::debezium::{OutboxEnvelope, Source, Value};
 use readmill_schemas::{Events, SchemaId, WriterSchema, WrittenEvents, framing};
@@ -30,6 +33,7 @@ pub enum Trouble {
 #[derive(Debug)]
 pub struct World<M: ReadModel> {
     inner: Arc<Mutex<Inner<M>>>,
+    side: Side,
 }
 
 #[derive(Debug)]
@@ -47,7 +51,7 @@ struct Inner<M: ReadModel> {
 
 impl<M: ReadModel> Clone for World<M> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self { inner: Arc::clone(&self.inner), side: self.side.clone() }
     }
 }
 
@@ -62,7 +66,14 @@ impl<M: ReadModel> World<M> {
             deaf_outlet: false,
             stalled: None,
         };
-        Self { inner: Arc::new(Mutex::new(inner)) }
+        let mut side = Side::default();
+        if !M::ROLLUPS.is_empty() {
+            side.partials = Some(Arc::new(World::<Partials>::new()));
+        }
+        if M::EMBEDS {
+            side.edges = Some(Arc::new(World::<Edges>::new()));
+        }
+        Self { inner: Arc::new(Mutex::new(inner)), side }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<M>> {
@@ -113,6 +124,7 @@ impl<M: ReadModel> World<M> {
 
     pub fn ports_holding(&self, held: Arc<dyn HeldStore>) -> Arc<Ports<M>> {
         Arc::new(Ports {
+            side: self.side.clone(),
             versions_of: VersionsOf::new([("t-batch".to_owned(), "t".to_owned())]),
             schemas: Arc::new(Book),
             store: Arc::new(self.clone()),
@@ -212,6 +224,17 @@ impl<M: ReadModel> Store<M> for World<M> {
         }
         Ok(())
     }
+
+    async fn erase(&self, keys: &[Key]) -> Result<(), Fault> {
+        let mut inner = self.lock();
+        keys.iter().for_each(|key| drop(inner.documents.remove(key)));
+        Ok(())
+    }
+
+    async fn drop_all(&self) -> Result<(), Fault> {
+        self.lock().documents.clear();
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -240,7 +263,7 @@ impl<M: ReadModel> HeldStore for World<M> {
         visit: &mut (dyn FnMut(HeldRecord) + Send),
     ) -> Result<(), Fault> {
         let inner = self.lock();
-        let meant = inner.held.iter().filter(|held| which.means(held.key.as_ref()));
+        let meant = inner.held.iter().filter(|held| which.means(held));
         meant.cloned().for_each(visit);
         Ok(())
     }

@@ -81,7 +81,7 @@ impl HeldStore for SimHeld {
         if self.world.strikes(Kind::HeldDown) {
             return Err(silent(SERVICE));
         }
-        let meant = |held: &&HeldRecord| which.means(held.key.as_ref());
+        let meant = |held: &&HeldRecord| which.means(held);
         Ok(self.world.look(|world| world.held.0.iter().filter(meant).cloned().collect()))
     }
 

@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use readmill_core::Position;
+use readmill_core::rollup::Partials;
+use readmill_core::{Edges, Position};
 use readmill_engine::Fault;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 use crate::check::Finding;
 use crate::faults::{Fates, Kind};
 use crate::history::History;
+use crate::model::Trails;
 use crate::source::Row;
 
 use self::group::Group;
@@ -56,7 +58,11 @@ pub struct Inner {
     /// The consumer group.
     pub group: Group,
     /// The documents.
-    pub documents: Documents,
+    pub documents: Documents<Trails>,
+    /// What was added up of their contributions.
+    pub partials: Documents<Partials>,
+    /// Which of them embed which.
+    pub edges: Documents<Edges>,
     /// The held records.
     pub held: HeldRecords,
     /// Records that the operator gave up. A log that goes back brings them again.
@@ -86,13 +92,15 @@ impl World {
         group: Group,
     ) -> (Self, mpsc::UnboundedReceiver<Who>) {
         let (doom, doomed) = mpsc::unbounded_channel();
-        let documents = Documents::new(fates.are_in_text());
+        let in_text = fates.are_in_text();
         let inner = Inner {
             fates,
             history,
             topics: Topics::default(),
             group,
-            documents,
+            documents: Documents::new(in_text),
+            partials: Documents::new(in_text),
+            edges: Documents::new(in_text),
             held: HeldRecords::default(),
             given_up: BTreeSet::new(),
             told: Told::default(),

@@ -1,0 +1,1 @@
+//! What is sent to a mirror, and what its answers mean.

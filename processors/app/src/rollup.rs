@@ -1,0 +1,156 @@
+//! `rollup`: what documents and events came to, from where a configuration or a demo keeps it.
+
+use anyhow::Result;
+use futures::future::BoxFuture;
+use readmill_core::ReadModel;
+use readmill_engine::{Fault, Rollups};
+use readmill_models::Visit;
+use serde_json::Value;
+
+use crate::cli::RollupArgs;
+use crate::config::{self, Config};
+use crate::demo;
+use crate::exit::{Exit, Failure};
+use crate::get::model_of;
+use crate::out;
+use crate::rollups::{Answer, Asked, answer};
+use crate::services::Services;
+
+/// Obeys the command.
+///
+/// # Errors
+/// When the store does not answer or refuses, or there is no such roll-up.
+pub async fn rollup(args: RollupArgs) -> Result<Exit> {
+    let name = args.model.name;
+    let model = match (&args.config, &args.dir) {
+        (Some(file), _) => model_of(&Config::load(file)?, file, name)?,
+        (None, Some(dir)) => demo::model(dir, args.model),
+        (None, None) => return Ok(Exit::Usage),
+    };
+    let Some(look) = readmill_models::visit(name, Look { model, asked: args.asked() }) else {
+        return Ok(Exit::Usage);
+    };
+    match look.await? {
+        Answer::Found(body) => {
+            out::line(if args.json { body.to_string() } else { text(&body) });
+            Ok(Exit::Done)
+        }
+        Answer::NoRollup(told) => {
+            let hint = format!("`readmill rollup {name}` lists those that there are");
+            Err(Failure::new(Exit::Usage, told, hint).into())
+        }
+        Answer::NoGroup(told) => {
+            out::complain(format!("{told}\n"));
+            Ok(Exit::NotFound)
+        }
+    }
+}
+
+struct Look {
+    model: config::Model,
+    asked: Asked,
+}
+
+impl Visit for Look {
+    type Out = BoxFuture<'static, Result<Answer, Fault>>;
+
+    fn visit<M: ReadModel>(self) -> Self::Out {
+        Box::pin(async move {
+            let side = match self.asked {
+                // What is declared is known without any store.
+                Asked::Declared => None,
+                Asked::Group { .. } | Asked::Within { .. } => {
+                    Services::default().side::<M>(&self.model).await?.partials
+                }
+            };
+            answer(M::NAME, &Rollups::of::<M>(side), self.asked).await
+        })
+    }
+}
+
+/// An answer for people: a line for each roll-up or group, or one group measure by measure.
+fn text(body: &Value) -> String {
+    if let Some(rollups) = body["rollups"].as_array() {
+        let line =
+            |rollup: &Value| format!("{:<12}{}", plain(&rollup["name"]), plain(&rollup["about"]));
+        return match rollups.is_empty() {
+            true => format!("{} has no roll-ups", plain(&body["model"])),
+            false => rollups.iter().map(line).collect::<Vec<_>>().join("\n"),
+        };
+    }
+    let Some(groups) = body["groups"].as_array() else {
+        let lines = measures(body).into_iter().map(|(name, value)| format!("{name:<12}{value}"));
+        return lines.collect::<Vec<_>>().join("\n");
+    };
+    let mut lines: Vec<String> = groups.iter().map(line).collect();
+    if lines.is_empty() {
+        lines.push("there are no groups here".to_owned());
+    }
+    if let Some(last) = body["more_after"].as_str() {
+        lines.push(format!("more: --after '{last}'"));
+    }
+    lines.join("\n")
+}
+
+fn line(group: &Value) -> String {
+    let told: Vec<String> = measures(group)
+        .into_iter()
+        .filter(|(name, _)| !["top", "withdrawn"].contains(name))
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    format!("{:<40}{}", plain(&group["group"]), told.join("  "))
+}
+
+/// The measures of a group that are kept, in words.
+fn measures(group: &Value) -> Vec<(&'static str, String)> {
+    const NAMES: [&str; 9] =
+        ["count", "sum", "mean", "deviation", "least", "greatest", "distinct", "top", "withdrawn"];
+    let told = |name: &&'static str| {
+        let value = group.get(name).filter(|value| !value.is_null())?;
+        let text = match value {
+            Value::Array(ranked) => ranked.iter().map(ranked_text).collect::<Vec<_>>().join(", "),
+            // Means and deviations are no exact numbers: three places of them say enough here.
+            Value::Number(number) if number.is_f64() => {
+                number.as_f64().map(|number| format!("{number:.3}")).unwrap_or_default()
+            }
+            value => plain(value),
+        };
+        Some((*name, text))
+    };
+    NAMES.iter().filter_map(told).collect()
+}
+
+fn ranked_text(ranked: &Value) -> String {
+    format!("{} {}", plain(&ranked["item"]), plain(&ranked["value"]))
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn answers_are_told_in_words() {
+        let group = json!({
+            "group": "eu/2026", "dimensions": ["eu", "2026"], "count": 2, "sum": 7, "mean": 3.5,
+            "deviation": 0.5, "withdrawn": 1, "least": null, "top": [{ "value": 4, "item": "x" }],
+        });
+        let told = text(&group);
+        let wanted = ["count       2", "mean        3.500", "top         x 4", "withdrawn   1"];
+        wanted.iter().for_each(|line| assert!(told.lines().any(|own| own == *line), "{told}"));
+        assert!(!told.contains("least"), "{told}");
+        let listed = text(&json!({ "groups": [group], "more_after": "eu/2026" }));
+        assert!(listed.starts_with("eu/2026 ") && listed.contains("count 2  sum 7"), "{listed}");
+        assert!(listed.ends_with("more: --after 'eu/2026'"), "{listed}");
+        let none = text(&json!({ "groups": [], "more_after": null }));
+        assert_eq!(none, "there are no groups here");
+        let declared = json!({ "model": "m", "rollups": [{ "name": "r", "about": "what" }] });
+        assert_eq!(text(&declared), "r           what");
+        assert_eq!(text(&json!({ "model": "m", "rollups": [] })), "m has no roll-ups");
+    }
+}

@@ -1,0 +1,1 @@
+//! Mirrors that lose what they were shown, and are healed.

@@ -1,0 +1,280 @@
+//! `deals`: each deal with a copy of the product that it sells, and what a page may say of it.
+//!
+//! Deals and products come from different topics under different keys. Each product is a document
+//! of its own, which its deals embed: a change of the product reaches all of them.
+
+use readmill_core::{
+    Admit, Beside, Contribution, Folded, GroupName, Key, Keys, ReadModel, Rollup, Standing,
+};
+use readmill_schemas::Timestamp;
+use readmill_schemas::deals::{
+    DealKind, DealStatus, DealWritten, DealsEvent, ProductStatus, ProductWritten,
+};
+use serde::{Deserialize, Serialize};
+
+/// What the deals come to.
+pub const OFFERS: Rollup = Rollup {
+    name: "offers",
+    about: "deals by what a page says of them and by kind: how many, and how many are left to sell",
+    beside: Beside { extremes: false, top: 0, distinct: false },
+};
+
+/// The read model.
+#[derive(Debug)]
+pub struct Deals;
+
+/// A document: a deal under `deal/<id>`, or a product under `product/<id>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Document {
+    /// A deal.
+    Deal(Deal),
+    /// A product.
+    Product(Product),
+}
+
+/// A deal, ready to be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deal {
+    /// What kind of a deal it is.
+    pub kind: DealKind,
+    /// What it is called.
+    pub title: String,
+    /// How far it is.
+    pub status: DealStatus,
+    /// What it costs.
+    pub price: i64,
+    /// How many there are of it.
+    pub quantity: i64,
+    /// How many of them are sold.
+    pub sold: i64,
+    /// When it begins.
+    pub starts_at: Timestamp,
+    /// When it ends: a page compares it with its clock.
+    pub ends_at: Timestamp,
+    /// The product that it sells.
+    pub product_id: String,
+    /// The product as it stands; nothing while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<Product>,
+    /// What a page may say of it.
+    pub offer: Offer,
+}
+
+/// A product, and the copy of it in its deals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// What it is called.
+    pub name: String,
+    /// What it costs without a deal.
+    pub price: i64,
+    /// How many there are.
+    pub stock: i64,
+    /// How far it is.
+    pub status: ProductStatus,
+}
+
+/// What a page may say of a deal; what comes first here is said first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Offer {
+    /// Its period is over.
+    Ended,
+    /// All of the deal are sold.
+    DealSoldOut,
+    /// Its product is not there, not yet or not any more.
+    NoProduct,
+    /// Its product is not for sale at present.
+    ProductPaused,
+    /// Nothing is left of its product.
+    ProductSoldOut,
+    /// It has not begun.
+    Upcoming,
+    /// It can be bought.
+    OnSale,
+}
+
+impl Offer {
+    /// Its name, as documents and roll-ups have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ended => "ENDED",
+            Self::DealSoldOut => "DEAL_SOLD_OUT",
+            Self::NoProduct => "NO_PRODUCT",
+            Self::ProductPaused => "PRODUCT_PAUSED",
+            Self::ProductSoldOut => "PRODUCT_SOLD_OUT",
+            Self::Upcoming => "UPCOMING",
+            Self::OnSale => "ON_SALE",
+        }
+    }
+}
+
+impl ReadModel for Deals {
+    const NAME: &'static str = "deals";
+    const FOLD_VERSION: u32 = 1;
+    const ABOUT: &'static str =
+        "a deal with its product as it stands, and whether it can be bought";
+
+    const ROLLUPS: &'static [Rollup] = &[OFFERS];
+    const EMBEDS: bool = true;
+
+    type Event = DealsEvent;
+    type State = Document;
+
+    fn keys(event: &DealsEvent) -> Keys {
+        let (deal, product) = (deal_key, product_key);
+        Keys::One(match event {
+            DealsEvent::DealWritten(e) => deal(&e.deal_id),
+            DealsEvent::DealMoved(e) => deal(&e.deal_id),
+            DealsEvent::DealSold(e) => deal(&e.deal_id),
+            DealsEvent::DealRemoved(e) => deal(&e.deal_id),
+            DealsEvent::ProductWritten(e) => product(&e.product_id),
+            DealsEvent::ProductStocked(e) => product(&e.product_id),
+            DealsEvent::ProductRemoved(e) => product(&e.product_id),
+        })
+    }
+
+    /// A deal that was taken out stays out; a product may be put in again. What comes before the
+    /// deal or the product that it is about waits for it.
+    fn admit(standing: Standing<'_, Document>, event: &DealsEvent) -> Admit {
+        use DealsEvent as E;
+        match (standing, event) {
+            (Standing::Live(_), _) | (_, E::ProductWritten(_)) => Admit::Fold,
+            (Standing::Never, E::DealWritten(_)) => Admit::Fold,
+            (Standing::Never, E::ProductStocked(_) | E::ProductRemoved(_)) => {
+                Admit::Wait("the product")
+            }
+            (Standing::Never, E::DealMoved(_) | E::DealSold(_) | E::DealRemoved(_)) => {
+                Admit::Wait("the deal")
+            }
+            (Standing::Gone, _) => Admit::Stale,
+        }
+    }
+
+    fn fold(state: Option<Document>, event: &DealsEvent) -> Folded<Document> {
+        match (state, event) {
+            (_, DealsEvent::DealRemoved(_) | DealsEvent::ProductRemoved(_)) => Folded::gone(),
+            (_, DealsEvent::ProductWritten(e)) => Folded::next(Document::Product(Product::of(e))),
+            (Some(Document::Product(product)), DealsEvent::ProductStocked(e)) => {
+                Folded::next(Document::Product(Product { stock: e.stock, ..product }))
+            }
+            (Some(Document::Deal(deal)), event) => Folded::next(deal.after(event).into()),
+            (None, DealsEvent::DealWritten(e)) => Folded::next(Deal::made(e).into()),
+            // Not admitted: kept total all the same.
+            (state, _) => state.map_or_else(Folded::gone, Folded::next),
+        }
+    }
+
+    fn contributes(state: &Document) -> Vec<Contribution> {
+        let Document::Deal(deal) = state else { return Vec::new() };
+        let offer = GroupName::of(&[deal.offer.name(), deal.kind.symbol()]);
+        vec![Contribution::of(&OFFERS, offer, deal.quantity.saturating_sub(deal.sold))]
+    }
+
+    fn embeds(state: &Document) -> Vec<Key> {
+        match state {
+            Document::Deal(deal) => vec![product_key(&deal.product_id)],
+            Document::Product(_) => Vec::new(),
+        }
+    }
+
+    fn embed(state: &mut Document, key: &Key, stands: Option<&Document>) {
+        if let Document::Deal(deal) = state
+            && *key == product_key(&deal.product_id)
+        {
+            deal.product = match stands {
+                Some(Document::Product(product)) => Some(product.clone()),
+                Some(Document::Deal(_)) | None => None,
+            };
+            deal.offer = deal.offered();
+        }
+    }
+
+    fn is_embedded(state: &Document) -> bool {
+        matches!(state, Document::Product(_))
+    }
+}
+
+/// The key of a deal's document.
+pub fn deal_key(deal_id: &str) -> Key {
+    Key(format!("deal/{deal_id}"))
+}
+
+/// The key of a product's document.
+pub fn product_key(product_id: &str) -> Key {
+    Key(format!("product/{product_id}"))
+}
+
+impl From<Deal> for Document {
+    fn from(deal: Deal) -> Self {
+        Self::Deal(deal)
+    }
+}
+
+impl Product {
+    fn of(e: &ProductWritten) -> Self {
+        Self { name: e.name.clone(), price: e.price, stock: e.stock, status: e.status }
+    }
+}
+
+impl Deal {
+    fn made(e: &DealWritten) -> Self {
+        let mut deal = Self {
+            kind: e.kind,
+            title: e.title.clone(),
+            status: DealStatus::Apply,
+            price: e.price,
+            quantity: e.quantity,
+            sold: 0,
+            starts_at: e.starts_at,
+            ends_at: e.ends_at,
+            product_id: e.product_id.clone(),
+            product: None,
+            offer: Offer::NoProduct,
+        };
+        deal.offer = deal.offered();
+        deal
+    }
+
+    /// Made anew, it keeps what it was not told of: how far it is, what is sold, and the copy of
+    /// its product, if that is still the same.
+    fn after(mut self, event: &DealsEvent) -> Self {
+        match event {
+            DealsEvent::DealWritten(e) => {
+                let same = self.product_id == e.product_id;
+                let product = self.product.filter(|_| same);
+                self = Self { status: self.status, sold: self.sold, product, ..Self::made(e) };
+            }
+            DealsEvent::DealMoved(e) => self.status = e.status,
+            DealsEvent::DealSold(e) => self.sold = self.sold.saturating_add(e.quantity),
+            DealsEvent::DealRemoved(_)
+            | DealsEvent::ProductWritten(_)
+            | DealsEvent::ProductStocked(_)
+            | DealsEvent::ProductRemoved(_) => {}
+        }
+        self.offer = self.offered();
+        self
+    }
+
+    fn offered(&self) -> Offer {
+        let Some(product) = &self.product else {
+            return self.ended_or_sold_out().unwrap_or(Offer::NoProduct);
+        };
+        self.ended_or_sold_out().unwrap_or(match (product.status, self.status) {
+            (ProductStatus::Paused | ProductStatus::Ended | ProductStatus::Other, _) => {
+                Offer::ProductPaused
+            }
+            (ProductStatus::OnSale, _) if product.stock <= 0 => Offer::ProductSoldOut,
+            (ProductStatus::OnSale, DealStatus::InProgress) => Offer::OnSale,
+            (ProductStatus::OnSale, _) => Offer::Upcoming,
+        })
+    }
+
+    fn ended_or_sold_out(&self) -> Option<Offer> {
+        match self.status {
+            DealStatus::End => Some(Offer::Ended),
+            _ if self.sold >= self.quantity => Some(Offer::DealSoldOut),
+            _ => None,
+        }
+    }
+}

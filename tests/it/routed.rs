@@ -1,0 +1,70 @@
+//! Events as the outbox event router passes them on: the event is the value, the rest is in headers.
+
+use std::collections::BTreeMap;
+
+use readmill_connectors::kafka::producer::Outgoing;
+use readmill_connectors::kafka::{KafkaConfig, Producer};
+use readmill_connectors::registry::{RegistryBook, RegistryConfig};
+use readmill_schemas::{Contract, SchemaId, WrittenEvents, framing};
+
+use crate::paths::stack;
+
+const SENT_TOGETHER: usize = 2_000;
+
+/// An event with its aggregate and that one's version.
+pub type Fact<E> = (String, i64, E);
+
+/// Whoever sends them.
+pub struct Router {
+    producer: Producer,
+    ids: BTreeMap<&'static str, SchemaId>,
+}
+
+/// A producer to the stack's brokers.
+pub fn producer() -> Producer {
+    let brokers = stack("KAFKA_BROKERS");
+    Producer::new(&KafkaConfig { brokers, ..KafkaConfig::default() }).unwrap()
+}
+
+impl Router {
+    /// A router that writes by these contracts, under their own names as subjects.
+    pub async fn new(contracts: &[Contract]) -> Self {
+        let book = RegistryBook::new(&RegistryConfig::at(stack("REGISTRY_URL"))).unwrap();
+        let mut ids = BTreeMap::new();
+        for contract in contracts {
+            ids.insert(contract.name, book.register(contract.name, contract.text).await.unwrap());
+        }
+        Self { producer: producer(), ids }
+    }
+
+    /// Makes topics.
+    pub async fn make_topics(&self, topics: &[&str], partitions: i32) {
+        self.producer.ensure_topics(topics, partitions).await.unwrap();
+    }
+
+    /// Sends events in their order; the aggregate decides the partition.
+    pub async fn send<E: WrittenEvents>(&self, topic: &str, facts: &[Fact<E>]) {
+        for some in facts.chunks(SENT_TOGETHER) {
+            let batch = some.iter().map(|fact| self.outgoing(topic, fact)).collect();
+            self.producer.send(batch).await.unwrap();
+        }
+    }
+
+    fn outgoing<E: WrittenEvents>(&self, topic: &str, fact: &Fact<E>) -> Outgoing {
+        let (aggregate, version, event) = fact;
+        let id = self.ids[event.contract().name];
+        let mut value = Vec::new();
+        framing::write(id, |out| event.write(out), &mut value);
+        let header = |name: &str, value: String| (name.to_owned(), value.into_bytes());
+        Outgoing {
+            topic: topic.to_owned(),
+            partition: None,
+            key: Some(aggregate.clone().into_bytes()),
+            value: Some(value),
+            headers: vec![
+                header("id", format!("{aggregate}/{version}")),
+                header("aggregateVersion", version.to_string()),
+            ],
+        }
+    }
+}

@@ -14,7 +14,8 @@ KILLS ?= 50
 SEEDS ?= 20000
 
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
-	bench-decode bench-lanes bench-held decode-coverage fuzz sim mutants kills
+	bench-decode bench-lanes bench-held bench-stores decode-coverage fuzz sim mutants kills \
+	conformance store-kills
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -59,6 +60,9 @@ bench-lanes: ## Online changes under a flood of batch rows, with lanes and witho
 bench-held: ## What one failing key costs the others, and whether its queue is folded in order
 	tools/bench-held
 
+bench-stores: ## Guarded writes beside bare ones, many keys beside few, coalescing
+	tools/bench-stores
+
 bench-decode: ## Decoding against a hand-written decoder and other libraries
 	tools/bench-decode
 
@@ -77,6 +81,14 @@ mutants: ## Take each guard of the engine down: the simulation must miss it
 kills: ## KILLS kills and freezes of instances and services under load, and other faults
 	@tools/toolchain
 	@tools/kills $(KILLS)
+
+conformance: ## The checks that every store must pass, on the real servers
+	@tools/toolchain
+	@tools/conformance
+
+store-kills: ## KILLS kills each of MongoDB, Redis and the embedded store's process, in mid-batch
+	@tools/toolchain
+	@tools/store-kills $(KILLS)
 
 up: ## Start the real stack natively
 	compose/stack up

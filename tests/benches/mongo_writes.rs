@@ -1,5 +1,5 @@
-//! What a guarded write costs in MongoDB against a bare one of the same documents, and which form of
-//! it costs least. On the stack's server; run it by `cargo bench -p readmill-tests --bench
+//! What a guarded write costs in MongoDB against a bare one of the same documents, and which form
+//! of it costs least. On the stack's server; run it by `cargo bench -p readmill-tests --bench
 //! mongo_writes`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark")]

@@ -15,12 +15,26 @@ mod lab;
 #[path = "../it/paths.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod paths;
+#[path = "stores/servers.rs"]
+mod servers;
+#[path = "stores/stream.rs"]
+mod stream;
 
 use batches::median;
 
 #[tokio::main]
 async fn main() {
+    let mongo = servers::mongo().await;
+    let redis = servers::redis().await;
+    let stream = stream::coalescing().await;
     let (few, many) = embedded::few_and_many().await;
-    let ratio = median(many) / median(few);
-    println!("embedded_1e6/1e3={ratio:.2}");
+    let ratio = |one: &[f64], other: &[f64]| median(one.to_vec()) / median(other.to_vec());
+    println!(
+        "mongo_guarded/bare={:.2} redis_guarded/pipeline={:.2} embedded_1e6/1e3={:.2} \
+         coalesced/one_per_event={:.2}",
+        ratio(&mongo.guarded, &mongo.bare),
+        ratio(&redis.guarded, &redis.bare),
+        ratio(&many, &few),
+        ratio(&stream.coalesced, &stream.one_per_event),
+    );
 }

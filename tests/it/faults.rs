@@ -13,7 +13,7 @@ pub mod topics;
 pub mod truth;
 pub mod verdict;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use readmill_connectors::redis::{Redis, RedisConfig};
 use readmill_models::{Deliveries, Points};
@@ -78,10 +78,10 @@ fn stuck(mill: &Mill, model: &str) -> Vec<String> {
     reasons.filter(is_its).map(str::to_owned).collect()
 }
 
-/// As a mirror, Redis may forget everything: the next record of a key brings its view back, even a
-/// repeat that changes nothing.
+/// As a mirror, Redis may forget everything: its views come back by themselves, and a repeat that
+/// changes nothing does not take them away.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mirror_that_forgot_its_views_is_shown_them_again() {
+async fn a_mirror_that_forgot_its_views_heals_by_itself() {
     let corner = Corner::new("forgot");
     corner.make_topics().await;
     let stage = Stage::up(corner.dir(), &[Service::Redis], "--appendonly no", &[]);
@@ -112,7 +112,11 @@ async fn a_mirror_that_forgot_its_views_is_shown_them_again() {
     assert_eq!(shown().await, living);
     stage.kill(Service::Redis);
     stage.revive(Service::Redis);
-    assert_eq!(shown().await, 0, "it was to forget");
+    let until = Instant::now() + LIMIT;
+    while shown().await < living {
+        assert!(Instant::now() < until, "the mirror is not healed");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     succeed(&produce);
     wait_until_quiet(&[&mill], LIMIT);
     assert_eq!(shown().await, living);

@@ -98,11 +98,8 @@ pub async fn two_batches_share_their_documents_out<S: Store<Pebbles>>(store: &S)
         for ((found, (my_put, mine)), (their_put, theirs)) in all {
             let (is_mine, is_theirs) = (*my_put == Put::Done, *their_put == Put::Done);
             same("whether both got a document", &(is_mine && is_theirs), &false)?;
-            let stands = if is_mine || (!is_theirs && found.as_ref() == Some(mine)) {
-                mine
-            } else {
-                theirs
-            };
+            let stands =
+                if is_mine || (!is_theirs && found.as_ref() == Some(mine)) { mine } else { theirs };
             same("what stands after a race", &found.as_ref(), &Some(stands))?;
         }
     }

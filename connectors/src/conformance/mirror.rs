@@ -208,7 +208,7 @@ async fn what_is_left_is_left(mirror: &dyn Halfway) -> Checked {
 /// Of a worker that was frozen between two of its steps, as far as a mirror can see it.
 async fn an_older_view_does_not_bring_back_what_was_left(mirror: &dyn Halfway) -> Checked {
     show(mirror, view(1, Shows::default().in_set("p"))).await?;
-    show(mirror, view(2, Shows::default())).await?;
+    show(mirror, view(2, Shows::hash([("mark", "x".to_owned())]))).await?;
     show(mirror, view(1, Shows::default().in_set("p"))).await?;
     shows(mirror, 2, &[Spot::Own]).await
 }

@@ -229,7 +229,7 @@ pub async fn the_largest_documents_fit<S: Store<Pebbles>>(store: &S) -> Checked 
     let documents = [large(limit + BESIDE_BYTES).at_revision(2), Pebble::number(2).at_revision(1)];
     let writes = writes(&keys, &documents, |number| if number == 0 { 1 } else { 0 });
     if let Ok(puts) = store.put(&writes).await {
-        same("whether it was done", &(puts.first() == Some(&Put::Done)), &false)?;
+        same("the verdict on a document that is too large", &puts.first(), &Some(&Put::TooLarge))?;
         stands(store, "beside the largest", documents.get(1)).await?;
     }
     let found = load(store, "largest").await?;

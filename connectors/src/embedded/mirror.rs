@@ -192,12 +192,16 @@ impl Heals for EmbeddedMirror {
             differs(Spot::Own, how(view, is).filter(|_| !nothing));
             let meant = view.fields.as_ref().and_then(|shows| shows.json.as_ref());
             if meant.is_some() {
-                let is = text.map(|(revision, text)| (revision, text.as_ref() == meant));
+                let is =
+                    text.filter(|(revision, text)| text.is_some() || *revision > view.revision);
+                let is = is.map(|(revision, text)| (revision, text.as_ref() == meant));
                 differs(Spot::Json, how(view, is));
             }
             for place in view.fields.iter().flat_map(|shows| &shows.places) {
                 let at = Key(under(&place.collection) + view.key.as_str());
                 let is = one::<Score>(&self.members, &at).await?;
+                let is =
+                    is.filter(|(revision, score)| score.is_some() || *revision > view.revision);
                 let is = is.map(|(revision, score)| (revision, score == Some(place.score)));
                 differs(Spot::In(place.collection.clone()), how(view, is));
             }
@@ -235,22 +239,24 @@ impl Heals for EmbeddedMirror {
     }
 
     async fn take_out(&self, strays: &[Stray]) -> Result<(), Fault> {
+        let (mut own, mut texts, mut members) = (Vec::new(), Vec::new(), Vec::new());
         for Stray { trace, stands } in strays {
             let (key, seen) = (trace.key.as_str(), Guard::Revision(trace.revision));
             match &trace.spot {
-                Spot::Own => drop(self.own.put(vec![Cell::removal(key, seen)?]).await?),
-                Spot::Json => drop(self.texts.put(vec![Cell::removal(key, seen)?]).await?),
+                Spot::Own => own.push(Cell::removal(key, seen)?),
+                Spot::Json => texts.push(Cell::removal(key, seen)?),
                 Spot::In(collection) => {
                     let at = under(collection) + key;
-                    let cell = match stands {
+                    members.push(match stands {
                         0 => Cell::removal(&at, seen)?,
                         stands => Cell::new(&at, seen, *stands, &Score::None)?,
-                    };
-                    self.members.put(vec![cell]).await?;
+                    });
                 }
             }
         }
-        Ok(())
+        self.own.put(own).await?;
+        self.texts.put(texts).await?;
+        self.members.put(members).await.map(drop)
     }
 
     async fn sight(&self) -> Result<Sight, Fault> {

@@ -7,6 +7,7 @@ mod faults;
 mod mirror;
 mod plan;
 mod purge;
+mod revisions;
 mod side;
 mod space;
 mod store;

@@ -2,7 +2,7 @@
 
 use fjall::Slice;
 use readmill_core::{Document, Key, ReadModel};
-use readmill_engine::Fault;
+use readmill_engine::{Fault, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -12,7 +12,10 @@ use super::faults::refused;
 const MAX_KEY_BYTES: usize = 65_534;
 
 /// A value's bytes are written as one, so they are in memory more than once.
-pub const MAX_VALUE_BYTES: usize = 32 << 20;
+const MAX_VALUE_BYTES: usize = 32 << 20;
+
+/// A document may be as large as this while its key is free, so that it can always be held.
+pub const FREE_DOCUMENT_BYTES: usize = MAX_VALUE_BYTES - (64 << 10);
 
 /// Stands before every key, since the engine knows no empty ones.
 const MARK: u8 = b'=';
@@ -81,13 +84,7 @@ impl Cell {
         revision: i64,
         content: &impl Serialize,
     ) -> Result<Self, Fault> {
-        let mut value = revision.to_be_bytes().to_vec();
-        serde_json::to_writer(&mut value, content).map_err(|error| {
-            refused(
-                format!("a value cannot be written as JSON: {error}"),
-                "the state of a read model must be plain data with text keys",
-            )
-        })?;
+        let value = value_of(revision, content)?;
         if value.len() > MAX_VALUE_BYTES {
             return Err(refused(
                 format!("a value of {} bytes is larger than {MAX_VALUE_BYTES}", value.len()),
@@ -97,10 +94,34 @@ impl Cell {
         Ok(Self { key: stored_key(key)?, guard, revision, value: Some(value.into()) })
     }
 
+    /// Lays out a document; none is larger than a document can be.
+    pub fn of_document<M: ReadModel>(write: &Write<'_, M>) -> Result<Option<Self>, Fault> {
+        let stamp = &write.document.stamp;
+        let (revision, guard) = (stamp.revision, Guard::Revision(write.expected));
+        let value = value_of(revision, write.document)?;
+        let limit = if stamp.is_held() { MAX_VALUE_BYTES } else { FREE_DOCUMENT_BYTES };
+        if value.len() > limit {
+            return Ok(None);
+        }
+        let key = stored_key(write.key.as_str())?;
+        Ok(Some(Self { key, guard, revision, value: Some(value.into()) }))
+    }
+
     /// Takes away what is stored, if the guard allows it.
     pub fn removal(key: &str, guard: Guard) -> Result<Self, Fault> {
         Ok(Self { key: stored_key(key)?, guard, revision: 0, value: None })
     }
+}
+
+fn value_of(revision: i64, content: &impl Serialize) -> Result<Vec<u8>, Fault> {
+    let mut value = revision.to_be_bytes().to_vec();
+    serde_json::to_writer(&mut value, content).map_err(|error| {
+        refused(
+            format!("a value cannot be written as JSON: {error}"),
+            "the state of a read model must be plain data with text keys",
+        )
+    })?;
+    Ok(value)
 }
 
 /// A key as it is stored.
@@ -164,6 +185,7 @@ fn damaged(space: &str, detail: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conformance::{Pebble, Pebbles, somewhere};
 
     #[test]
     fn guards_restate_the_fence() {
@@ -201,6 +223,22 @@ mod tests {
         assert!(key_of("x", b"").is_err());
         let text = content_of::<i32>("x", b"01234567\"secret\"").unwrap_err().to_string();
         assert!(!text.contains("secret"), "{text}");
+    }
+
+    #[test]
+    fn a_document_that_is_too_large_has_no_cell_and_one_that_stands_can_be_held() {
+        let state = |bytes| Pebble { title: "x".repeat(bytes), ..Pebble::number(1) };
+        let beside = value_of(1, &state(0).at_revision(1)).unwrap().len();
+        let key = Key::from("k");
+        let fits = |document: &Document<Pebbles>| {
+            let write = Write { key: &key, expected: 1, document };
+            Cell::of_document(&write).unwrap().is_some()
+        };
+        let mut largest = state(FREE_DOCUMENT_BYTES - beside).at_revision(1);
+        assert!(fits(&largest));
+        assert!(!fits(&state(FREE_DOCUMENT_BYTES - beside + 1).at_revision(1)));
+        largest.stamp.held = somewhere();
+        assert!(fits(&largest));
     }
 
     #[test]

@@ -24,9 +24,9 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Lets everything that was erased disappear from a space's tables and from the journals.
 ///
-/// Its tables are merged into new ones without it; the old ones go when anything is moved to a table
-/// next. A journal goes once all that is in it stands in tables, and the engine begins a new one only
-/// when the last is full: so it is filled, and all spaces are moved to tables.
+/// Its tables are merged into new ones without it; the old ones go when anything is moved to a
+/// table next. A journal goes once all that is in it stands in tables, and the engine begins a new
+/// one only when the last is full: so it is filled, and all spaces are moved to tables.
 pub fn purge(db: &Database, directory: &Path, erased: &Keyspace) -> Result<(), Fault> {
     let told = |error: fjall::Error| of_store(directory, &error);
     let old = journals(directory).map_err(|error| of_io(directory, &error))?;

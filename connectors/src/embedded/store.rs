@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::config::EmbeddedConfig;
 use super::faults::{of_store, refused};
-use super::plan::{self, Cell, Guard};
+use super::plan::{self, Cell};
 use super::purge;
 use super::space::Space;
 use super::writer::Writer;
@@ -119,13 +119,16 @@ impl<M: ReadModel> Store<M> for EmbeddedStore {
     }
 
     async fn put(&self, writes: &[Write<'_, M>]) -> Result<Vec<Put>, Fault> {
-        let cells = writes.iter().map(|write| {
-            let guard = Guard::Revision(write.expected);
-            let revision = write.document.stamp.revision;
-            Cell::new(write.key.as_str(), guard, revision, write.document)
-        });
-        let verdicts = self.0.put(cells.collect::<Result<_, _>>()?).await?;
-        Ok(verdicts.into_iter().map(|done| if done { Put::Done } else { Put::Unsure }).collect())
+        let cells = writes.iter().map(Cell::of_document).collect::<Result<Vec<_>, _>>()?;
+        let fits: Vec<bool> = cells.iter().map(Option::is_some).collect();
+        let verdicts = self.0.put(cells.into_iter().flatten().collect()).await?;
+        let mut verdicts = verdicts.into_iter();
+        let verdict = |fits: bool| match fits.then(|| verdicts.next()).flatten() {
+            Some(true) => Put::Done,
+            Some(false) => Put::Unsure,
+            None => Put::TooLarge,
+        };
+        Ok(fits.into_iter().map(verdict).collect())
     }
 
     async fn scan(&self, visit: &mut (dyn FnMut(Key, Document<M>) + Send)) -> Result<(), Fault> {
@@ -167,6 +170,6 @@ impl<M: ReadModel> Store<M> for EmbeddedStore {
     }
 
     fn document_limit_bytes(&self) -> usize {
-        plan::MAX_VALUE_BYTES
+        plan::FREE_DOCUMENT_BYTES
     }
 }

@@ -8,9 +8,7 @@ use tempfile::TempDir;
 
 use super::plan::{Cell, Guard};
 use super::{Embedded, EmbeddedConfig, EmbeddedStore};
-use crate::conformance::{
-    Pebble, Pebbles, conformance, held_conformance, mirror_conformance,
-};
+use crate::conformance::{Pebble, Pebbles, conformance, held_conformance, mirror_conformance};
 
 #[track_caller]
 fn open(directory: &Path) -> Embedded {

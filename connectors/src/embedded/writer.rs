@@ -1,17 +1,17 @@
 //! The one thread that writes: it compares, groups what has piled up, and syncs once a group.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use fjall::{Database, Keyspace, PersistMode, Slice};
+use fjall::{Database, Keyspace, PersistMode};
 use readmill_engine::Fault;
 use tokio::sync::{mpsc, oneshot};
 
 use super::faults::{of_io, of_store, refused};
 use super::plan::{Cell, revision_of};
+use super::revisions::{Revisions, Standing};
 use super::store::keyspace;
 
 /// How many puts may stand in the queue; more wait outside.
@@ -19,6 +19,9 @@ const MAX_QUEUED_PUTS: usize = 256;
 
 /// A group is closed when it has this many bytes, so that one sync stays short.
 const MAX_GROUP_BYTES: usize = 8 << 20;
+
+/// For the revisions of two million keys.
+const MAX_REVISION_BYTES: usize = 32 << 20;
 
 /// The way to the writing thread. One thread is the compare-and-set's lock, keeps waiting for the
 /// disk off the runtime, and lets all puts that came during one sync share the next.
@@ -47,7 +50,8 @@ impl Writer {
     /// Starts the thread.
     pub fn start(db: Database, directory: &Path) -> Result<Self, Fault> {
         let (jobs, queue) = mpsc::channel(MAX_QUEUED_PUTS);
-        let desk = Desk { db, directory: directory.to_owned() };
+        let revisions = Revisions::within(MAX_REVISION_BYTES);
+        let desk = Desk { db, directory: directory.to_owned(), revisions };
         let thread = thread::Builder::new()
             .name("embedded-writer".to_owned())
             .spawn(move || desk.work(queue))
@@ -105,10 +109,11 @@ impl fmt::Debug for Writer {
 struct Desk {
     db: Database,
     directory: PathBuf,
+    revisions: Revisions,
 }
 
 impl Desk {
-    fn work(self, mut queue: mpsc::Receiver<Job>) {
+    fn work(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut next = None;
         while let Some(job) = next.take().or_else(|| queue.blocking_recv()) {
             match job {
@@ -142,19 +147,17 @@ impl Desk {
         dropped.map_err(|error| of_store(&self.directory, &error))
     }
 
-    fn commit(&self, group: Vec<PutJob>) {
+    fn commit(&mut self, group: Vec<PutJob>) {
         // Synced before it is visible: nobody can build on a write that a power cut takes back.
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
-        let mut ahead = Ahead::new();
+        let mut made = Standing::new();
         let mut judged = Vec::with_capacity(group.len());
         for PutJob { space, cells, done } in group {
             let verdicts = keyspace(&self.db, &self.directory, &space)
-                .and_then(|space| Ok((self.judge(&space, &cells, &ahead)?, space)));
+                .and_then(|space| Ok((self.judge(&space, &cells, &mut made)?, space)));
             let verdicts = verdicts.map(|(verdicts, space)| {
                 let allowed = cells.into_iter().zip(&verdicts).filter(|(_, allowed)| **allowed);
                 for (cell, _) in allowed {
-                    let made = cell.value.as_ref().map(|_| cell.revision);
-                    ahead.insert((space.id(), cell.key.clone()), made);
                     match cell.value {
                         Some(value) => batch.insert(&space, cell.key, value),
                         None => batch.remove(&space, cell.key),
@@ -165,6 +168,7 @@ impl Desk {
             judged.push((done, verdicts));
         }
         let committed = batch.commit();
+        self.remember(made, committed.is_ok());
         for (done, verdicts) in judged {
             let answer = match &committed {
                 Ok(()) => verdicts,
@@ -175,22 +179,53 @@ impl Desk {
         }
     }
 
-    fn judge(&self, space: &Keyspace, cells: &[Cell], ahead: &Ahead) -> Result<Vec<bool>, Fault> {
-        let judge = |cell: &Cell| {
-            if let Some(revision) = ahead.get(&(space.id(), cell.key.clone())) {
-                return Ok(cell.guard.allows(*revision));
+    /// A verdict for each cell, and what the group has made of their keys so far.
+    fn judge(
+        &mut self,
+        space: &Keyspace,
+        cells: &[Cell],
+        made: &mut Standing,
+    ) -> Result<Vec<bool>, Fault> {
+        let mut verdicts = Vec::with_capacity(cells.len());
+        let mut made_here = Vec::with_capacity(cells.len());
+        for cell in cells {
+            let name = self.revisions.name(space.id(), &cell.key);
+            let stands = match made.get(&name) {
+                Some(stands) => *stands,
+                None => match self.revisions.get(name) {
+                    Some(revision) => Some(revision),
+                    None => self.stored(space, cell)?,
+                },
+            };
+            let allowed = cell.guard.allows(stands);
+            verdicts.push(allowed);
+            if allowed {
+                made_here.push((name, cell.value.as_ref().map(|_| cell.revision)));
             }
-            let stored = space.get(&cell.key).map_err(|error| of_store(&self.directory, &error))?;
-            let revision = stored.map(|value| revision_of(space.name(), &value)).transpose()?;
-            Ok(cell.guard.allows(revision))
-        };
-        cells.iter().map(judge).collect()
+        }
+        made.extend(made_here);
+        Ok(verdicts)
+    }
+
+    fn stored(&self, space: &Keyspace, cell: &Cell) -> Result<Option<i64>, Fault> {
+        let stored = space.get(&cell.key).map_err(|error| of_store(&self.directory, &error))?;
+        stored.map(|value| revision_of(space.name(), &value)).transpose()
+    }
+
+    fn remember(&mut self, made: Standing, committed: bool) {
+        if !committed {
+            self.revisions.forget_all();
+            return;
+        }
+        for (name, stands) in made {
+            match stands {
+                Some(revision) => self.revisions.set(name, revision),
+                None => self.revisions.forget(name),
+            }
+        }
     }
 }
 
 fn weight(job: &PutJob) -> usize {
     job.cells.iter().map(|cell| cell.key.len() + cell.value.as_ref().map_or(0, |v| v.len())).sum()
 }
-
-/// What the group itself has made of keys so far, by space and key: a revision, or nothing.
-type Ahead = HashMap<(u64, Slice), Option<i64>>;

@@ -119,8 +119,8 @@ const CREDENTIALS: &str = "look at user, password, authSource and authMechanism 
                            string, or at the certificate's subject";
 
 /// What to do about a right that is missing.
-const GRANTS: &str = "grant the user readWrite on the database, or a role with find, insert, update, \
-                      remove, createIndex, listIndexes, dropIndex and dropCollection there";
+const GRANTS: &str = "grant the user readWrite on the database, or a role with find, insert, \
+                      update, remove, createIndex, listIndexes, dropIndex and dropCollection there";
 
 /// What to do about a document beyond the limit.
 pub const TOO_LARGE: &str = "MongoDB takes documents of up to 16 MiB: bound the lists in the read \

@@ -53,8 +53,8 @@ pub fn refusal(text: &str) -> Option<(String, &'static str)> {
 /// refuses, as it does when it ends: so this may pass.
 pub fn told(text: &str) -> &str {
     if text.contains("without sending TLS close_notify") {
-        "the server hangs up in the handshake: if that does not pass, it refuses the certificate in \
-         tlsCertificateKeyFile, which may be expired or of another authority, or asks for one"
+        "the server hangs up in the handshake: if that does not pass, it refuses the certificate \
+         in tlsCertificateKeyFile, which may be expired or of another authority, or asks for one"
     } else {
         text
     }

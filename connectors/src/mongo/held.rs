@@ -13,8 +13,9 @@ use readmill_engine::{Fault, Held, HeldRecord, HeldStore, Original, Record, Unfo
 use serde::Deserialize;
 
 use super::connect::Mongo;
+use super::faults::refused;
 use super::plan::{Kind, durably};
-use super::reply;
+use super::reply::{self, Heard};
 use crate::held;
 
 const COLLECTION: &str = "readmill_held";
@@ -23,6 +24,10 @@ const COLLECTION: &str = "readmill_held";
 const MAX_COMMAND_BYTES: usize = 8 << 20;
 const MAX_STATEMENTS: usize = 1_000;
 const LIST_BATCH_RECORDS: u32 = 100;
+
+/// What to do about a record that cannot be kept.
+const LIMIT: &str = "MongoDB keeps records of up to 16 MiB: bound what the topic takes by its \
+                     max.message.bytes, or keep this model's documents in another store";
 
 /// The held records of all models in one database.
 #[derive(Debug, Clone)]
@@ -67,7 +72,13 @@ impl MongoHeld {
             let answer = self.0.ask(self.0.db().run_raw_command(command)).await?;
             // What is kept already answers as a duplicate, what is not kept matches nothing: both
             // are as they should be.
-            reply::verdicts(self.0.place(), kind, taken, &answer)?;
+            let heard = reply::verdicts(self.0.place(), kind, taken, &answer)?;
+            if heard.contains(&Heard::TooLarge) {
+                return Err(refused(
+                    format!("{}: a held record is too large", self.0.place()),
+                    LIMIT,
+                ));
+            }
         }
         Ok(())
     }

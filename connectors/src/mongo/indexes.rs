@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bson::{Bson, Document};
 use mongodb::IndexModel;
+use mongodb::error::ErrorKind;
 use mongodb::options::{CommitQuorum, IndexOptions};
 use readmill_core::{Direction, Index};
 use readmill_engine::Fault;
@@ -115,8 +116,8 @@ fn ascends(direction: &Bson) -> Option<bool> {
     whole.map(|whole| whole > 0).or_else(|| direction.as_f64().map(|number| number > 0.0))
 }
 
-/// Gives a collection the indexes that its readers and we need, and takes from it those of ours that
-/// nobody declares any more.
+/// Gives a collection the indexes that its readers and we need, and takes from it those of ours
+/// that nobody declares any more.
 pub async fn arrange(mongo: &Mongo, collection: &str, wanted: &[Index]) -> Result<(), Fault> {
     let existing = existing(mongo, collection).await?;
     let changes = compare(&existing, wanted, mongo.tombstone_life_ms().is_some());
@@ -172,10 +173,8 @@ async fn drop_index(mongo: &Mongo, collection: &str, name: &str) -> Result<(), F
 }
 
 fn code(error: &mongodb::error::Error) -> Option<i32> {
-    match error.kind.as_ref() {
-        mongodb::error::ErrorKind::Command(error) => Some(error.code),
-        _ => None,
-    }
+    let ErrorKind::Command(error) = error.kind.as_ref() else { return None };
+    Some(error.code)
 }
 
 #[cfg(test)]

@@ -73,8 +73,8 @@ pub fn commands<M: ReadModel>(
 }
 
 /// A replacement of a document that has the expected revision, in the form that costs the server
-/// least. A small one names the document by its `_id` alone, which needs no query plan, and looks at
-/// the revision while it makes the new document; that form costs more with each byte.
+/// least. A small one names the document by its `_id` alone, which needs no query plan, and looks
+/// at the revision while it makes the new document; that form costs more with each byte.
 fn replace<M: ReadModel>(write: &Write<'_, M>, row: &RawDocumentBuf) -> RawDocumentBuf {
     if row.as_bytes().len() <= MAX_COMPUTED_BYTES {
         computed(write, row)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use readmill_engine::Fault;
+use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisResult, Value};
 
 use super::config::RedisConfig;
@@ -143,11 +144,17 @@ impl Redis {
         pipeline: &Pipeline,
     ) -> Result<Vec<RedisResult<Value>>, Fault> {
         let answers = self.0.fleet.send(node, pipeline).await;
-        let answers = answers.map_err(|error| of_error(node, &error))?;
+        let answers = answers.map_err(|error| self.0.fleet.fault(node, &error))?;
         if answers.len() == pipeline.len() {
             return Ok(answers);
         }
         Err(silent(format!("{node}: some answers are missing")))
+    }
+
+    /// A connection to a node that nobody else uses.
+    pub(super) async fn open(&self, node: &Node) -> Result<MultiplexedConnection, Fault> {
+        let connection = self.0.fleet.open(node).await;
+        connection.map_err(|error| self.0.fleet.fault(node, &error))
     }
 
     /// A node is not what it was: it is looked for anew.
@@ -250,7 +257,8 @@ impl Redis {
                 let mut pipeline = Pipeline::with_capacity(1);
                 if let Some(script) = script {
                     pipeline.ignore_errors().load_script(script);
-                    self.send(node, &pipeline).await?;
+                    let loaded = self.send(node, &pipeline).await?.pop();
+                    loaded.transpose().map_err(|error| of_error(node, &error))?;
                 }
                 Ok(Some(To { node: Arc::clone(node), asking: false }))
             }

@@ -63,6 +63,14 @@ impl Door {
         self.seeds.iter().map(|(node, _)| Node::clone(node)).collect()
     }
 
+    /// Whether the way there is by TLS.
+    pub fn is_secured(&self) -> bool {
+        let tls = |(_, info): &(Node, ConnectionInfo)| {
+            matches!(info.addr(), ConnectionAddr::TcpTls { .. })
+        };
+        self.seeds.iter().any(tls)
+    }
+
     /// Connects to a node that has documents.
     pub async fn open(&self, node: &Node) -> RedisResult<MultiplexedConnection> {
         let info = self.info(node)?;
@@ -96,11 +104,10 @@ impl Door {
         let (host, port) = node.rsplit_once(':').ok_or(unusable)?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = port.parse().map_err(|_| unusable)?;
-        let address = match first.addr() {
-            ConnectionAddr::TcpTls { insecure, .. } => {
-                ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: None }
-            }
-            _ => ConnectionAddr::Tcp(host, port),
+        let address = if let ConnectionAddr::TcpTls { insecure, .. } = first.addr() {
+            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(host, port)
         };
         Ok(first.clone().set_addr(address))
     }

@@ -31,6 +31,18 @@ pub fn forgotten(detail: impl Into<String>) -> Fault {
     Fault::RolledBack { service: SERVICE, detail: detail.into() }
 }
 
+/// A document that stands lower than it was acknowledged, though the server has forgotten nothing.
+pub fn set_back(place: &str) -> Fault {
+    let what = "a document stands at a lower revision than was acknowledged";
+    tracing::error!(place, what);
+    Fault::Damaged {
+        what: format!("the store in {SERVICE} at {place}"),
+        detail: what.to_owned(),
+        hint: "somebody has set single documents back, such as from a copy: open a new generation \
+               and rebuild",
+    }
+}
+
 /// What an error means. The server's texts may quote data: only their codes are told, and which
 /// command is not permitted.
 pub fn of_error(place: &str, error: &RedisError) -> Fault {
@@ -45,7 +57,7 @@ pub fn of_error(place: &str, error: &RedisError) -> Fault {
     }
     let what = error.detail().and_then(not_permitted);
     match (error.code(), what) {
-        (Some("NOPERM" | "ERR"), Some(what)) => {
+        (Some("NOPERM" | "EXECABORT" | "ERR"), Some(what)) => {
             refused(format!("{place}: the user may not {what}"), PERMISSIONS)
         }
         (Some(code), _) => of_code(place, code),
@@ -56,6 +68,9 @@ pub fn of_error(place: &str, error: &RedisError) -> Fault {
 
 /// The command, or that it is the key, that a refusal of rights is about.
 fn not_permitted(detail: &str) -> Option<String> {
+    if detail.contains("can't run this command") {
+        return Some("run a command that a script needs".to_owned());
+    }
     if !detail.contains("permission") && !detail.contains("ACL failure") {
         return None;
     }
@@ -94,7 +109,8 @@ pub fn of_code(place: &str, code: &str) -> Fault {
 }
 
 const CREDENTIALS: &str = "look at user and password in the address";
-const PERMISSIONS: &str = "give the user the rights that docs/stores/redis.md lists";
+/// Which rights are needed.
+pub const PERMISSIONS: &str = "give the user the rights that docs/stores/redis.md lists";
 /// How an address is written.
 pub const ADDRESS: &str = "write it as redis://user:password@host:port/database, with rediss:// \
                            for TLS";

@@ -69,6 +69,18 @@ impl Fleet {
         self.stale.store(self.mode != Mode::Single, Ordering::SeqCst);
     }
 
+    /// What an error at a node means.
+    pub fn fault(&self, node: &Node, error: &RedisError) -> Fault {
+        let dropped = error.is_connection_dropped() && !error.is_connection_refusal();
+        if dropped && self.door.is_secured() {
+            // With TLS 1.3 a server learns of a client's certificate when the client is done.
+            let hint = "a server that demands certificates does so to whom it does not trust, see \
+                        `client_cert_file`";
+            return silent(format!("{node}: {error} ({hint})"));
+        }
+        of_error(node, error)
+    }
+
     /// Who has which slots, as far as is known.
     pub async fn map(&self) -> Result<Arc<SlotMap>, Fault> {
         if self.stale.swap(false, Ordering::SeqCst) {
@@ -79,6 +91,8 @@ impl Fleet {
             };
             match found {
                 Ok(map) => {
+                    // Nodes that did not answer may have raised the doubt again.
+                    self.stale.store(false, Ordering::SeqCst);
                     if *self.known() != map {
                         self.incarnation.fetch_add(1, Ordering::SeqCst);
                     }
@@ -110,13 +124,13 @@ impl Fleet {
             match self.ask_sentinel(&sentinel).await {
                 Ok(Some(primary)) => match self.connection(&primary).await {
                     Ok(_) => return Ok(SlotMap::of_one(primary)),
-                    Err(error) => last = of_error(&primary, &error),
+                    Err(error) => last = self.fault(&primary, &error),
                 },
                 Ok(None) => {
                     let detail = format!("{}: {} is not known", self.place, self.primary);
                     last = refused(detail, "set `primary` under [redis] to the sentinels' name");
                 }
-                Err(error) => last = of_error(&sentinel, &error),
+                Err(error) => last = self.fault(&sentinel, &error),
             }
         }
         Err(last)
@@ -150,7 +164,7 @@ impl Fleet {
                         "set `mode` under [redis] to \"single\"",
                     ));
                 }
-                Ok(Some(Err(error))) | Err(error) => last = of_error(&node, &error),
+                Ok(Some(Err(error))) | Err(error) => last = self.fault(&node, &error),
                 Ok(None) => {}
             }
         }
@@ -163,7 +177,8 @@ impl Fleet {
         node: &Node,
         pipeline: &Pipeline,
     ) -> RedisResult<Vec<RedisResult<Value>>> {
-        let (number, mut connection) = self.connection(node).await?;
+        let connected = self.connection(node).await;
+        let (number, mut connection) = connected.inspect_err(|_| self.doubt())?;
         let answers: RedisResult<Vec<RedisResult<Value>>> =
             pipeline.query_async(&mut connection).await;
         if answers.is_err() {
@@ -171,6 +186,11 @@ impl Fleet {
             self.forget(node, Some(number)).await;
         }
         answers
+    }
+
+    /// A connection to a node that nobody else uses.
+    pub async fn open(&self, node: &Node) -> RedisResult<MultiplexedConnection> {
+        self.door.open(node).await
     }
 
     /// Ends the connection to a node: it is not what it was.

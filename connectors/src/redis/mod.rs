@@ -1,10 +1,10 @@
 //! Redis: documents and held records where it is trusted with them, and views beside any store.
 //!
-//! A single server, one behind sentinels, or a cluster. Redis is as durable as its own settings, and
-//! forgets from the end what it loses: after a restart without its last writes, or a fail-over to a
-//! replica that lagged behind. So the positions up to which documents are settled are noted behind
-//! them in the same stream. What is forgotten is noticed, by a tide that each writer raises, and
-//! folded again from the positions that are still known: see `docs/stores/redis.md`.
+//! A single server, one behind sentinels, or a cluster. Redis is as durable as its own settings,
+//! and forgets from the end what it loses: after a restart without its last writes, or a fail-over
+//! to a replica that lagged behind. So the positions up to which documents are settled are noted
+//! behind them in the same stream. What is forgotten is noticed, by a tide that each writer raises,
+//! and folded again from the positions that are still known: see `docs/stores/redis.md`.
 
 mod apart;
 mod config;
@@ -15,10 +15,12 @@ mod fields;
 mod fleet;
 mod guard;
 mod held;
+mod memory;
 mod mirror;
 mod order;
 mod plan;
 mod positions;
+mod rights;
 mod script;
 mod slots;
 mod store;

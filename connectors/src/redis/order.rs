@@ -12,6 +12,7 @@ use redis::Pipeline;
 
 use super::connect::{PIPELINE_COMMANDS, Redis};
 use super::faults::{damaged, of_error};
+use super::rights::ORDER;
 use super::store::RedisStore;
 
 /// The sorted set of one generation.
@@ -28,6 +29,9 @@ impl RedisStore {
     /// When Redis does not answer.
     pub async fn in_order(mut self) -> Result<Self, Fault> {
         let order = Order { place: self.naming.order() };
+        for (node, tag) in self.tides.tags(&*self.redis.map().await?) {
+            self.redis.try_commands(&node, &self.tides.key(tag), &ORDER).await?;
+        }
         let mut cursor = None;
         loop {
             let (next, stored) = self.redis.scan_page(cursor, &self.naming.pattern()).await?;

@@ -131,6 +131,12 @@ impl Planned {
             + self.key.len()
     }
 
+    /// The revision that stands once it is written; none if it may go by itself.
+    pub fn stands(&self) -> Option<i64> {
+        let (_, revision) = self.fields.first().filter(|_| self.life_ms == 0)?;
+        revision.parse().ok()
+    }
+
     /// Adds its fields to a command.
     pub fn write(&self, command: &mut Cmd) {
         for (name, value) in &self.fields {

@@ -3,14 +3,13 @@
 
 use readmill_core::Partition;
 use readmill_engine::Fault;
-use redis::Pipeline;
+use redis::{Pipeline, Value};
 
 use super::faults::of_error;
 use super::guard::NOTE;
 use super::slots::Node;
 use super::store::RedisStore;
 use super::tide::{TAGS, least, slot_of_tag};
-use super::write::noted;
 
 impl RedisStore {
     /// Raises every node's tide and takes it as it is: from now on a lower one is a loss.
@@ -38,12 +37,14 @@ impl RedisStore {
             let mut note = redis::cmd("EVALSHA");
             note.arg(NOTE.get_hash()).arg(2);
             note.arg(self.tides.key(tag)).arg(self.tides.settled(tag));
-            note.arg(self.tides.acknowledged(tag));
+            let before = self.tides.acknowledged(tag);
+            note.arg(before);
             for (partition, text) in settled {
                 note.arg(partition.to_string()).arg(text);
             }
-            let answer = self.redis.ask(note).await?;
-            noted(&answer, &node)?;
+            if self.redis.ask(note).await? != Value::Int(1) {
+                self.tides.raised(tag, before, before - 1, &node)?;
+            }
         }
         if self.redis.config().replicas > 0 {
             self.redis.raise(&self.tides, &nodes).await?;

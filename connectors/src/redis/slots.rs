@@ -89,11 +89,7 @@ impl SlotMap {
             };
             let [host, Value::Int(port), ..] = primary.as_slice() else { return None };
             let asked_host = asked.rsplit_once(':').map_or(asked, |(host, _)| host);
-            let host = match host {
-                Value::BulkString(host) => std::str::from_utf8(host).ok()?,
-                Value::SimpleString(host) => host,
-                _ => "",
-            };
+            let host = text(host).unwrap_or_default();
             let host = if host.is_empty() || host == "?" { asked_host } else { host };
             let (first, last) = (u16::try_from(*first).ok()?, u16::try_from(*last).ok()?);
             ranges.push((first, last, format!("{host}:{port}").into()));
@@ -122,6 +118,13 @@ impl SlotMap {
     }
 }
 
+fn text(value: &Value) -> Option<&str> {
+    if let Value::BulkString(bytes) = value {
+        return std::str::from_utf8(bytes).ok();
+    }
+    if let Value::SimpleString(text) = value { Some(text) } else { None }
+}
+
 /// What is to be done about an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redo {
@@ -147,14 +150,14 @@ pub fn redo(error: &redis::RedisError, asked: &str) -> Option<Redo> {
         let node = if node.starts_with(':') { format!("{host}{node}") } else { node.to_owned() };
         Some(Node::from(node))
     };
-    match kind {
-        ServerErrorKind::Moved => node().map(Redo::Moved),
-        ServerErrorKind::Ask => node().map(Redo::Ask),
-        ServerErrorKind::TryAgain => Some(Redo::Wait),
-        ServerErrorKind::ReadOnly => Some(Redo::LookAgain),
-        ServerErrorKind::NoScript => Some(Redo::Load),
-        _ => None,
-    }
+    let table = [
+        (ServerErrorKind::Moved, node().map(Redo::Moved)),
+        (ServerErrorKind::Ask, node().map(Redo::Ask)),
+        (ServerErrorKind::TryAgain, Some(Redo::Wait)),
+        (ServerErrorKind::ReadOnly, Some(Redo::LookAgain)),
+        (ServerErrorKind::NoScript, Some(Redo::Load)),
+    ];
+    table.into_iter().find(|(other, _)| *other == kind)?.1
 }
 
 #[cfg(test)]

@@ -31,7 +31,11 @@ impl RedisStore {
     pub(super) async fn open(redis: Redis, naming: Naming) -> Result<Self, Fault> {
         let tides = Arc::new(Tides::new(naming.generation()));
         let store = Self { redis, naming, tides, order: None };
+        for (node, tag) in store.tides.tags(&*store.redis.map().await?) {
+            store.redis.try_rights(&node, &store.tides.key(tag)).await?;
+        }
         store.begin_tides().await?;
+        store.redis.try_transaction(&store.tides).await?;
         Ok(store)
     }
 

@@ -1,9 +1,9 @@
 //! Tides: how it is noticed that a server has forgotten what it had acknowledged.
 //!
-//! A server forgets from the end: after a fail-over, a restart without its last writes or a restored
-//! backup, what it has is what it had some time ago. So every writer raises a number of its own
-//! behind its documents. As long as the number is no lower than was acknowledged, every document
-//! that was acknowledged is there.
+//! A server forgets from the end: after a fail-over, a restart without its last writes or a
+//! restored backup, what it has is what it had some time ago. So every writer raises a number of
+//! its own behind its documents. As long as the number is no lower than was acknowledged, every
+//! document that was acknowledged is there.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +16,7 @@ use redis::Cmd;
 
 use super::faults::forgotten;
 use super::guard::RAISE;
+use super::memory::Memory;
 use super::slots::{Node, SLOTS, SlotMap, slot_of};
 
 /// How long a tide stands after its writer's last write. A writer that was silent for longer would
@@ -30,6 +31,8 @@ pub const TAGS: u16 = 128;
 pub struct Tides {
     head: String,
     writer: String,
+    /// What was acknowledged of single documents.
+    pub memory: Memory,
     state: Mutex<State>,
 }
 
@@ -50,7 +53,7 @@ impl Tides {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (process, number) = (std::process::id(), WRITERS.fetch_add(1, Ordering::SeqCst));
         let writer = format!("{:x}-{process:x}-{number:x}", since.as_millis());
-        Self { head, writer, state: Mutex::default() }
+        Self { head, writer, memory: Memory::default(), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -119,13 +122,6 @@ impl Tides {
     /// Takes a tide as it is, after which lower ones are losses again.
     pub fn accept(&self, tag: u16, now: i64) {
         self.state().acknowledged.insert(tag, now);
-    }
-
-    /// Notes a loss that a document's own revision tells of.
-    pub fn lost_one(&self, place: &str) -> Fault {
-        self.state().losses += 1;
-        tracing::error!(place, "redis has forgotten an acknowledged revision of a document");
-        forgotten(format!("{place}: a document stands at a lower revision than was acknowledged"))
     }
 
     /// A partition begins where the store stands: it knows of all losses so far.

@@ -10,7 +10,7 @@ use redis::{Cmd, Pipeline, RedisResult, Value};
 
 use super::config::Mode;
 use super::connect::{PARALLEL_PIPELINES, Redis, split};
-use super::faults::{damaged, forgotten, of_code, of_error, silent};
+use super::faults::{damaged, of_code, of_error, set_back, silent};
 use super::guard::{GUARD, REPLACE_ONE, RESTORE};
 use super::plan::Planned;
 use super::slots::Node;
@@ -27,12 +27,26 @@ enum Found {
 impl Redis {
     /// Writes documents, and answers for each.
     pub(super) async fn write(&self, tides: &Tides, all: &[Planned]) -> Result<Vec<Put>, Fault> {
-        let many = self.config().mode != Mode::Cluster;
+        let many = self.together();
         let chunks = split(all, Planned::bytes).into_iter();
         let chunks: Vec<_> = chunks.map(|chunk| self.write_chunk(tides, chunk, many)).collect();
         let answers = stream::iter(chunks).buffered(PARALLEL_PIPELINES);
         let answers: Vec<Vec<Put>> = answers.try_collect().await?;
         Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// Whether documents are written together: one node has them all.
+    fn together(&self) -> bool {
+        self.config().mode != Mode::Cluster
+    }
+
+    /// Makes a transaction without any document: whoever may not do what belongs to it is refused
+    /// before there is anything to lose.
+    pub(super) async fn try_transaction(&self, tides: &Tides) -> Result<(), Fault> {
+        if self.together() {
+            self.write_together(tides, &[]).await?;
+        }
+        Ok(())
     }
 
     async fn write_chunk(
@@ -42,22 +56,16 @@ impl Redis {
         together: bool,
     ) -> Result<Vec<Put>, Fault> {
         if together {
-            let map = self.map().await?;
-            let tags = tides.tags(&map);
-            let (node, tag) = tags.first_key_value().ok_or_else(|| silent("no node is known"))?;
-            return self.write_together(tides, chunk, node, *tag).await;
+            return self.write_together(tides, chunk).await;
         }
         self.write_each(tides, chunk).await
     }
 
     /// One transaction: the guard, the fields as they are, and what puts back those refused.
-    async fn write_together(
-        &self,
-        tides: &Tides,
-        chunk: &[Planned],
-        node: &Node,
-        tag: u16,
-    ) -> Result<Vec<Put>, Fault> {
+    async fn write_together(&self, tides: &Tides, chunk: &[Planned]) -> Result<Vec<Put>, Fault> {
+        let tags = tides.tags(&*self.map().await?);
+        let (node, tag) = tags.first_key_value().ok_or_else(|| silent("no node is known"))?;
+        let tag = *tag;
         let before = tides.acknowledged(tag);
         let aside = format!("{}~aside", self.config().prefix);
         let mut pipeline = transaction(chunk, &aside, (&tides.key(tag), before));
@@ -103,13 +111,17 @@ impl Redis {
         refused: &BTreeMap<usize, Found>,
     ) -> Result<Vec<Put>, Fault> {
         let verdict = |(at, planned): (usize, &Planned)| match refused.get(&at) {
-            None => Ok(Put::Done),
-            Some(Found::Strange) => Err(of_code(self.place(), "WRONGTYPE")),
-            // One that is missing may have expired, or been erased.
-            Some(Found::Revision(stored)) if *stored > 0 && *stored < planned.expected => {
-                Err(tides.lost_one(self.place()))
+            None => {
+                tides.memory.acknowledged(&planned.key, planned.stands());
+                Ok(Put::Done)
             }
-            Some(Found::Revision(_)) => Ok(Put::Unsure),
+            Some(Found::Strange) => Err(of_code(self.place(), "WRONGTYPE")),
+            Some(Found::Revision(stored)) => {
+                if tides.memory.was_set_back(&planned.key, planned.expected, *stored) {
+                    return Err(set_back(self.place()));
+                }
+                Ok(Put::Unsure)
+            }
         };
         chunk.iter().enumerate().map(verdict).collect()
     }
@@ -208,23 +220,26 @@ impl Redis {
 }
 
 /// How many commands stand in a transaction before its guard.
-const PROBES: usize = 6;
+const PROBES: usize = 8;
 
 /// The transaction of some documents.
 ///
-/// If the guard failed, the fields would be written all the same. So what it does is done before it,
-/// to nothing: a user who may not do it is refused then, and the whole transaction with it. The
+/// If the guard failed, the fields would be written all the same. So what it does is done before
+/// it, to nothing: a user who may not do it is refused then, and the whole transaction with it. The
 /// guard is sent as a text, since one called by its hash may not be known.
 fn transaction(chunk: &[Planned], aside: &str, (tide, before): (&str, i64)) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(chunk.len() + PROBES + 5);
     pipeline.ignore_errors();
     pipeline.cmd("MULTI");
+    let other = format!("{aside}:");
     pipeline.cmd("RPUSH").arg(aside).arg("");
     pipeline.cmd("LRANGE").arg(aside).arg(0).arg(0);
-    pipeline.cmd("RENAME").arg(aside).arg(format!("{aside}:"));
-    pipeline.cmd("DEL").arg(format!("{aside}:"));
-    pipeline.cmd("EXISTS").arg(tide);
+    pipeline.cmd("RENAME").arg(aside).arg(&other);
+    pipeline.cmd("SET").arg(&other).arg("");
+    pipeline.cmd("DEL").arg(&other);
+    pipeline.cmd("EXISTS").arg(aside);
     pipeline.cmd("HMGET").arg(aside).arg("");
+    pipeline.cmd("GET").arg(tide);
     let words = 5 + chunk.len() * 3;
     let mut guard = Cmd::with_capacity(words, GUARD.len() + words * 24);
     guard.arg("EVAL").arg(GUARD).arg(chunk.len() + 2).arg(aside).arg(tide);
@@ -276,12 +291,4 @@ fn refused_of(answer: &[Value]) -> BTreeMap<usize, Found> {
 fn found(revision: &[u8]) -> Found {
     let number = std::str::from_utf8(revision).ok().and_then(|text| text.parse().ok());
     number.map_or(Found::Strange, Found::Revision)
-}
-
-/// Whether the positions were noted.
-pub fn noted(answer: &Value, node: &Node) -> Result<(), Fault> {
-    match answer {
-        Value::Int(1) => Ok(()),
-        _ => Err(forgotten(format!("{node}: the positions cannot be noted behind the documents"))),
-    }
 }

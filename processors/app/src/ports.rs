@@ -10,7 +10,8 @@ use readmill_connectors::kafka::{DeadLetters, KafkaOutlet};
 use readmill_core::ReadModel;
 use readmill_engine::mirror::Tended;
 use readmill_engine::{
-    Bounded, Clock, Fault, HeldStore, Metrics, Mirror, Outlet, Ports, Said, SchemaBook, VersionsOf,
+    Bounded, Clock, Fault, HeldStore, Memory, Metrics, Mirror, Outlet, Ports, Said, SchemaBook,
+    VersionsOf,
 };
 
 use crate::config::{self, Config, HeldTopic, Reactions};
@@ -61,6 +62,7 @@ impl Opening<'_> {
             held,
             outlet: self.outlet::<M>().await?,
             mirror,
+            memory: Memory::default(),
             clock: Arc::new(SystemClock),
             metrics,
         })

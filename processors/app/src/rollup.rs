@@ -107,13 +107,14 @@ fn measures(group: &Value) -> Vec<(&'static str, String)> {
         ["count", "sum", "mean", "deviation", "least", "greatest", "distinct", "top", "withdrawn"];
     let told = |name: &&'static str| {
         let value = group.get(name).filter(|value| !value.is_null())?;
-        let text = match value {
-            Value::Array(ranked) => ranked.iter().map(ranked_text).collect::<Vec<_>>().join(", "),
-            // Means and deviations are no exact numbers: three places of them say enough here.
-            Value::Number(number) if number.is_f64() => {
-                number.as_f64().map(|number| format!("{number:.3}")).unwrap_or_default()
-            }
-            value => plain(value),
+        // Means and deviations are no exact numbers: three places of them say enough here.
+        let rounded = || value.as_f64().filter(|_| value.is_f64());
+        let text = if let Some(ranked) = value.as_array() {
+            ranked.iter().map(ranked_text).collect::<Vec<_>>().join(", ")
+        } else if let Some(number) = rounded() {
+            format!("{number:.3}")
+        } else {
+            plain(value)
         };
         Some((*name, text))
     };

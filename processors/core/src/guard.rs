@@ -81,6 +81,8 @@ guards! {
     EmbedChanged = "embed-changed",
     /// A view gives way to a newer one only.
     MirrorRevision = "mirror-revision",
+    /// A mirror that has lost views is healed.
+    MirrorHeal = "mirror-heal",
 }
 
 /// Whether a guard stands; all do.

@@ -236,6 +236,7 @@ pub trait ReadModel: fmt::Debug + Send + Sync + 'static {
 
     /// Takes over what stands under a key that it embeds; nothing if that document has ended or was
     /// never there.
+    /// Which documents it embeds must not change by that.
     fn embed(_state: &mut Self::State, _key: &Key, _stands: Option<&Self::State>) {}
 
     /// Whether other documents may embed this one.

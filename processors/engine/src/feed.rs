@@ -63,8 +63,17 @@ pub fn feed(partition: Partition, queued_batches: usize) -> (FeedLine, Feed) {
     };
     let known = Finished::default();
     let (begins, back) = (None, None);
-    let feed =
-        Feed { partition, batches, closing, ended: false, known, settled, taken_bytes, begins, back };
+    let feed = Feed {
+        partition,
+        batches,
+        closing,
+        ended: false,
+        known,
+        settled,
+        taken_bytes,
+        begins,
+        back,
+    };
     (line, feed)
 }
 

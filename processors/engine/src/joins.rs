@@ -45,10 +45,10 @@ pub async fn tell<M: ReadModel>(
     leave(teller, &**edges, owed).await?;
     let queues = join(teller, batch, &**edges, owed).await?;
     embed(teller, batch, queues).await?;
-    for Owed { key, document, output } in owed {
+    for Owed { key, document, output, by } in owed {
         if output.what == What::Changed && stands(Guard::EmbedChanged) {
             let of = Arc::new(Document::clone(document));
-            change(teller, batch, &**edges, key, of, &output.from).await?;
+            change(teller, batch, &**edges, key, of, by).await?;
         }
     }
     Ok(())
@@ -62,7 +62,7 @@ async fn leave<M: ReadModel>(
     owed: &[Owed<'_, M>],
 ) -> Result<(), Fault> {
     let mut gone = BTreeMap::new();
-    for Owed { key, document, output } in owed {
+    for Owed { key, document, output, .. } in owed {
         if let What::Leaves(embedded) = &output.what
             && !document.embeds(embedded)
         {
@@ -84,12 +84,12 @@ async fn join<M: ReadModel>(
     owed: &[Owed<'_, M>],
 ) -> Result<Queues<M>, Fault> {
     let (mut new, mut joins) = (BTreeMap::new(), Vec::new());
-    for Owed { key, document, output } in owed {
+    for Owed { key, document, output, by } in owed {
         if let What::Embeds(embedded) = &output.what
             && document.embeds(embedded)
         {
             new.insert(Edge::key(embedded, key), document.stamp.revision);
-            joins.push((embedded.clone(), *key, &output.from));
+            joins.push((embedded.clone(), *key, *by));
         }
     }
     let mut wanted: Vec<Key> = joins.iter().map(|(embedded, ..)| embedded.clone()).collect();

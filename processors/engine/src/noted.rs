@@ -2,7 +2,10 @@
 //! partitions are settled. What such a store forgets, it forgets with the note, so that the note
 //! tells from where its documents are to be folded again.
 
+use std::sync::Arc;
+
 use readmill_core::{Finished, Partition, ReadModel, ResumeAt};
+use tokio::sync::{OwnedRwLockReadGuard, RwLock, watch};
 
 use crate::fault::Fault;
 use crate::feed::{Back, Feed};
@@ -12,6 +15,62 @@ use crate::ports::Ports;
 
 /// The most that a note has of what is finished beyond its position.
 const FINISHED_BYTES: usize = 2048;
+
+/// What all rivers of a model know together of a store that may forget: when one of them finds that
+/// it was rolled back, all let go of their partitions before any begins anew. Otherwise one would
+/// fold later records into documents that have lost earlier ones.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    epoch: Arc<watch::Sender<u64>>,
+    rivers: Arc<RwLock<()>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { epoch: Arc::new(watch::Sender::new(0)), rivers: Arc::default() }
+    }
+}
+
+/// A river's part in it.
+#[derive(Debug)]
+pub struct Remembering {
+    memory: Memory,
+    epoch: u64,
+    seen: watch::Receiver<u64>,
+    _flows: OwnedRwLockReadGuard<()>,
+}
+
+impl Memory {
+    /// A river begins, once none flows that is to let go.
+    pub async fn begin(&self) -> Remembering {
+        let flows = Arc::clone(&self.rivers).read_owned().await;
+        let seen = self.epoch.subscribe();
+        let epoch = *seen.borrow();
+        Remembering { memory: self.clone(), epoch, seen, _flows: flows }
+    }
+}
+
+impl Remembering {
+    /// Waits until another river finds that the store was rolled back.
+    pub async fn lost(&mut self) -> Fault {
+        let epoch = self.epoch;
+        // The sender lives as long as this.
+        let _ = self.seen.wait_for(|now| *now != epoch).await;
+        Fault::RolledBack { service: "the store", detail: "another partition found it".to_owned() }
+    }
+
+    /// Lets go, lets all others go, and waits until they have.
+    async fn all_let_go(self) {
+        let Self { memory, epoch, seen, _flows } = self;
+        memory.epoch.send_if_modified(|now| {
+            let first = *now == epoch;
+            *now += u64::from(first);
+            first
+        });
+        drop((seen, _flows));
+        drop(memory.rivers.write().await);
+    }
+}
 
 /// What the notes of a partition are good for.
 #[derive(Debug)]
@@ -76,10 +135,11 @@ impl Notes {
 pub async fn go_back<M: ReadModel>(
     patience: &mut Patience,
     ports: &Ports<M>,
-    feed: Feed,
+    (feed, remembering): (Feed, Remembering),
     because: &Fault,
 ) -> Result<(), Fault> {
     let partition = feed.partition.clone();
+    remembering.all_let_go().await;
     let noted = read(patience, ports, &partition).await?.flatten();
     let back = noted.unwrap_or(Back { to: ResumeAt::START, finished: Finished::default() });
     tracing::error!(model = M::NAME, %partition, resume_at = back.to.value(), %because,

@@ -44,6 +44,7 @@ pub async fn hold_overdue<M: ReadModel>(
         let before_ms = ports.clock.now_ms().saturating_sub(limit_ms);
         match round(&ports, before_ms, &watch, patience.clone()).await {
             Err(fault) if fault.remedy() == Remedy::LetGo => return Ok(()),
+            Err(fault) if fault.remedy() == Remedy::GoBack => continue,
             round => round?,
         }
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use readmill_core::rollup::Partials;
-use readmill_core::{Document, Edges, Key, Output, Partition, Position, Reaction, ReadModel, Record, Shows};
+use readmill_core::{
+    Document, Edges, Key, Output, Partition, Position, Reaction, ReadModel, Record, Shows,
+};
 use readmill_schemas::SchemaId;
 use readmill_schemas::writer::WriterSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,7 @@ use crate::fault::Fault;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::mirror::Tended;
+use crate::noted::Memory;
 
 /// A source of partitions: Kafka, or an archive.
 #[async_trait]
@@ -123,10 +126,7 @@ pub trait Store<M: ReadModel>: Debug + Send + Sync {
 
     /// What was noted last for each of some partitions, if anything still is; `None` from a store
     /// that forgets nothing, which the log's own commits are as good as.
-    async fn noted(
-        &self,
-        _partitions: &[Partition],
-    ) -> Result<Option<Vec<Option<String>>>, Fault> {
+    async fn noted(&self, _partitions: &[Partition]) -> Result<Option<Vec<Option<String>>>, Fault> {
         Ok(None)
     }
 
@@ -330,6 +330,8 @@ pub struct Ports<M: ReadModel> {
     pub outlet: Arc<dyn Outlet>,
     /// The mirror, where the model has one and the configuration names a place for it.
     pub mirror: Option<Arc<dyn Mirror>>,
+    /// What its rivers know together of a store that may forget.
+    pub memory: Memory,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Metrics.

@@ -144,12 +144,7 @@ impl<M: ReadModel> Routed<M> {
     }
 
     /// Answers how many documents it touches.
-    fn touch(
-        &mut self,
-        record: &Arc<Record>,
-        change: &Change<'_>,
-        event: M::Event,
-    ) -> usize {
+    fn touch(&mut self, record: &Arc<Record>, change: &Change<'_>, event: M::Event) -> usize {
         let keys = M::keys(&event).into_vec();
         let parts = keys.len();
         for key in keys {

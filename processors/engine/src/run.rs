@@ -126,13 +126,18 @@ async fn work<M: ReadModel>(
     ports.metrics.shift(Meter::Partitions, &[model], 1);
     watch.tally.assign();
     let mut patience = Patience::new(feed.closing(), ports.metrics.clone(), model);
+    let mut remembering = ports.memory.begin().await;
     let mut river = River::new(Arc::clone(&ports), &partition, limits, &watch, patience.clone());
-    let mut result = river.flow(&mut feed).await;
+    let mut result = tokio::select! {
+        biased; // so that a simulation can be repeated
+        result = river.flow(&mut feed) => result,
+        fault = remembering.lost() => Err(fault),
+    };
     drop(river);
     if let Err(fault) = &result
         && fault.remedy() == Remedy::GoBack
     {
-        result = noted::go_back(&mut patience, &ports, feed, fault).await;
+        result = noted::go_back(&mut patience, &ports, (feed, remembering), fault).await;
     }
     ports.metrics.shift(Meter::Partitions, &[model], -1);
     tracing::info!(model, %partition, "partition released");

@@ -4,12 +4,13 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 use readmill_core::rollup::Partials;
-use readmill_core::{Document, Guard, Key, Output, ReadModel, What, stands};
+use readmill_core::{Document, Guard, Key, Output, Position, ReadModel, What, stands};
 
 use crate::fault::Fault;
 use crate::metrics::Meter;
 use crate::patience::{Patience, patiently};
 use crate::ports::Said;
+use crate::route::Task;
 use crate::shard::Batch;
 use crate::work::Work;
 use crate::{joins, rollups};
@@ -26,6 +27,9 @@ pub struct Owed<'a, M: ReadModel> {
     pub document: &'a Document<M>,
     /// What it has to tell.
     pub output: &'a Output,
+    /// The record in hand, to which is owed what follows in other documents. The one to which this
+    /// is owed may be settled long ago.
+    pub by: &'a Position,
 }
 
 /// Whoever tells it.
@@ -82,20 +86,37 @@ impl Teller {
 }
 
 /// What a document owes to records of this partition; to those of others it is their own workers'
-/// to tell.
+/// to tell. Nobody makes new outputs that are owed to another partition's record: partial groups
+/// may have counted that one as settled.
 pub fn owed_by<'a, M: ReadModel>(
     work: &'a Work<M>,
     batch: Batch<'a, M>,
 ) -> impl Iterator<Item = Owed<'a, M>> {
-    let is_new = |revision| revision > work.loaded;
+    let unsent = &work.document.stamp.unsent;
+    let is_new = |output: &Output| output.revision > work.loaded;
     // A record may have been folded, and held when it came again: what it owes is the desk's now.
     let brought =
         |output: &Output| work.parts.iter().any(|part| part.record.position == output.from);
-    let unsent = work.document.stamp.unsent.iter();
+    let own = |output: &Output| output.from.partition == *batch.partition;
+    // Once its edge is gone, the worker of a document that it embedded finds it no more: what it
+    // owes to that one's records is told with its leaving.
+    let leaves = |output: &Output| own(output) && matches!(output.what, What::Leaves(_));
+    let leaves = unsent.iter().any(leaves);
+    let left_over = move |output: &Output| leaves && matches!(output.what, What::Difference(_));
+    // Who is told of a document that it embeds has been found by its edge.
+    let told_of_another = work.parts.iter().any(|part| matches!(part.task, Task::Embed { .. }));
+    let joined = move |output: &Output| {
+        told_of_another && !is_new(output) && matches!(output.what, What::Embeds(_))
+    };
     unsent
-        .filter(move |output| output.from.partition == *batch.partition || brought(output))
-        .filter(move |output| is_new(output.revision) || stands(Guard::OutputAgain))
-        .map(|output| Owed { key: &work.key, document: &work.document, output })
+        .iter()
+        .filter(move |output| own(output) || brought(output) || left_over(output))
+        .filter(move |output| is_new(output) || stands(Guard::OutputAgain))
+        .filter(move |output| !joined(output))
+        .filter_map(|output| {
+            let by = &work.parts.last()?.from;
+            Some(Owed { key: &work.key, document: &work.document, output, by })
+        })
 }
 
 /// A fault, as long as the guard stands that nothing is settled before it has passed.

@@ -153,11 +153,7 @@ impl<M: ReadModel> Work<M> {
     }
 }
 
-fn take<M: ReadModel>(
-    document: &mut Document<M>,
-    part: &Part<M>,
-    moment: Moment<'_>,
-) -> Taken {
+fn take<M: ReadModel>(document: &mut Document<M>, part: &Part<M>, moment: Moment<'_>) -> Taken {
     let from = &part.from;
     match &part.task {
         Task::Take(told) => document.take(incoming(part, told, moment)),

@@ -25,12 +25,33 @@ pub struct Deals;
 
 /// A document: a deal under `deal/<id>`, or a product under `product/<id>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "Stored")]
 pub enum Document {
     /// A deal.
     Deal(Deal),
     /// A product.
     Product(Product),
+}
+
+/// A document as it is read back: stores that keep each field by itself know nothing of variants.
+#[derive(Debug, Deserialize)]
+struct Stored {
+    #[serde(default)]
+    deal: Option<Deal>,
+    #[serde(default)]
+    product: Option<Product>,
+}
+
+impl TryFrom<Stored> for Document {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        match stored {
+            Stored { deal: Some(deal), product: None } => Ok(Self::Deal(deal)),
+            Stored { deal: None, product: Some(product) } => Ok(Self::Product(product)),
+            Stored { .. } => Err("it must be either a deal or a product"),
+        }
+    }
 }
 
 /// A deal, ready to be shown.
@@ -257,24 +278,102 @@ impl Deal {
     }
 
     fn offered(&self) -> Offer {
-        let Some(product) = &self.product else {
-            return self.ended_or_sold_out().unwrap_or(Offer::NoProduct);
-        };
-        self.ended_or_sold_out().unwrap_or(match (product.status, self.status) {
-            (ProductStatus::Paused | ProductStatus::Ended | ProductStatus::Other, _) => {
-                Offer::ProductPaused
-            }
-            (ProductStatus::OnSale, _) if product.stock <= 0 => Offer::ProductSoldOut,
-            (ProductStatus::OnSale, DealStatus::InProgress) => Offer::OnSale,
-            (ProductStatus::OnSale, _) => Offer::Upcoming,
-        })
+        if self.status == DealStatus::End {
+            return Offer::Ended;
+        }
+        if self.sold >= self.quantity {
+            return Offer::DealSoldOut;
+        }
+        match &self.product {
+            None => Offer::NoProduct,
+            Some(product) if product.status != ProductStatus::OnSale => Offer::ProductPaused,
+            Some(product) if product.stock <= 0 => Offer::ProductSoldOut,
+            Some(_) if self.status == DealStatus::InProgress => Offer::OnSale,
+            Some(_) => Offer::Upcoming,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use readmill_schemas::deals::DealMoved;
+
+    use super::*;
+
+    fn product(stock: i64, status: ProductStatus) -> Product {
+        Product { name: "Tea".to_owned(), price: 1_000, stock, status }
     }
 
-    fn ended_or_sold_out(&self) -> Option<Offer> {
-        match self.status {
-            DealStatus::End => Some(Offer::Ended),
-            _ if self.sold >= self.quantity => Some(Offer::DealSoldOut),
-            _ => None,
+    fn written(product_id: &str) -> DealWritten {
+        DealWritten {
+            deal_id: "d-1".to_owned(),
+            occurred_at: Timestamp::EPOCH,
+            kind: DealKind::Time,
+            title: "A deal".to_owned(),
+            product_id: product_id.to_owned(),
+            price: 900,
+            quantity: 3,
+            starts_at: Timestamp::EPOCH,
+            ends_at: Timestamp::EPOCH,
         }
+    }
+
+    fn deal(state: Document) -> Deal {
+        let Document::Deal(deal) = state else { panic!("{state:?}") };
+        deal
+    }
+
+    #[test]
+    fn what_a_page_says_of_a_deal_is_told_apart() {
+        let on_sale = |stock| Some(product(stock, ProductStatus::OnSale));
+        let paused = Some(product(5, ProductStatus::Paused));
+        let table = [
+            // status, sold of three, product, offer
+            (DealStatus::End, 3, None, Offer::Ended),
+            (DealStatus::InProgress, 3, None, Offer::DealSoldOut),
+            (DealStatus::InProgress, 2, None, Offer::NoProduct),
+            (DealStatus::InProgress, 3, on_sale(0), Offer::DealSoldOut),
+            (DealStatus::InProgress, 2, paused, Offer::ProductPaused),
+            (DealStatus::InProgress, 2, on_sale(0), Offer::ProductSoldOut),
+            (DealStatus::InProgress, 2, on_sale(1), Offer::OnSale),
+            (DealStatus::Confirm, 0, on_sale(1), Offer::Upcoming),
+            (DealStatus::End, 0, on_sale(1), Offer::Ended),
+        ];
+        for (status, sold, product, offer) in table {
+            let mut state = Document::Deal(Deal { status, sold, ..Deal::made(&written("p-1")) });
+            Deals::embed(&mut state, &product_key("p-1"), product.map(Document::Product).as_ref());
+            let found = deal(state);
+            assert_eq!(found.offer, offer, "{found:?}");
+            assert_eq!(offer.name(), serde_json::to_value(offer).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_fold_keeps_the_copy_of_what_is_still_embedded_and_drops_another() {
+        let mut state = Document::Deal(Deal::made(&written("p-1")));
+        let tea = Document::Product(product(5, ProductStatus::OnSale));
+        Deals::embed(&mut state, &product_key("p-2"), Some(&tea));
+        assert_eq!(deal(state.clone()).product, None, "it is none of its products");
+        Deals::embed(&mut state, &product_key("p-1"), Some(&tea));
+        let status = DealStatus::InProgress;
+        let moved = DealMoved { deal_id: "d-1".to_owned(), occurred_at: Timestamp::EPOCH, status };
+        let events: [(DealsEvent, bool); 3] =
+            [(moved.into(), true), (written("p-1").into(), true), (written("p-2").into(), false)];
+        for (event, stays) in events {
+            let folded = deal(Deals::fold(Some(state.clone()), &event).state.unwrap());
+            assert_eq!(folded.product.is_some(), stays, "{event:?}");
+            assert_eq!(folded.offer == Offer::NoProduct, !stays, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn a_document_is_read_back_as_it_was_written_and_is_one_thing() {
+        let tea = product(5, ProductStatus::OnSale);
+        for state in [Document::Deal(Deal::made(&written("p-1"))), Document::Product(tea)] {
+            let text = serde_json::to_string(&state).unwrap();
+            assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), state);
+        }
+        let nothing = serde_json::from_str::<Document>("{}").unwrap_err().to_string();
+        assert!(nothing.contains("either a deal or a product"), "{nothing}");
     }
 }

@@ -11,8 +11,8 @@ use readmill_connectors::mongo::{Mongo, MongoConfig, MongoStore};
 use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::Counts;
 use readmill_engine::{
-    Clock, Fault, Lanes, Limits, Metrics, Mirror, Outlet, Ports, Pulse, Said, Side, Tally, VersionsOf,
-    View, Watch, run,
+    Clock, Fault, Lanes, Limits, Memory, Metrics, Mirror, Outlet, Ports, Pulse, Said, Side, Tally,
+    VersionsOf, View, Watch, run,
 };
 use readmill_models::Points;
 use readmill_schemas::SchemaId;
@@ -211,6 +211,7 @@ impl Lab {
         let (mongo, store) = self.store().await;
         let partials = mongo.documents("points.partials", 1).await.unwrap();
         let ports = Arc::new(Ports {
+            memory: Memory::default(),
             side: Side { partials: Some(Arc::new(partials)), edges: None },
             versions_of: self.versions_of.clone(),
             schemas: Arc::clone(&self.registry) as _,

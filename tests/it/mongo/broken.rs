@@ -24,8 +24,8 @@ async fn store(config: &MongoConfig) -> MongoStore {
     Mongo::connect(config).await.unwrap().documents("pebbles", 1).await.unwrap()
 }
 
-/// Writes that only their primary has are unsure; what a majority has is loaded until then. Once the
-/// others follow, they are found as they were meant, and nobody makes them twice.
+/// Writes that only their primary has are unsure; what a majority has is loaded until then. Once
+/// the others follow, they are found as they were meant, and nobody makes them twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn writes_that_no_majority_has_yet_are_unsure_and_found_later() {
     let dir = tempfile::tempdir().unwrap();
@@ -69,8 +69,8 @@ async fn writes_that_no_majority_has_yet_are_unsure_and_found_later() {
     }
 }
 
-/// A primary that dies in the middle of a command has made a part of its writes. All are unsure; each
-/// stands as it was before or as it was meant, and the rest is made by the next try.
+/// A primary that dies in the middle of a command has made a part of its writes. All are unsure;
+/// each stands as it was before or as it was meant, and the rest is made by the next try.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_of_which_a_part_was_made_is_finished_by_the_next_try() {
     const MADE: i64 = 70;

@@ -6,9 +6,9 @@ use readmill_connectors::conformance::{Pebble, Pebbles};
 use readmill_connectors::mongo::Mongo;
 use readmill_core::{
     Admit, Direction, Document, Folded, Index, Key, Keys, Offset, Partition, Position, ReadModel,
-    Standing,
+    Record, Standing,
 };
-use readmill_engine::{Put, Store};
+use readmill_engine::{Fault, HeldRecord, HeldStore as _, Put, Store, Unfolded};
 use readmill_models::Coupons;
 use readmill_models::coupons::{CouponRow, Replica};
 use readmill_schemas::Timestamp;
@@ -198,6 +198,22 @@ async fn what_is_too_large_is_named_and_a_document_that_stands_can_be_held() {
         .collect();
     let told = put(&store, &keys[..1], &[held], |_| 1).await.unwrap();
     assert_eq!(told, [Put::Done]);
+    place.clear().await;
+}
+
+/// A record that cannot be kept whole is never taken for kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_record_that_is_too_large_is_refused_and_not_lost() {
+    let place = Place::on_stack("large_held");
+    let held = place.mongo().await.held().await.unwrap();
+    for bytes in [16 << 20, (16 << 20) + 8_000, 17 << 20] {
+        let position = Position { partition: Partition::new("t", 0), offset: Offset(1) };
+        let record = Record { value: Some(vec![0; bytes]), ..Record::at(position) };
+        let record = HeldRecord::new::<Pebbles>(None, Unfolded::All, "why".to_owned(), 1, record);
+        let fault = held.hold(&[record]).await.unwrap_err();
+        assert!(matches!(fault, Fault::Refused { .. }), "{fault}");
+        assert_eq!(held.count("pebbles").await.unwrap(), 0);
+    }
     place.clear().await;
 }
 

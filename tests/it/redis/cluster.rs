@@ -1,7 +1,6 @@
 //! A cluster of three: the contracts, keys that move while they are written, and a node that falls.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use readmill_connectors::conformance::{Pebbles, conformance, held_conformance};
 use readmill_connectors::redis::{Mode, Redis, RedisConfig};
@@ -10,10 +9,10 @@ use readmill_engine::{Fault, HeldStore, Put, Store};
 
 use super::server::{LIMIT, Server};
 use super::{all_done, config, documents, key, patiently, put, revisions};
-use crate::mill::wait;
+use crate::mill::{free_port, wait};
 
 /// Primaries that share all slots, and a replica of the first.
-struct Cluster {
+pub struct Cluster {
     nodes: Vec<Server>,
 }
 
@@ -21,16 +20,15 @@ const PRIMARIES: usize = 3;
 const SLOTS: usize = 16_384;
 
 impl Cluster {
-    fn up(replicas: usize) -> Self {
-        let settings = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500"];
-        let nodes = (0..PRIMARIES + replicas).map(|_| Server::stopped(&settings));
-        let mut nodes: Vec<Server> = nodes.collect();
-        for node in &mut nodes {
-            // Ports are below 55536 so that the bus has one, too.
-            node.port = 20_000 + node.port % 30_000;
-            node.revive();
-        }
-        let cluster = Self { nodes };
+    pub fn up(replicas: usize) -> Self {
+        let node = |_| {
+            let bus = free_port().to_string();
+            let settings = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500"];
+            // A replica that was down for long is elected all the same.
+            let more = ["--cluster-port", &bus, "--cluster-replica-validity-factor", "0"];
+            Server::start(&[&settings[..], &more].concat())
+        };
+        let cluster = Self { nodes: (0..PRIMARIES + replicas).map(node).collect() };
         for (at, node) in cluster.nodes.iter().enumerate().take(PRIMARIES) {
             let (first, last) = (at * SLOTS / PRIMARIES, (at + 1) * SLOTS / PRIMARIES - 1);
             let range = (first.to_string(), last.to_string());
@@ -38,8 +36,10 @@ impl Cluster {
             node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(at + 1).to_string()]);
         }
         for node in &cluster.nodes[1..] {
+            let bus = node.ask(&["CONFIG", "GET", "cluster-port"]);
+            let bus = bus.lines().last().unwrap();
             let port = node.port.to_string();
-            cluster.nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port]);
+            cluster.nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]);
         }
         let count = cluster.nodes.len().to_string();
         for node in &cluster.nodes {
@@ -62,7 +62,7 @@ impl Cluster {
         cluster
     }
 
-    fn config(&self) -> RedisConfig {
+    pub fn config(&self) -> RedisConfig {
         let nodes = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
         let mut config = config(&format!("redis://{}", nodes.collect::<Vec<_>>().join(",")));
         config.mode = Mode::Cluster;
@@ -145,13 +145,13 @@ async fn a_node_that_falls_is_replaced_and_what_its_replica_did_not_have_is_noti
         let offset = cluster.nodes[0].info("master_repl_offset");
         cluster.nodes[PRIMARIES].info("slave_repl_offset") == offset
     });
-    // The replica hangs while more is acknowledged, and is elected afterwards.
-    cluster.nodes[PRIMARIES].signal("-STOP");
+    // The replica is down while more is acknowledged, and is elected afterwards.
+    cluster.nodes[PRIMARIES].ask(&["SAVE"]);
+    cluster.nodes[PRIMARIES].kill();
     all_done(put(&store, 0..300, 1).await);
     Store::<Pebbles>::note_settled(&store, &note("600|")).await.unwrap();
     cluster.nodes[0].kill();
-    cluster.nodes[PRIMARIES].signal("-CONT");
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    cluster.nodes[PRIMARIES].revive();
     let met = patiently(async || match put(&store, 0..300, 2).await {
         Err(Fault::RolledBack { .. }) => Ok(true),
         Err(fault) => Err(fault),

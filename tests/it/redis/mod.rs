@@ -1,13 +1,13 @@
 //! Redis as a store, on servers of the tests' own: clusters, sentinels, TLS, users, fail-overs that
 //! lose writes, memory that is full.
 
-mod cluster;
+pub mod cluster;
 mod errors;
 mod order;
 mod rollback;
 mod security;
 mod sentinel;
-mod server;
+pub mod server;
 
 use readmill_connectors::conformance::{Pebble, Pebbles};
 use readmill_connectors::redis::{Redis, RedisConfig, RedisStore};

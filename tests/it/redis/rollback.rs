@@ -131,7 +131,12 @@ async fn an_emptied_server_is_a_loss_too() {
     all_done(put(&store, 0..20, 0).await);
     note(&store, 0, "20|").await.unwrap();
     server.ask(&["FLUSHALL"]);
+    // A record that changes no document is settled without a write.
+    rolled_back(note(&store, 0, "21|").await);
     rolled_back(put(&store, 20..21, 0).await);
+    let first = &partitions()[..1];
+    Store::<Pebbles>::noted(&store, first).await.unwrap();
+    rolled_back(note(&store, 1, "5|").await);
     assert_eq!(noted(&store).await, [None, None]);
     all_done(put(&store, 0..20, 0).await);
 }
@@ -145,7 +150,9 @@ async fn a_document_that_stands_lower_than_it_was_acknowledged_is_no_common_conf
     all_done(put(&store, 0..3, 1).await);
     let place = format!("rm:pebbles:1:{{{}}}", key(1));
     server.ask(&["HSET", &place, "_revision", "1"]);
-    rolled_back(put(&store, 0..3, 2).await);
+    let told = put(&store, 0..3, 2).await.unwrap_err();
+    assert_eq!(told.remedy(), readmill_engine::Remedy::Stop);
+    assert!(told.to_string().contains("rebuild"), "{told}");
     // One that is missing may have expired or been erased; a higher one is another writer's.
     server.ask(&["DEL", &place]);
     assert_eq!(put(&store, 1..2, 2).await.unwrap(), [Put::Unsure]);

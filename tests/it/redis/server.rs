@@ -137,6 +137,7 @@ impl Server {
         wait(LIMIT, "the replica to be in step", || {
             self.info("master_link_status") == "up"
                 && self.info("slave_repl_offset") == primary.info("master_repl_offset")
+                && primary.info("slave0").contains("state=online")
         });
     }
 }

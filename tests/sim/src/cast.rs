@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use readmill_core::{Counts, ReadModel};
-use readmill_engine::{Fault, Limits, Metrics, Ports, Pulse, Side, Tally, VersionsOf, Watch, run};
+use readmill_engine::mirror::{Care, Tended};
+use readmill_engine::{
+    Fault, Limits, Memory, Metrics, Ports, Pulse, Side, Tally, VersionsOf, Watch, run,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
@@ -50,8 +53,11 @@ pub struct Cast {
 
 /// The ports of the world for one instance.
 pub fn ports(world: &World, who: Who, metrics: &Metrics) -> Ports<Trails> {
+    let required = world.look(|world| world.fates.mirror_is_required());
+    let care = Care { required, ..Care::default() };
     let world = || world.clone();
     Ports {
+        memory: Memory::default(),
         side: Side {
             partials: Some(Arc::new(SimStore { world: world(), who })),
             edges: Some(Arc::new(SimStore { world: world(), who })),
@@ -61,7 +67,7 @@ pub fn ports(world: &World, who: Who, metrics: &Metrics) -> Ports<Trails> {
         store: Arc::new(SimStore { world: world(), who }),
         held: Arc::new(SimHeld { world: world(), who }),
         outlet: Arc::new(SimOutlet { world: world(), who }),
-        mirror: Some(Arc::new(SimMirror { world: world(), who })),
+        mirror: Some(Arc::new(Tended::new(Arc::new(SimMirror::new(world(), who)), care))),
         clock: Arc::new(SimClock(world())),
         metrics: metrics.clone(),
     }

@@ -326,15 +326,18 @@ fn reactions(world: &World, key: &str, expected: &Expected) {
 }
 
 fn mirrors(world: &World) {
-    let wrong: Vec<Key> = world.look(|world| {
-        let shown = |key: &Key, document: &Document<Trails>| {
-            let fields = document.state.as_ref().map(<Trails as readmill_core::ReadModel>::mirror);
-            world.views.get(key).and_then(|view| view.fields.clone()) == fields
-        };
-        let wrong = world.documents.all().filter(|(key, document)| !shown(key, document));
-        wrong.map(|(key, _)| key.clone()).collect()
-    });
+    let wrong: Vec<Key> = world.look(|world| mirror_differs(world));
     wrong.into_iter().for_each(|key| world.find(Finding::Mirror { key }));
+}
+
+/// The documents whose views are not what they say.
+fn mirror_differs(world: &Inner) -> Vec<Key> {
+    let shown = |key: &Key, document: &Document<Trails>| {
+        let fields = document.state.as_ref().map(<Trails as readmill_core::ReadModel>::mirror);
+        world.views.get(key).and_then(|view| view.fields.clone()) == fields
+    };
+    let wrong = world.documents.all().filter(|(key, document)| !shown(key, document));
+    wrong.map(|(key, _)| key.clone()).collect()
 }
 
 /// I8, when all instances have ended: outcomes add up; and where every record was consumed once,
@@ -369,6 +372,11 @@ pub fn lagging(world: &World) -> Vec<String> {
             (at < end).then(|| format!("{partition} at {at} of {end}"))
         });
         let mut behind: Vec<String> = behind.collect();
+        // A mirror heals by itself, but not at once.
+        let differ = mirror_differs(world).len();
+        if differ > 0 {
+            behind.push(format!("{differ} views"));
+        }
         if world.late > 0 {
             behind.push(format!("{} writes on their way", world.late));
         }

@@ -148,6 +148,10 @@ kinds! {
     Reset = "reset",
     /// The held store takes long.
     HeldSlow = "held-slow",
+    /// The mirror is emptied.
+    MirrorEmptied = "mirror-emptied",
+    /// The mirror is what it was some time ago.
+    MirrorRolledBack = "mirror-rolled-back",
 }
 
 impl fmt::Display for Kind {
@@ -306,6 +310,11 @@ impl Fates {
     /// Whether documents pass through text in this life: in one of eight, since it takes long.
     pub const fn are_in_text(&self) -> bool {
         self.seed.is_multiple_of(8)
+    }
+
+    /// Whether the mirror is required in this life: in three of four.
+    pub const fn mirror_is_required(&self) -> bool {
+        !self.seed.is_multiple_of(4)
     }
 
     /// From now on nothing strikes.

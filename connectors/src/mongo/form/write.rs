@@ -16,6 +16,9 @@ use super::{FormError, Wrong, decimal};
 
 type Written = Result<(), FormError>;
 
+/// Room for most rows, so that they need not move while they are written.
+const ROW_BYTES: usize = 1 << 10;
+
 /// The one name that belongs to the stamp.
 pub const STAMP: &str = "_readmill";
 
@@ -38,7 +41,9 @@ type Inner<'a> = Open<&'a mut Vec<u8>>;
 impl Row {
     /// An empty row.
     pub fn row() -> Self {
-        Open { row: vec![0; 4], lengths: [Some(0), None], next: 0, name: String::new() }
+        let mut row = Vec::with_capacity(ROW_BYTES);
+        row.extend_from_slice(&[0; 4]);
+        Open { row, lengths: [Some(0), None], next: 0, name: String::new() }
     }
 
     /// Writes a field.

@@ -1,10 +1,10 @@
 //! Views in Redis: hashes, JSON texts, and collections that documents share.
 //!
-//! A document that is in collections is shown in three steps, since each collection is in a slot of
-//! its own. First its hash, guarded by the revision: it names the collections that it is in from now
-//! on, and still those that it is to leave. Then each collection, where every member has its revision
-//! as a guard of its own. Then, if something was left, the hash again, without it. Whoever is
-//! shown again after a crash finds in the hash what is still to be left.
+//! A document that is in collections is shown in three steps, since each collection is in a slot
+//! of its own. First its hash, guarded by the revision: it names the collections that it is in from
+//! now on, and still those that it is to leave. Then each collection, where every member has its
+//! revision as a guard of its own. Then, if something was left, the hash again, without it. Whoever
+//! is shown again after a crash finds in the hash what is still to be left.
 
 mod heal;
 mod late;

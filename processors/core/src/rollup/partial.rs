@@ -1,6 +1,6 @@
 //! A partial group: what the records of one partition, in one share of the keys, added to a group.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use readmill_schemas::Timestamp;
@@ -146,7 +146,18 @@ pub struct Partial {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unread: Vec<Offset>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "listed")]
-    above: BTreeMap<Key, (i64, Offset)>,
+    above: BTreeMap<Key, Told>,
+}
+
+/// What of a document was added above the floor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    /// Its last revision, which stands for all before it.
+    revision: i64,
+    /// The first of the records to which these are owed.
+    first: Offset,
+    /// The last of them.
+    last: Offset,
 }
 
 impl Default for Partial {
@@ -165,7 +176,17 @@ impl Partial {
         for difference in &added.differences {
             self.totals.add(difference, beside);
         }
-        self.above.insert(added.key.clone(), (added.revision, added.offset));
+        let Added { key, revision, offset, .. } = added;
+        let told = self.above.entry((*key).clone()).or_insert(Told {
+            revision: *revision,
+            first: *offset,
+            last: *offset,
+        });
+        *told = Told {
+            revision: *revision,
+            first: told.first.min(*offset),
+            last: told.last.max(*offset),
+        };
         true
     }
 
@@ -177,13 +198,14 @@ impl Partial {
         }
         self.floor = sent.below;
         self.unread = sent.unread.range(..sent.below).copied().collect();
-        let unread: BTreeSet<Offset> = self.unread.iter().copied().collect();
-        self.above.retain(|_, (_, offset)| *offset >= sent.below || unread.contains(offset));
+        let stands_for_unread =
+            |told: &Told| sent.unread.range(told.first..=told.last).next().is_some();
+        self.above.retain(|_, told| told.last >= sent.below || stands_for_unread(told));
     }
 
     fn knows(&self, added: &Added<'_>) -> bool {
         let below = added.offset < self.floor && !self.unread.contains(&added.offset);
-        let above = self.above.get(added.key).is_some_and(|(last, _)| *last >= added.revision);
+        let above = self.above.get(added.key).is_some_and(|told| told.revision >= added.revision);
         (below && stands(Guard::RollupFloor)) || (above && stands(Guard::RollupMemory))
     }
 }
@@ -194,17 +216,16 @@ mod listed {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use super::{Key, Offset};
+    use super::{Key, Told};
 
-    type Above = BTreeMap<Key, (i64, Offset)>;
+    type Above = BTreeMap<Key, Told>;
 
     pub fn serialize<S: Serializer>(above: &Above, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(above.iter().map(|(key, (revision, offset))| (key, revision, offset)))
+        to.collect_seq(above)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Above, D::Error> {
-        let all = Vec::<(Key, i64, Offset)>::deserialize(from)?;
-        Ok(all.into_iter().map(|(key, revision, offset)| (key, (revision, offset))).collect())
+        Vec::<(Key, Told)>::deserialize(from).map(|all| all.into_iter().collect())
     }
 }
 
@@ -235,6 +256,8 @@ impl ReadModel for Partials {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::Contribution;
     use super::*;
 
@@ -288,6 +311,16 @@ mod tests {
         partial.raise_floor(below(22, &BTreeSet::new()));
         assert!(partial.above.is_empty());
         assert!(!add(&mut partial, "untold", 1, 8));
+    }
+
+    #[test]
+    fn what_an_unread_record_owed_is_not_added_again_after_later_ones_of_its_document() {
+        let mut partial = Partial::default();
+        assert!(add(&mut partial, "k", 6, 0));
+        assert!(add(&mut partial, "k", 8, 2));
+        partial.raise_floor(below(14, &BTreeSet::from([Offset(0)])));
+        assert!(!add(&mut partial, "k", 6, 0));
+        assert_eq!(partial.totals.count, 2);
     }
 
     #[test]

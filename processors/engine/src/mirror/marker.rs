@@ -101,8 +101,7 @@ impl Looks {
         let marker: Marker = found.clone().unwrap_or_default();
         let dead = self.dead(&marker);
         let verdict = self.verdict(found.is_some(), &marker, &sight.census, &dead);
-        self.seen_beat = marker.beat + 1;
-        let mut next = Marker { beat: self.seen_beat, ..marker };
+        let mut next = Marker { beat: marker.beat + 1, ..marker };
         if self.may_miss {
             next.users.insert(self.me.clone(), next.beat);
         }
@@ -159,6 +158,11 @@ impl Looks {
             }
         }
         dead
+    }
+
+    /// Notes a marker that was left: no older one may come again.
+    pub const fn note(&mut self, left: &Marker) {
+        self.seen_beat = left.beat;
     }
 
     /// Whether it is this process that heals by a marker.
@@ -233,9 +237,13 @@ mod tests {
         let mut looks = Looks::new("me".to_owned(), false);
         let (verdict, next) = looks.judge(&sight(Some(&whole()), "a/0"));
         assert_eq!((verdict, next.beat), (Verdict::Whole, 11));
+        looks.note(&next);
         assert_eq!(looks.judge(&sight(Some(&next), "a/0")).0, Verdict::Whole);
-        // As it was before two looks.
-        assert_eq!(looks.judge(&sight(Some(&whole()), "a/0")).0, Verdict::Heal(Why::RolledBack));
+        // As it was before, and for as long as nobody has begun to heal it.
+        for _ in 0..2 {
+            let (verdict, _) = looks.judge(&sight(Some(&whole()), "a/0"));
+            assert_eq!(verdict, Verdict::Heal(Why::RolledBack));
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::ports::{Mirror, Ports, View};
 
 pub use marker::Marker;
 pub use pass::{Doing, Pass, Tally};
-pub use tend::tend;
+pub use tend::{Tender, tend};
 pub use tended::{Care, Tended};
 
 /// Where something of a document stands in a mirror.

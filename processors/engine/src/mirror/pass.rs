@@ -275,9 +275,14 @@ impl Difference {
     }
 }
 
-/// What stands under a document's own key is compared with it anyway.
+/// What stands under a document's own key is compared with it anyway. What only keeps older views
+/// away must not keep the document's own away, where it had begun anew.
 fn explains(view: &View, trace: &Trace) -> bool {
-    trace.spot == Spot::Own || !trace.shown || view.spots().contains(&trace.spot)
+    if trace.shown {
+        trace.spot == Spot::Own || view.spots().contains(&trace.spot)
+    } else {
+        trace.revision <= view.revision
+    }
 }
 
 fn by_key(found: &[Difference]) -> BTreeSet<Key> {

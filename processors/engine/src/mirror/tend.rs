@@ -1,18 +1,21 @@
 //! Tending a mirror beside the river: looking at it again and again, and healing what it has lost.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use readmill_core::{Key, ReadModel};
+use readmill_core::{Guard, Key, ReadModel, stands};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use super::Sight;
 use super::marker::{Looks, Marker, Verdict, Why};
 use super::pass::{Doing, Pass, Tally};
 use super::tended::Tended;
 use crate::fault::Fault;
-use crate::metrics::Meter;
+use crate::metrics::{Meter, Metrics};
 use crate::patience::Patience;
-use crate::ports::Ports;
+use crate::ports::{Ports, Store};
 use crate::run::Watch;
 
 /// A mirror is looked at so often.
@@ -20,39 +23,63 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Progress is logged so often.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// After heals that came to nothing, the next one waits twice as long each time, up to this.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Tends the mirror of a model, from now on until it is dropped, or the process stops.
 ///
-/// It never fails: what concerns records, the river meets itself.
-///
 /// # Errors
-/// None.
+/// None: what concerns records, the river meets itself.
 pub async fn tend<M: ReadModel>(ports: Arc<Ports<M>>, watch: Watch) -> Result<(), Fault> {
-    let Some(tended) = ports.mirror.as_ref().and_then(|mirror| mirror.tended()) else {
-        return Ok(());
-    };
-    tended.begin();
-    let mut tending = Tending::new(&ports, tended, watch);
-    let mut stop = tending.watch.stop.clone();
-    loop {
-        tokio::select! {
-            biased; // so that a simulation can be repeated
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
-            () = tending.look() => {}
-        }
-        tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
-            () = sleep(LOOK_EVERY) => {}
+    if let Some(tended) = ports.mirror.as_ref().and_then(|mirror| mirror.tended()) {
+        let (store, metrics) = (&*ports.store, &ports.metrics);
+        Tender { store, tended, metrics, stop: watch.stop }.tend().await;
+    }
+    Ok(())
+}
+
+/// Whoever tends a mirror.
+pub struct Tender<'t, M: ReadModel> {
+    /// The documents.
+    pub store: &'t dyn Store<M>,
+    /// The mirror.
+    pub tended: &'t Tended,
+    /// Where it is counted what was healed.
+    pub metrics: &'t Metrics,
+    /// Turns true when the process is to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+impl<M: ReadModel> fmt::Debug for Tender<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tender").field("tended", &self.tended).finish_non_exhaustive()
+    }
+}
+
+impl<M: ReadModel> Tender<'_, M> {
+    /// Looks at the mirror and heals it, until the process stops.
+    pub async fn tend(self) {
+        self.tended.begin();
+        let mut stop = self.stop.clone();
+        let mut tending = Tending::new(self);
+        loop {
+            let look_and_wait = async {
+                tending.look().await;
+                sleep(LOOK_EVERY).await;
+            };
+            tokio::select! {
+                biased; // so that a simulation can be repeated
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = look_and_wait => {}
+            }
         }
     }
 }
 
 struct Tending<'t, M: ReadModel> {
-    ports: &'t Ports<M>,
+    store: &'t dyn Store<M>,
     tended: &'t Tended,
-    watch: Watch,
+    metrics: &'t Metrics,
+    stop: watch::Receiver<bool>,
     looks: Looks,
     /// Whether it is to be healed whatever its marker says: what is missed while it is not seen may
     /// have been forgotten with the process that missed it.
@@ -63,12 +90,13 @@ struct Tending<'t, M: ReadModel> {
 }
 
 impl<'t, M: ReadModel> Tending<'t, M> {
-    fn new(ports: &'t Ports<M>, tended: &'t Tended, watch: Watch) -> Self {
+    fn new(Tender { store, tended, metrics, stop }: Tender<'t, M>) -> Self {
         let may_miss = !tended.care().required;
         Self {
-            ports,
+            store,
             tended,
-            watch,
+            metrics,
+            stop,
             looks: Looks::new(tended.mirror().user().to_owned(), may_miss),
             unseen: may_miss,
             silent: false,
@@ -79,7 +107,7 @@ impl<'t, M: ReadModel> Tending<'t, M> {
 
     async fn look(&mut self) {
         let missed = i64::try_from(self.tended.missed_keys()).unwrap_or(i64::MAX);
-        self.ports.metrics.set(Meter::MirrorMissed, &[M::NAME], missed);
+        self.metrics.set(Meter::MirrorMissed, &[M::NAME], missed);
         if let Err(fault) = self.look_and_heal().await {
             if !self.silent {
                 tracing::warn!(model = M::NAME, %fault, "the mirror cannot be tended");
@@ -95,24 +123,28 @@ impl<'t, M: ReadModel> Tending<'t, M> {
             tracing::info!(model = M::NAME, "the mirror answers again");
         }
         self.heal_missed().await?;
-        let (verdict, next) = self.looks.judge(&sight);
+        let (verdict, mut next) = self.looks.judge(&sight);
         let why = match verdict {
-            Verdict::Heal(why) => Some(why),
+            Verdict::Heal(why) if stands(Guard::MirrorHeal) => Some(why),
             Verdict::Whole if self.unseen => Some(Why::Unseen),
             // A heal of its own that met a fault.
             Verdict::InHand if self.looks.is_healer(&next) => Some(Why::Unfinished),
-            Verdict::Whole | Verdict::InHand => None,
+            Verdict::Whole | Verdict::InHand | Verdict::Heal(_) => None,
         };
-        let Some(why) = why.filter(|_| Instant::now() >= self.not_before) else {
-            // Whether it is taken or another was faster: there is a newer marker.
-            self.tended.mirror().mark(sight.marker.as_deref(), &next.text()).await?;
-            return Ok(());
-        };
-        let begun = self.looks.begin(next);
-        if !self.tended.mirror().mark(sight.marker.as_deref(), &begun.text()).await? {
+        let now = why.filter(|_| Instant::now() >= self.not_before);
+        if now.is_some() {
+            next = self.looks.begin(next);
+        } else if why.is_some() {
+            next.whole_for = None;
+        }
+        // If another was faster, the next look will do.
+        if !mark(self.tended, &mut self.looks, &sight, &next).await? {
             return Ok(());
         }
-        self.heal(why, &sight.census).await
+        match now {
+            Some(why) => self.heal(why, &sight.census).await,
+            None => Ok(()),
+        }
     }
 
     /// What this process has missed to show while the mirror was down.
@@ -137,10 +169,10 @@ impl<'t, M: ReadModel> Tending<'t, M> {
     where
         't: 'p,
     {
-        let patience = Patience::new(self.watch.stop.clone(), self.ports.metrics.clone(), M::NAME);
+        let patience = Patience::new(self.stop.clone(), self.metrics.clone(), M::NAME);
         Pass {
-            store: &*self.ports.store,
-            metrics: &self.ports.metrics,
+            store: self.store,
+            metrics: self.metrics,
             mirror: self.tended.mirror(),
             doing: Doing::Heal,
             limit_per_second: self.tended.care().heal_limit_per_second,
@@ -153,7 +185,7 @@ impl<'t, M: ReadModel> Tending<'t, M> {
     async fn heal(&mut self, why: Why, census: &str) -> Result<(), Fault> {
         tracing::info!(model = M::NAME, why = why.words(), "healing the mirror");
         self.unseen = false;
-        let metrics = &self.ports.metrics;
+        let metrics = self.metrics;
         let mut last_told = Instant::now();
         let mut told = |tally: Tally, _: &[_]| {
             let documents = i64::try_from(tally.documents).unwrap_or(i64::MAX);
@@ -200,14 +232,14 @@ impl<'t, M: ReadModel> Tending<'t, M> {
             let still = verdict == Verdict::InHand && self.looks.is_healer(&next);
             let whole = still && sight.census == census;
             let next: Marker = next.ended(whole.then(|| census.to_owned()));
-            if !still || self.tended.mirror().mark(sight.marker.as_deref(), &next.text()).await? {
+            if !still || mark(self.tended, &mut self.looks, &sight, &next).await? {
                 return Ok(whole);
             }
         }
     }
 }
 
-/// Stirs the marker, so that nobody believes this healer dead; ends when it is no longer the healer.
+/// Stirs the marker, so that nobody believes this healer dead; ends when it is the healer no more.
 async fn keep_hold(tended: &Tended, looks: &mut Looks) -> Result<(), Fault> {
     loop {
         sleep(LOOK_EVERY).await;
@@ -218,6 +250,20 @@ async fn keep_hold(tended: &Tended, looks: &mut Looks) -> Result<(), Fault> {
             return Ok(());
         }
         // Another look came between: the next one will do.
-        let _ = tended.mirror().mark(sight.marker.as_deref(), &next.text()).await;
+        let _ = mark(tended, looks, &sight, &next).await;
     }
+}
+
+/// Leaves a marker, if nobody else has since.
+async fn mark(
+    tended: &Tended,
+    looks: &mut Looks,
+    sight: &Sight,
+    next: &Marker,
+) -> Result<bool, Fault> {
+    let done = tended.mirror().mark(sight.marker.as_deref(), &next.text()).await?;
+    if done {
+        looks.note(next);
+    }
+    Ok(done)
 }

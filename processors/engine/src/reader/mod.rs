@@ -50,9 +50,7 @@ impl From<Fault> for Aside {
     fn from(fault: Fault) -> Self {
         match fault.remedy() {
             Remedy::Hold => Self::hold(&fault),
-            Remedy::Retry | Remedy::Stop | Remedy::GoBack | Remedy::LetGo => {
-                Self::Fault(fault)
-            },
+            Remedy::Retry | Remedy::Stop | Remedy::GoBack | Remedy::LetGo => Self::Fault(fault),
         }
     }
 }

@@ -3,9 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod bounded;
+mod coalescing;
 mod desk;
 mod holes;
+mod joins;
 mod late;
+mod purses;
+mod race;
+mod rollups;
+mod unread;
 mod world;
 
 use std::collections::BTreeMap;

@@ -12,8 +12,8 @@ use readmill_engine::feed::feed;
 use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
-    Clock, Fault, Held, HeldRecord, HeldStore, Limits, Metrics, Outlet, Ports, Pulse, Put, Record,
-    Said, SchemaBook, Side, Store, Tally, VersionsOf, Watch, Write,
+    Clock, Fault, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Outlet, Ports, Pulse, Put,
+    Record, Said, SchemaBook, Side, Store, Tally, VersionsOf, Watch, Write,
 };
 use readmill_schemas::debezium::{OutboxEnvelope, Source, Value};
 use readmill_schemas::{Events, SchemaId, WriterSchema, WrittenEvents, framing};
@@ -84,6 +84,10 @@ impl<M: ReadModel> World<M> {
         self.lock().troubles.extend(troubles);
     }
 
+    pub fn calm(&self) {
+        self.lock().troubles.clear();
+    }
+
     pub fn deafen_outlet(&self, deaf: bool) {
         self.lock().deaf_outlet = deaf;
     }
@@ -124,6 +128,7 @@ impl<M: ReadModel> World<M> {
 
     pub fn ports_holding(&self, held: Arc<dyn HeldStore>) -> Arc<Ports<M>> {
         Arc::new(Ports {
+            memory: Memory::default(),
             side: self.side.clone(),
             versions_of: VersionsOf::new([("t-batch".to_owned(), "t".to_owned())]),
             schemas: Arc::new(Book),
@@ -223,6 +228,19 @@ impl<M: ReadModel> Store<M> for World<M> {
             visit(key.clone(), document.clone());
         }
         Ok(())
+    }
+
+    async fn scan_range(
+        &self,
+        prefix: &str,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Document<M>)>, Fault> {
+        let first = after.cloned().unwrap_or_else(|| Key::from(prefix));
+        let inner = self.lock();
+        let found = inner.documents.range(first..).filter(|(key, _)| Some(*key) != after);
+        let found = found.take_while(|(key, _)| key.as_str().starts_with(prefix)).take(limit);
+        Ok(found.map(|(key, document)| (key.clone(), document.clone())).collect())
     }
 
     async fn erase(&self, keys: &[Key]) -> Result<(), Fault> {

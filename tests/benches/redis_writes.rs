@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark")]
 #![allow(clippy::print_stdout, reason = "its result")]
+#![allow(clippy::cast_precision_loss, reason = "its figures")]
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -102,7 +103,7 @@ async fn main() {
     guarded(&store, 1).await;
     let client = redis::Client::open(uri.as_str()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let mut hashes = Vec::new();
+    let mut hashes: Vec<Hash> = Vec::new();
     for number in 0..DOCUMENTS {
         let mut read = redis::cmd("HGETALL");
         read.arg(format!("rm:pebbles:1:{{{}}}", key(number)));

@@ -111,7 +111,8 @@ impl<M: ReadModel> Run<M> {
         if let Some(of) = self.documents.get(embedded).cloned()
             && let Some(document) = self.documents.get_mut(dependent)
         {
-            document.embed(embedded, &of, from, sent);
+            let since = of.stamp.revision;
+            document.embed((embedded, &of, since), from, sent);
             self.tell(dependent, from, sent);
         }
     }

@@ -1,4 +1,4 @@
-//! Events as the outbox event router passes them on: the event is the value, the rest is in headers.
+//! Events as the outbox event router passes them on: the event as the value, the rest in headers.
 
 use std::collections::BTreeMap;
 

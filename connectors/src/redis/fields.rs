@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use serde::de::value::{MapDeserializer, StrDeserializer};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, StrDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::{Serialize, forward_to_deserialize_any};
 use serde_json::{Error, Value};
@@ -70,7 +70,7 @@ pub fn into_state<S: DeserializeOwned>(fields: &Fields) -> Result<S, Error> {
         let is_text = fields.texts.iter().any(|text| text == name) || !looks_like_json(text);
         (&**name, if is_text { Field::Text(text) } else { Field::Json(text) })
     });
-    S::deserialize(MapDeserializer::new(values))
+    S::deserialize(MapAccessDeserializer::new(MapDeserializer::new(values)))
 }
 
 fn looks_like_json(text: &str) -> bool {

@@ -88,9 +88,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         Fault::UnknownSchema { .. }
         | Fault::UnusableSchema { .. }
         | Fault::RolledBack { .. }
-        | Fault::Damaged { .. } => {
-            Exit::Damaged
-        }
+        | Fault::Damaged { .. } => Exit::Damaged,
         Fault::Abandoned => Exit::Failed,
     })
 }

@@ -154,7 +154,7 @@ impl Found {
                 self.bar.suspend(|| out::line(line));
             }
             if self.named == NAMED + 1 && !self.json {
-                self.bar.suspend(|| out::line("and more".to_owned()));
+                self.bar.suspend(|| out::line("and more"));
             }
         }
     }

@@ -33,6 +33,11 @@ impl Services {
         &self,
         model: &config::Model,
     ) -> Result<Arc<dyn Store<M>>, Fault> {
+        if let config::Store::Mongo(room) = &model.store {
+            // With the indexes that the model declares.
+            let mongo = self.mongo(room).await?;
+            return Ok(Arc::new(mongo.documents_of::<M>(model.generation).await?));
+        }
         self.documents_as(model, M::NAME).await
     }
 

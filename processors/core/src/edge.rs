@@ -11,6 +11,9 @@ use crate::model::{Admit, Folded, Key, Keys, ReadModel, Standing};
 pub struct Edge {
     /// The revision of the document that embeds, when it said so last.
     pub since: i64,
+    /// Whether it has looked since what stands there: from then on it is told of changes only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub looked: bool,
 }
 
 impl Edge {

@@ -25,9 +25,7 @@ pub use guard::{Guard, stands};
 pub use identity::{EventTag, Identity, SourcePosition};
 pub use ledger::{Entered, Ledger};
 pub use marks::{Marks, Verdict};
-pub use model::{
-    Admit, Direction, Folded, Index, Key, Keys, Reaction, ReadModel, Standing,
-};
+pub use model::{Admit, Direction, Folded, Index, Key, Keys, Reaction, ReadModel, Standing};
 pub use outcome::{Counts, Outcome};
 pub use position::{Offset, Partition, Position, ResumeAt};
 pub use record::Record;

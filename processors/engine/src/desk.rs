@@ -302,7 +302,7 @@ impl<'p, M: ReadModel> Desk<'p, M> {
         let of_queues = document.stamp.unsent.iter();
         let of_queues = of_queues.filter(|output| output.from.partition.is_held());
         let owed: Vec<Owed<'_, M>> =
-            of_queues.map(|output| Owed { key, document, output, by: &output.from }).collect();
+            of_queues.map(|output| Owed { key, document, output }).collect();
         for owed in owed.chunk_by(|a, b| a.output.from.partition == b.output.from.partition) {
             let Some(first) = owed.first() else { continue };
             let partition = &first.output.from.partition;

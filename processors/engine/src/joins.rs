@@ -4,13 +4,15 @@
 //! is durable first, and looks afterwards who is registered. So one of them sees the other, and a
 //! copy gives way to a newer one only: no copy stays behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use readmill_core::{Document, Edge, Edges, Guard, Key, Position, ReadModel, Record, What, stands};
+use readmill_core::{
+    Document, Edge, Edges, Guard, Key, Output, Position, ReadModel, Record, What, stands,
+};
 
 use crate::fault::Fault;
 use crate::metrics::Meter;
@@ -43,15 +45,75 @@ pub async fn tell<M: ReadModel>(
         return Err(Fault::defect("joins", &"their edges have no store"));
     };
     leave(teller, &**edges, owed).await?;
-    let queues = join(teller, batch, &**edges, owed).await?;
+    let joins = joining(teller, &**edges, owed).await?;
+    let queues = join(teller, batch, &**edges, &joins).await?;
     embed(teller, batch, queues).await?;
-    for Owed { key, document, output, by } in owed {
+    looked(teller, &**edges, &joins).await?;
+    for Owed { key, document, output } in owed {
         if output.what == What::Changed && stands(Guard::EmbedChanged) {
             let of = Arc::new(Document::clone(document));
-            change(teller, batch, &**edges, key, of, by).await?;
+            change(teller, batch, &**edges, (key, of), output).await?;
         }
     }
     Ok(())
+}
+
+/// A document that embeds another from now on.
+struct Join<'a> {
+    embedded: &'a Key,
+    dependent: &'a Key,
+    output: &'a Output,
+}
+
+impl Join<'_> {
+    fn edge(&self) -> (Key, i64) {
+        (Edge::key(self.embedded, self.dependent), self.output.revision)
+    }
+}
+
+/// Those that have not looked yet what stands in the other one since their edge stands. The rest
+/// was told to the end before, and by a record that may be settled.
+async fn joining<'a, M: ReadModel>(
+    teller: &mut Teller,
+    edges: &dyn Store<Edges>,
+    owed: &'a [Owed<'a, M>],
+) -> Result<Vec<Join<'a>>, Fault> {
+    let mut joins = Vec::new();
+    for Owed { key, document, output } in owed {
+        if let What::Embeds(embedded) = &output.what
+            && document.embeds(embedded)
+        {
+            joins.push(Join { embedded, dependent: key, output });
+        }
+    }
+    if joins.is_empty() {
+        return Ok(joins);
+    }
+    let keys: Vec<Key> = joins.iter().map(|join| join.edge().0).collect();
+    let found = patiently!(teller.patience, edges.load(&keys))?;
+    let has_looked = |join: &Join<'_>, edge: Option<&Edge>| {
+        edge.is_some_and(|edge| edge.looked && edge.since >= join.output.revision)
+    };
+    let all = joins.into_iter().zip(found);
+    let open = all.filter(|(join, edge)| {
+        !has_looked(join, edge.as_ref().and_then(|edge| edge.state.as_ref()))
+    });
+    Ok(open.map(|(join, _)| join).collect())
+}
+
+/// They have looked by now.
+async fn looked(
+    teller: &mut Teller,
+    edges: &dyn Store<Edges>,
+    joins: &[Join<'_>],
+) -> Result<(), Fault> {
+    set_edges(teller, edges, joins.iter().map(Join::edge).collect(), |edge, since| match edge {
+        Some(edge) if edge.since == since && !edge.looked => {
+            Some(Some(Edge { since, looked: true }))
+        }
+        _ => None,
+    })
+    .await
 }
 
 /// Takes back edges of documents that do not embed any more. One that embeds again has said so
@@ -62,7 +124,7 @@ async fn leave<M: ReadModel>(
     owed: &[Owed<'_, M>],
 ) -> Result<(), Fault> {
     let mut gone = BTreeMap::new();
-    for Owed { key, document, output, .. } in owed {
+    for Owed { key, document, output } in owed {
         if let What::Leaves(embedded) = &output.what
             && !document.embeds(embedded)
         {
@@ -81,36 +143,28 @@ async fn join<M: ReadModel>(
     teller: &mut Teller,
     batch: Batch<'_, M>,
     edges: &dyn Store<Edges>,
-    owed: &[Owed<'_, M>],
+    joins: &[Join<'_>],
 ) -> Result<Queues<M>, Fault> {
-    let (mut new, mut joins) = (BTreeMap::new(), Vec::new());
-    for Owed { key, document, output, by } in owed {
-        if let What::Embeds(embedded) = &output.what
-            && document.embeds(embedded)
-        {
-            new.insert(Edge::key(embedded, key), document.stamp.revision);
-            joins.push((embedded.clone(), *key, *by));
-        }
-    }
-    let mut wanted: Vec<Key> = joins.iter().map(|(embedded, ..)| embedded.clone()).collect();
-    wanted.sort();
-    wanted.dedup();
+    let wanted: BTreeSet<Key> = joins.iter().map(|join| join.embedded.clone()).collect();
+    let wanted: Vec<Key> = wanted.into_iter().collect();
+    let new = || joins.iter().map(Join::edge).collect();
     let register = |edge: Option<&Edge>, since| match edge {
         Some(edge) if edge.since >= since => None,
-        _ => Some(Some(Edge { since })),
+        _ => Some(Some(Edge { since, looked: false })),
     };
     if stands(Guard::EmbedRegistered) {
-        set_edges(teller, edges, new.clone(), register).await?;
+        set_edges(teller, edges, new(), register).await?;
     }
     let standing = load(teller, batch, &wanted).await?;
     if !stands(Guard::EmbedRegistered) {
-        set_edges(teller, edges, new, register).await?;
+        set_edges(teller, edges, new(), register).await?;
     }
     let mut queues = Queues::new();
-    for (embedded, dependent, from) in joins {
-        if let Some(of) = standing.get(&embedded) {
-            let part = part(&embedded, Arc::clone(of), from);
-            queues.entry(dependent.clone()).or_insert_with(Vec::new).push(part);
+    for Join { embedded, dependent, output } in joins {
+        if let Some(of) = standing.get(embedded) {
+            let since = of.stamp.revision;
+            let part = part((embedded, Arc::clone(of), since), &output.from);
+            queues.entry(Key::clone(dependent)).or_insert_with(Vec::new).push(part);
         }
     }
     Ok(queues)
@@ -130,14 +184,14 @@ async fn load<M: ReadModel>(
     Ok(found.filter_map(|(key, document)| Some((key, Arc::new(document?)))).collect())
 }
 
-/// Tells all who embed a document of its change, page by page.
+/// Tells all who embed a document of its change, page by page. Who has taken over that change, or a
+/// later one, is told nothing: later ones are owed to other records.
 async fn change<M: ReadModel>(
     teller: &mut Teller,
     batch: Batch<'_, M>,
     edges: &dyn Store<Edges>,
-    key: &Key,
-    of: Arc<Document<M>>,
-    from: &Position,
+    (key, of): (&Key, Arc<Document<M>>),
+    output: &Output,
 ) -> Result<(), Fault> {
     let prefix = Edge::of(key);
     let mut after: Option<Key> = None;
@@ -146,10 +200,10 @@ async fn change<M: ReadModel>(
         let page = patiently!(teller.patience, page())?;
         let is_last = page.len() < PAGE_DOCUMENTS;
         let mut queues = Queues::new();
-        for (edge, document) in &page {
-            if let Some(dependent) = Edge::dependent(key, edge).filter(|_| document.state.is_some())
-            {
-                queues.insert(dependent, vec![part(key, Arc::clone(&of), from)]);
+        for (edge, _) in page.iter().filter(|(_, edge)| edge.state.is_some()) {
+            if let Some(dependent) = Edge::dependent(key, edge) {
+                let part = part((key, Arc::clone(&of), output.revision), &output.from);
+                queues.insert(dependent, vec![part]);
             }
         }
         after = page.into_iter().next_back().map(|(edge, _)| edge);
@@ -160,9 +214,9 @@ async fn change<M: ReadModel>(
     }
 }
 
-fn part<M: ReadModel>(key: &Key, of: Arc<Document<M>>, from: &Position) -> Part<M> {
+fn part<M: ReadModel>((key, of, since): (&Key, Arc<Document<M>>, i64), from: &Position) -> Part<M> {
     let record = Arc::new(Record::at(from.clone()));
-    Part { record, from: from.clone(), task: Task::Embed { key: key.clone(), of } }
+    Part { record, from: from.clone(), task: Task::Embed { key: key.clone(), of, since } }
 }
 
 /// Lets documents take over what they embed, with all that follows from it.

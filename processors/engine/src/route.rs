@@ -60,6 +60,8 @@ pub enum Task<M: ReadModel> {
         key: Key,
         /// What stands there.
         of: Arc<Document<M>>,
+        /// Who has taken over this revision or a later one is not meant.
+        since: i64,
     },
     /// What has waited for too long is to be held; the part's record is one of it.
     HoldOverdue {

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 use readmill_core::rollup::Partials;
-use readmill_core::{Document, Guard, Key, Output, Position, ReadModel, What, stands};
+use readmill_core::{Document, Guard, Key, Output, ReadModel, What, stands};
 
 use crate::fault::Fault;
 use crate::metrics::Meter;
@@ -27,9 +27,6 @@ pub struct Owed<'a, M: ReadModel> {
     pub document: &'a Document<M>,
     /// What it has to tell.
     pub output: &'a Output,
-    /// The record in hand, to which is owed what follows in other documents. The one to which this
-    /// is owed may be settled long ago.
-    pub by: &'a Position,
 }
 
 /// Whoever tells it.
@@ -113,10 +110,7 @@ pub fn owed_by<'a, M: ReadModel>(
         .filter(move |output| own(output) || brought(output) || left_over(output))
         .filter(move |output| is_new(output) || stands(Guard::OutputAgain))
         .filter(move |output| !joined(output))
-        .filter_map(|output| {
-            let by = &work.parts.last()?.from;
-            Some(Owed { key: &work.key, document: &work.document, output, by })
-        })
+        .map(|output| Owed { key: &work.key, document: &work.document, output })
 }
 
 /// A fault, as long as the guard stands that nothing is settled before it has passed.

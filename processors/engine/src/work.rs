@@ -84,7 +84,8 @@ impl<M: ReadModel> Work<M> {
     /// Takes over what stands in a document that this one embeds.
     pub fn embed(&mut self, key: &Key, of: &Document<M>, moment: Moment<'_>) {
         if let Some(from) = self.parts.last().map(|part| part.from.clone()) {
-            self.document.embed(key, of, &from, moment.sent);
+            let since = of.stamp.revision;
+            self.document.embed((key, of, since), &from, moment.sent);
         }
     }
 
@@ -162,7 +163,7 @@ fn take<M: ReadModel>(document: &mut Document<M>, part: &Part<M>, moment: Moment
             document.retry(incoming(part, told, moment), *close_gaps)
         }
         Task::GiveUp(identity) => document.give_up(identity, from),
-        Task::Embed { key, of } => document.embed(key, of, from, moment.sent),
+        Task::Embed { key, of, since } => document.embed((key, of, *since), from, moment.sent),
         Task::HoldOverdue { before_ms } => document.hold_overdue(*before_ms),
     }
 }

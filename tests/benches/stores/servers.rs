@@ -136,7 +136,9 @@ pub async fn redis() -> Rates {
     }
     for some in keys.iter().chain(same.iter().map(|(key, _)| key)).collect::<Vec<_>>().chunks(500) {
         let mut unlink = ::redis::cmd("UNLINK");
-        some.iter().for_each(|key| drop(unlink.arg(key.as_str())));
+        for key in some {
+            unlink.arg(key.as_str());
+        }
         let _: i64 = unlink.query_async(&mut connection).await.unwrap();
     }
     rates

@@ -159,7 +159,7 @@ async fn use_all(config: &RedisConfig) -> Result<(), Fault> {
     let redis = Redis::connect(config).await?;
     let store = redis.documents("pebbles", 1).await?;
     let partition = Partition::new("t", 0);
-    Store::<Pebbles>::noted(&store, &[partition.clone()]).await?;
+    Store::<Pebbles>::noted(&store, std::slice::from_ref(&partition)).await?;
     put(&store, 0..60, 0).await?;
     put(&store, 0..60, 1).await?;
     put(&store, 0..60, 1).await?;
@@ -193,8 +193,8 @@ async fn hold(held: &impl HeldStore) -> Result<(), Fault> {
     let why = "because".to_owned();
     let record =
         readmill_engine::HeldRecord::new::<Pebbles>(Some(key(1)), unfolded, why, 1, record);
-    held.hold(&[record.clone()]).await?;
-    held.replace(&[record.clone()]).await?;
+    held.hold(std::slice::from_ref(&record)).await?;
+    held.replace(std::slice::from_ref(&record)).await?;
     held.count("pebbles").await?;
     held.list("pebbles", &readmill_engine::Held::All).await?;
     held.list("pebbles", &readmill_engine::Held::Key(key(1))).await?;

@@ -8,9 +8,9 @@ use readmill_core::{
     Counts, Document, Finished, Key, Marks, Partition, Position, ResumeAt, Verdict,
 };
 
+use crate::event::TrailEvent;
 use crate::faults::Kind;
 use crate::follow;
-use crate::event::TrailEvent;
 use crate::model::{Trail, Trails};
 use crate::oracle::{self, Expected};
 use crate::relay::About;

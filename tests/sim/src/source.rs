@@ -7,8 +7,8 @@ use readmill_core::{Identity, Key, SourcePosition};
 use readmill_schemas::row::RowOp;
 use readmill_workload::Rng;
 
-use crate::faults::{Fates, Kind};
 use crate::event::{Deed, Need, Step};
+use crate::faults::{Fates, Kind};
 
 /// The outbox topics.
 pub const OUTBOXES: [&str; 2] = ["shop.public.outbox_a", "shop.public.outbox_b"];

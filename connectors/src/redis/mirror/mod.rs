@@ -109,10 +109,13 @@ impl RedisMirror {
         let mut begun = Begun { mirror: self, elsewhere: Vec::new(), settle: Vec::new() };
         for (view, answer) in views.iter().zip(answers) {
             // What is refused is older than what stands there, whose writer sees to the rest.
-            let left = match answer {
-                Value::Int(0) => continue,
-                Value::Int(_) => Vec::new(),
-                left => spots(left, &self.names.own(&view.key))?,
+            let left = if let Value::Int(written) = answer {
+                if written == 0 {
+                    continue;
+                }
+                Vec::new()
+            } else {
+                spots(answer, &self.names.own(&view.key))?
             };
             begun.elsewhere.extend(plan::elsewhere(&self.names, view, &left, life_ms));
             if !left.is_empty() {

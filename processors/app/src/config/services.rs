@@ -171,6 +171,13 @@ fn redis(reading: &mut Reading<'_>, stanza: &Stanza, config: &RedisConfig) {
     if !begins(&config.uri, &["redis://", "rediss://", "redis+unix://", "unix://"]) {
         reading.blame(stanza, "uri", "must begin with redis:// or rediss://");
     }
+    if let Some((setting, what)) = config.unfit() {
+        reading.blame(stanza, setting, what);
+    }
+    let unfit = config.files().load(|path| reading.file(path)).err().unwrap_or_default();
+    for unfit in unfit {
+        reading.blame(stanza, unfit.setting, unfit.what);
+    }
 }
 
 fn embedded(reading: &mut Reading<'_>, stanza: &Stanza, config: &EmbeddedConfig) {

@@ -14,16 +14,8 @@ use super::reword::{missing, reword};
 use super::secret::{Elsewhere, fill_in};
 
 /// The settings that end in one of these are limits, for which 0 makes no sense.
-const LIMITS: [&str; 8] = [
-    "_ms",
-    "_kib",
-    "_mib",
-    "_bytes",
-    "_records",
-    "_commands",
-    "_per_partition",
-    "_per_second",
-];
+const LIMITS: [&str; 8] =
+    ["_ms", "_kib", "_mib", "_bytes", "_records", "_commands", "_per_partition", "_per_second"];
 /// But of these 0 means "not at all".
 const MAY_BE_ZERO: [&str; 3] = ["unknown_limit_ms", "unknown_age_ms", "warm_up_limit_ms"];
 

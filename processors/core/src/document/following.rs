@@ -87,16 +87,22 @@ impl<M: ReadModel> Document<M> {
         self.stamp.embedded.iter().filter(|(_, revision)| *revision == 0).map(|(key, _)| key)
     }
 
-    /// Takes over what stands in a document that this one embeds, if that is newer than what it
-    /// took over before.
-    pub fn embed(&mut self, key: &Key, of: &Self, from: &Position, sent: Sent<'_>) -> Taken {
-        let revision = of.stamp.revision;
+    /// Takes over what stands in a document that this one embeds, if what it took over before is
+    /// older than `since`. What was told before comes to nothing: to the record that it was owed to,
+    /// which may be settled, nothing new must be owed.
+    pub fn embed(
+        &mut self,
+        (key, of, since): (&Key, &Self, i64),
+        from: &Position,
+        sent: Sent<'_>,
+    ) -> Taken {
         self.stamp.forget_sent(&from.partition, sent);
         let mut embedded = self.stamp.embedded.iter_mut();
         let Some((_, last)) = embedded.find(|(other, _)| other == key) else {
             return Taken::as_outcome(Outcome::Skipped);
         };
-        if *last >= revision && stands(Guard::EmbedRevision) {
+        let revision = of.stamp.revision;
+        if *last >= since && stands(Guard::EmbedRevision) {
             return Taken::as_outcome(Outcome::Stale);
         }
         *last = revision;

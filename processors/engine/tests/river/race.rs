@@ -89,7 +89,8 @@ fn ports(around: &Around, turns: Vec<u8>) -> Arc<Ports<Purses>> {
     Arc::new(Ports { side, store, ..Arc::into_inner(around.world.ports()).unwrap() })
 }
 
-/// What happens to one of the keys: it has so much, or ends with less than nothing, and looks there.
+/// What happens to one of the keys: it has so much, or ends with less than nothing, and looks at
+/// one of those behind it.
 type Happening = (usize, i64, usize);
 
 fn happenings() -> impl Strategy<Value = Vec<Happening>> {

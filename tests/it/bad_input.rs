@@ -117,7 +117,7 @@ async fn services_that_are_not_there_or_refuse_are_named_with_a_remedy() {
     run_fails(&corner, &registry, &format!("{registry}/nothing"), &["registry", "hint:"]);
     let silent = format!("mongodb://{dead}/?replicaSet=rs0");
     run_fails(&corner, &mongo, &silent, &["mongo", &dead, "hint:"]);
-    run_fails(&corner, &redis, &format!("redis://{dead}/"), &["redis", &dead, "hint:"]);
+    run_fails(&corner, &redis, &format!("redis://{dead}/"), &["Redis", &dead, "hint:"]);
     let stranger = mongo.replace("mongodb://", "mongodb://nobody:wrong-secret@");
     run_fails(&corner, &mongo, &stranger, &["mongo", "hint:"]);
     let missing = corner.topics("points").replace('"', "");

@@ -117,9 +117,9 @@ pub trait Store<M: ReadModel>: Debug + Send + Sync {
     /// wants to write into it afterwards opens it anew.
     async fn drop_all(&self) -> Result<(), Fault>;
 
-    /// Notes how far partitions are settled, behind all documents that are written so far. The texts
-    /// are what the log commits. Only a store that may forget what it has acknowledged need do so:
-    /// what it forgets, it forgets with the note.
+    /// Notes how far partitions are settled, behind all documents that are written so far. The
+    /// texts are what the log commits. Only a store that may forget what it has acknowledged need
+    /// do so: what it forgets, it forgets with the note.
     async fn note_settled(&self, _settled: &[(Partition, String)]) -> Result<(), Fault> {
         Ok(())
     }

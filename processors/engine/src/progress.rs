@@ -23,6 +23,16 @@ impl Progress {
         Self { model: M::NAME, partition: partition.clone(), metrics, pulse, at: None }
     }
 
+    /// It asks what it must know before its first record.
+    pub fn begin(&self) {
+        self.pulse.busy(self.model, &self.partition);
+    }
+
+    /// It knows.
+    pub fn begun(&self) {
+        self.pulse.idle(self.model, &self.partition);
+    }
+
     /// Shows how it stands after a turn. The pulse beats when the position to resume at moves, not
     /// when more records come: work that hangs must not hide behind them.
     pub fn show(&mut self, open: &Open) {

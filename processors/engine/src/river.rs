@@ -74,8 +74,7 @@ impl<M: ReadModel> River<M> {
     /// finds the stamps of what was written.
     pub async fn flow(&mut self, feed: &mut Feed) -> Result<(), Fault> {
         let ports = Arc::clone(&self.ports);
-        let mut notes = Notes::compare(&mut self.patience, &ports, feed).await?;
-        self.find_unread().await?;
+        let mut notes = self.begin(feed).await?;
         while let Some(turn) = self.turn(feed).await {
             let mut lap = Lap::begin(&ports.metrics, M::NAME);
             match turn {
@@ -103,11 +102,11 @@ impl<M: ReadModel> River<M> {
                 }
             }
             if let Some(open) = &self.open {
+                self.progress.show(open);
                 let (resume_at, finished) = (open.resume_at(), open.finished());
                 let settled = (resume_at, &finished);
                 notes.note(&mut self.patience, &ports, &feed.partition, settled).await?;
                 feed.settle(resume_at, finished);
-                self.progress.show(open);
             }
         }
         if feed.has_ended() {
@@ -138,6 +137,17 @@ impl<M: ReadModel> River<M> {
         self.open.as_ref().is_none_or(|open| {
             open.records() < open_records_per_partition && open.bytes() < open_bytes_per_partition
         })
+    }
+
+    /// What must be known before the first record is taken. A store that is silent now is as much
+    /// in the way as later.
+    async fn begin(&mut self, feed: &Feed) -> Result<Notes, Fault> {
+        self.progress.begin();
+        let notes = Notes::compare(&mut self.patience, &self.ports, feed).await?;
+        self.find_unread().await?;
+        self.progress.begun();
+        self.tally.assign();
+        Ok(notes)
     }
 
     /// What others could not read of the partition is held: its reactions may not be sent.

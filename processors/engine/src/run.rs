@@ -124,7 +124,6 @@ async fn work<M: ReadModel>(
     let (model, partition) = (M::NAME, feed.partition.clone());
     tracing::info!(model, %partition, "partition assigned");
     ports.metrics.shift(Meter::Partitions, &[model], 1);
-    watch.tally.assign();
     let mut patience = Patience::new(feed.closing(), ports.metrics.clone(), model);
     let mut remembering = ports.memory.begin().await;
     let mut river = River::new(Arc::clone(&ports), &partition, limits, &watch, patience.clone());

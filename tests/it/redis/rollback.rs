@@ -164,7 +164,7 @@ async fn documents_count_as_durable_once_replicas_have_them() {
     let pair = Pair::up();
     let mut config = config(&pair.primary.uri());
     config.replicas = 1;
-    config.response_limit_ms = 1_000;
+    config.response_limit_ms = 3_000;
     let store = documents(&config).await;
     noted(&store).await;
     all_done(put(&store, 0..10, 0).await);

@@ -28,8 +28,8 @@ async fn quick(name: &str) -> Group {
     group
 }
 
-/// One member has both partitions, or each has one. Answers whether the older partition stayed where
-/// it was: on a busy machine a session may lapse, and then this is another scene.
+/// One member has both partitions, or each has one. Answers whether the older partition stayed
+/// where it was: on a busy machine a session may lapse, and then this is another scene.
 async fn waits(name: &str, members: usize) -> bool {
     let mut group = quick(name).await;
     group.append(0, &values(0, 10)).await;

@@ -88,8 +88,8 @@ impl<M: ReadModel> Document<M> {
     }
 
     /// Takes over what stands in a document that this one embeds, if what it took over before is
-    /// older than `since`. What was told before comes to nothing: to the record that it was owed to,
-    /// which may be settled, nothing new must be owed.
+    /// older than `since`. What was told before comes to nothing: to the record that it was owed
+    /// to, which may be settled, nothing new must be owed.
     pub fn embed(
         &mut self,
         (key, of, since): (&Key, &Self, i64),

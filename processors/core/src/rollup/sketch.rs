@@ -12,7 +12,8 @@ const FEW: usize = 128;
 const REGISTER_BITS: u32 = 11;
 const REGISTERS: usize = 1 << REGISTER_BITS;
 
-/// A set of items of which only the size is of interest. Sketches merge: of a union as of its parts.
+/// A set of items of which only the size is of interest. Sketches merge: that of a union is made of
+/// those of its parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sketch {
     /// The hashes of the items, while they are few.

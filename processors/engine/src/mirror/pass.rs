@@ -125,6 +125,14 @@ impl<M: ReadModel> Pass<'_, M> {
                 Doing::Heal => self.heal(views, &differ).await?,
             }
         }
+        if self.doing == Doing::Heal {
+            // Of ended documents nothing is missed, but the revision that keeps late views out.
+            let ended: Vec<View> =
+                views.iter().filter(|view| view.fields.is_none()).cloned().collect();
+            if !ended.is_empty() {
+                patiently!(self.patience, self.mirror.show(&ended))?;
+            }
+        }
         self.tally.documents += views.len() as u64;
         (self.told)(self.tally, &[]);
         self.keep_pace(views.len(), began).await

@@ -1,6 +1,6 @@
 //! Stations 6 and 7 for a share of a partition's keys: load, fold, compare-and-set, tell.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
@@ -105,7 +105,7 @@ impl<M: ReadModel> Shard<M> {
         let mut works = lap.of(Station::Fold, self.load_and_fold(batch, queues).await)?;
         let mut ends = Vec::new();
         while !works.is_empty() {
-            self.embed_unseen(batch, &mut works).await?;
+            self.embed_anew(batch, &mut works).await?;
             let held_first = stands(Guard::HeldFirst);
             if held_first {
                 self.hold(batch, &works).await?;
@@ -150,19 +150,24 @@ impl<M: ReadModel> Shard<M> {
 
     /// Takes over what stands in documents that are embedded from now on, so that no reader sees
     /// the one without the other. Whether it is the latest is looked after once the edge stands.
-    async fn embed_unseen(
+    /// Only with an event that is folded now: what follows must not be owed to an older record.
+    async fn embed_anew(
         &mut self,
         batch: Batch<'_, M>,
         works: &mut [Work<M>],
     ) -> Result<(), Fault> {
-        let unseen = works.iter().flat_map(|work| work.document.embeds_unseen().cloned());
-        let keys: Vec<Key> = unseen.collect::<BTreeSet<_>>().into_iter().collect();
+        let anew = works.iter().flat_map(|work| work.document.embeds_anew(work.loaded).cloned());
+        let keys: Vec<Key> = anew.collect::<BTreeSet<_>>().into_iter().collect();
         let found = self.load(batch, &keys).await?;
         let found = keys.iter().zip(&found);
-        let found: Vec<_> = found.filter_map(|(key, of)| Some((key, of.as_ref()?))).collect();
+        let found: BTreeMap<_, _> =
+            found.filter_map(|(key, of)| Some((key, of.as_ref()?))).collect();
         for work in works {
-            for (key, of) in &found {
-                work.embed(key, of, batch.moment());
+            let anew: Vec<Key> = work.document.embeds_anew(work.loaded).cloned().collect();
+            for key in anew {
+                if let Some(of) = found.get(&key) {
+                    work.embed(&key, of, batch.moment());
+                }
             }
         }
         Ok(())

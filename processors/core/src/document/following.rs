@@ -82,9 +82,15 @@ impl<M: ReadModel> Document<M> {
         self.stamp.embedded.iter().any(|(other, _)| other == key)
     }
 
-    /// The documents that this one embeds, and of which it has taken over nothing yet.
-    pub fn embeds_unseen(&self) -> impl Iterator<Item = &Key> {
-        self.stamp.embedded.iter().filter(|(_, revision)| *revision == 0).map(|(key, _)| key)
+    /// The documents that this one embeds since a later revision than `loaded`, and of which it has
+    /// taken over nothing yet.
+    pub fn embeds_anew(&self, loaded: i64) -> impl Iterator<Item = &Key> {
+        let new = self.stamp.unsent.iter().filter(move |output| output.revision > loaded);
+        let keys = new.filter_map(|output| match &output.what {
+            What::Embeds(key) => Some(key),
+            What::Reaction(_) | What::Difference(_) | What::Leaves(_) | What::Changed => None,
+        });
+        keys.filter(|key| self.stamp.embedded.iter().any(|(other, at)| other == *key && *at == 0))
     }
 
     /// Takes over what stands in a document that this one embeds, if what it took over before is

@@ -106,13 +106,20 @@ return ''
 /// - `KEYS[2]` the positions
 /// - `ARGV[1]` the tide that was acknowledged
 /// - `ARGV[2]`… partitions and positions, in pairs
+/// A note never goes back: whoever comes late, frozen for a while, knows less.
 ///
 /// Answers 1 if it noted, 0 if not.
 pub static NOTE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 if tonumber(redis.call('GET', KEYS[1]) or '0') < tonumber(ARGV[1]) then return 0 end
-redis.call('HSET', KEYS[2], unpack(ARGV, 2))
+for at = 2, #ARGV, 2 do
+  local old = redis.call('HMGET', KEYS[2], ARGV[at])[1]
+  local was = tonumber(old and string.match(old, '^%d+') or '-1')
+  if was <= tonumber(string.match(ARGV[at + 1], '^%d+')) then
+    redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1])
+  end
+end
 return 1
 ",
     )

@@ -106,6 +106,7 @@ return ''
 /// - `KEYS[2]` the positions
 /// - `ARGV[1]` the tide that was acknowledged
 /// - `ARGV[2]`… partitions and positions, in pairs
+///
 /// A note never goes back: whoever comes late, frozen for a while, knows less.
 ///
 /// Answers 1 if it noted, 0 if not.

@@ -92,7 +92,11 @@ impl<M: ReadModel> Run<M> {
                 }
                 What::Embeds(embedded) => {
                     self.edges.entry(embedded.clone()).or_default().insert(key.clone());
-                    self.embed(key, &embedded, from, sent);
+                    let of = self.documents.get(&embedded).cloned();
+                    if let Some(document) = self.documents.get_mut(key) {
+                        document.look((&embedded, of.as_ref()), output.revision, &output.from);
+                    }
+                    self.tell(key, from, sent);
                 }
                 What::Leaves(embedded) => {
                     self.edges.entry(embedded).or_default().remove(key);

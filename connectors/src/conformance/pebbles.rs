@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use readmill_core::{Admit, Document, Folded, Keys, ReadModel, Stamp, Standing};
+use readmill_core::{Document, Kept, KeptAsDocuments, Stamp};
 use readmill_schemas::Timestamp;
-use readmill_schemas::points::PointsEvent;
 use serde::{Deserialize, Serialize};
 
 /// A read model that only the checks use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pebbles;
+pub type Pebbles = KeptAsDocuments<Pebble>;
 
 /// A state with a field of every kind that a store must keep.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,25 +63,9 @@ pub struct Part {
     pub since: Option<Timestamp>,
 }
 
-impl ReadModel for Pebbles {
+impl Kept for Pebble {
     const NAME: &'static str = "pebbles";
-    const FOLD_VERSION: u32 = 1;
     const ABOUT: &'static str = "documents that the contract of the stores is checked with";
-
-    type Event = PointsEvent;
-    type State = Pebble;
-
-    fn keys(_event: &PointsEvent) -> Keys {
-        Keys::None
-    }
-
-    fn admit(_standing: Standing<'_, Pebble>, _event: &PointsEvent) -> Admit {
-        Admit::Stale
-    }
-
-    fn fold(state: Option<Pebble>, _event: &PointsEvent) -> Folded<Pebble> {
-        state.map_or_else(Folded::gone, Folded::next)
-    }
 }
 
 impl Pebble {

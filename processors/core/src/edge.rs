@@ -1,19 +1,16 @@
 //! Who embeds a document: an edge for each of them, so that a document embedded a million times is
 //! no larger than any other, and those who embed it can be told page by page.
 
-use readmill_schemas::points::PointsEvent;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Admit, Folded, Key, Keys, ReadModel, Standing};
+use crate::kept::{Kept, KeptAsDocuments};
+use crate::model::Key;
 
 /// An edge: a document embeds another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edge {
     /// The revision of the document that embeds, when it said so last.
     pub since: i64,
-    /// Whether it has looked since what stands there: from then on it is told of changes only.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub looked: bool,
 }
 
 impl Edge {
@@ -34,30 +31,13 @@ impl Edge {
     }
 }
 
-/// Edges as documents, so that every store keeps them by compare-and-set.
-#[derive(Debug)]
-pub struct Edges;
-
-impl ReadModel for Edges {
+impl Kept for Edge {
     const NAME: &'static str = "edges";
-    const FOLD_VERSION: u32 = 1;
     const ABOUT: &'static str = "which documents embed which";
-
-    type Event = PointsEvent;
-    type State = Edge;
-
-    fn keys(_: &PointsEvent) -> Keys {
-        Keys::None
-    }
-
-    fn admit(_: Standing<'_, Edge>, _: &PointsEvent) -> Admit {
-        Admit::Stale
-    }
-
-    fn fold(state: Option<Edge>, _: &PointsEvent) -> Folded<Edge> {
-        state.map_or_else(Folded::gone, Folded::next)
-    }
 }
+
+/// Edges as documents, so that every store keeps them by compare-and-set.
+pub type Edges = KeptAsDocuments<Edge>;
 
 #[cfg(test)]
 mod tests {

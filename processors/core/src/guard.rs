@@ -73,10 +73,14 @@ guards! {
     RollupFloor = "rollup-floor",
     /// What a document has added to a partial group is not added again.
     RollupMemory = "rollup-memory",
+    /// What a document adds to a partial group is told with all that it added to it before.
+    RollupOrder = "rollup-order",
     /// An embedded copy gives way to a newer one only.
     EmbedRevision = "embed-revision",
     /// Who embeds a document is known before its present state is read.
     EmbedRegistered = "embed-registered",
+    /// Who embeds a document looks what stands there once, for a record that is not settled.
+    EmbedLook = "embed-look",
     /// Who embeds a document is told of a change before its record is settled.
     EmbedChanged = "embed-changed",
     /// A view gives way to a newer one only.

@@ -110,12 +110,19 @@ pub enum What {
     Reaction(Reaction),
     /// A difference, to a partial group.
     Difference(Difference),
-    /// That it embeds another document from now on: to that one.
+    /// That it embeds another document from now on: to that one, and then looks what stands there.
     Embeds(Key),
     /// That it embeds another document no more: to that one.
     Leaves(Key),
     /// That it has changed: to the documents that embed it.
     Changed,
+}
+
+impl What {
+    /// Whether it is that a document is embedded from now on.
+    pub fn embeds(&self, key: &Key) -> bool {
+        matches!(self, Self::Embeds(embedded) if embedded == key)
+    }
 }
 
 /// To which records of a partition all that is owed is surely told.

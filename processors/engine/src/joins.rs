@@ -45,10 +45,8 @@ pub async fn tell<M: ReadModel>(
         return Err(Fault::defect("joins", &"their edges have no store"));
     };
     leave(teller, &**edges, owed).await?;
-    let joins = joining(teller, &**edges, owed).await?;
-    let queues = join(teller, batch, &**edges, &joins).await?;
+    let queues = join(teller, batch, &**edges, &joining(owed)).await?;
     embed(teller, batch, queues).await?;
-    looked(teller, &**edges, &joins).await?;
     for Owed { key, document, output } in owed {
         if output.what == What::Changed && stands(Guard::EmbedChanged) {
             let of = Arc::new(Document::clone(document));
@@ -71,13 +69,9 @@ impl Join<'_> {
     }
 }
 
-/// Those that have not looked yet what stands in the other one since their edge stands. The rest
-/// was told to the end before, and by a record that may be settled.
-async fn joining<'a, M: ReadModel>(
-    teller: &mut Teller,
-    edges: &dyn Store<Edges>,
-    owed: &'a [Owed<'a, M>],
-) -> Result<Vec<Join<'a>>, Fault> {
+/// Those that are still to be registered and to look. Once they have, the rest is told no more: it
+/// is owed to a record that may be settled.
+fn joining<'a, M: ReadModel>(owed: &'a [Owed<'a, M>]) -> Vec<Join<'a>> {
     let mut joins = Vec::new();
     for Owed { key, document, output } in owed {
         if let What::Embeds(embedded) = &output.what
@@ -86,34 +80,7 @@ async fn joining<'a, M: ReadModel>(
             joins.push(Join { embedded, dependent: key, output });
         }
     }
-    if joins.is_empty() {
-        return Ok(joins);
-    }
-    let keys: Vec<Key> = joins.iter().map(|join| join.edge().0).collect();
-    let found = patiently!(teller.patience, edges.load(&keys))?;
-    let has_looked = |join: &Join<'_>, edge: Option<&Edge>| {
-        edge.is_some_and(|edge| edge.looked && edge.since >= join.output.revision)
-    };
-    let all = joins.into_iter().zip(found);
-    let open = all.filter(|(join, edge)| {
-        !has_looked(join, edge.as_ref().and_then(|edge| edge.state.as_ref()))
-    });
-    Ok(open.map(|(join, _)| join).collect())
-}
-
-/// They have looked by now.
-async fn looked(
-    teller: &mut Teller,
-    edges: &dyn Store<Edges>,
-    joins: &[Join<'_>],
-) -> Result<(), Fault> {
-    set_edges(teller, edges, joins.iter().map(Join::edge).collect(), |edge, since| match edge {
-        Some(edge) if edge.since == since && !edge.looked => {
-            Some(Some(Edge { since, looked: true }))
-        }
-        _ => None,
-    })
-    .await
+    joins
 }
 
 /// Takes back edges of documents that do not embed any more. One that embeds again has said so
@@ -138,7 +105,7 @@ async fn leave<M: ReadModel>(
     .await
 }
 
-/// Registers those who embed, and answers what they are to take over.
+/// Registers those who embed, and then looks for them.
 async fn join<M: ReadModel>(
     teller: &mut Teller,
     batch: Batch<'_, M>,
@@ -150,7 +117,7 @@ async fn join<M: ReadModel>(
     let new = || joins.iter().map(Join::edge).collect();
     let register = |edge: Option<&Edge>, since| match edge {
         Some(edge) if edge.since >= since => None,
-        _ => Some(Some(Edge { since, looked: false })),
+        _ => Some(Some(Edge { since })),
     };
     if stands(Guard::EmbedRegistered) {
         set_edges(teller, edges, new(), register).await?;
@@ -161,11 +128,9 @@ async fn join<M: ReadModel>(
     }
     let mut queues = Queues::new();
     for Join { embedded, dependent, output } in joins {
-        if let Some(of) = standing.get(embedded) {
-            let since = of.stamp.revision;
-            let part = part((embedded, Arc::clone(of), since), &output.from);
-            queues.entry(Key::clone(dependent)).or_insert_with(Vec::new).push(part);
-        }
+        let (key, of) = (Key::clone(embedded), standing.get(*embedded).map(Arc::clone));
+        let part = part(Task::Look { key, of, since: output.revision }, &output.from);
+        queues.entry(Key::clone(dependent)).or_insert_with(Vec::new).push(part);
     }
     Ok(queues)
 }
@@ -202,8 +167,9 @@ async fn change<M: ReadModel>(
         let mut queues = Queues::new();
         for (edge, _) in page.iter().filter(|(_, edge)| edge.state.is_some()) {
             if let Some(dependent) = Edge::dependent(key, edge) {
-                let part = part((key, Arc::clone(&of), output.revision), &output.from);
-                queues.insert(dependent, vec![part]);
+                let (key, of) = (key.clone(), Arc::clone(&of));
+                let told = Task::Embed { key, of, since: output.revision };
+                queues.insert(dependent, vec![part(told, &output.from)]);
             }
         }
         after = page.into_iter().next_back().map(|(edge, _)| edge);
@@ -214,9 +180,8 @@ async fn change<M: ReadModel>(
     }
 }
 
-fn part<M: ReadModel>((key, of, since): (&Key, Arc<Document<M>>, i64), from: &Position) -> Part<M> {
-    let record = Arc::new(Record::at(from.clone()));
-    Part { record, from: from.clone(), task: Task::Embed { key: key.clone(), of, since } }
+fn part<M: ReadModel>(task: Task<M>, from: &Position) -> Part<M> {
+    Part { record: Arc::new(Record::at(from.clone())), from: from.clone(), task }
 }
 
 /// Lets documents take over what they embed, with all that follows from it.

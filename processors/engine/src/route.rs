@@ -54,7 +54,17 @@ pub enum Task<M: ReadModel> {
     },
     /// A record from the key's queue that a person gives up.
     GiveUp(Identity),
-    /// What it embeds stands anew; the part's record only tells to whom this is owed.
+    /// It is registered with a document that it embeds, and is to look what stands there; the
+    /// part's record only tells to whom this is owed, here and in the next one.
+    Look {
+        /// The key of the document that it embeds.
+        key: Key,
+        /// What stands there, if anything does.
+        of: Option<Arc<Document<M>>>,
+        /// The revision since which it embeds that one.
+        since: i64,
+    },
+    /// What it embeds has changed.
     Embed {
         /// The key of the document that it embeds.
         key: Key,
@@ -78,9 +88,15 @@ impl<M: ReadModel> Task<M> {
             Self::Take(_)
             | Self::Retry { .. }
             | Self::GiveUp(_)
+            | Self::Look { .. }
             | Self::Embed { .. }
             | Self::HoldOverdue { .. } => Unfolded::Part,
         }
+    }
+
+    /// Whether it comes from another document, and not from a record.
+    pub const fn is_of_another(&self) -> bool {
+        matches!(self, Self::Look { .. } | Self::Embed { .. })
     }
 
     /// Whether its record comes from the key's queue, and so is held already.

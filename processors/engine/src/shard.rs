@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 use readmill_core::document::Taken;
-use readmill_core::{Document, Guard, Key, Partition, Position, ReadModel, Sent, stands};
+use readmill_core::{
+    Document, Guard, Key, Output, Partition, Position, ReadModel, Sent, What, stands,
+};
 
 use crate::fault::{Fault, Remedy};
 use crate::metrics::Meter;
@@ -156,6 +158,9 @@ impl<M: ReadModel> Shard<M> {
         batch: Batch<'_, M>,
         works: &mut [Work<M>],
     ) -> Result<(), Fault> {
+        if !M::EMBEDS {
+            return Ok(());
+        }
         let anew = works.iter().flat_map(|work| work.document.embeds_anew(work.loaded).cloned());
         let keys: Vec<Key> = anew.collect::<BTreeSet<_>>().into_iter().collect();
         let found = self.load(batch, &keys).await?;
@@ -226,11 +231,12 @@ impl<M: ReadModel> Shard<M> {
         batch.ports.metrics.add(Meter::Written, &[M::NAME], done as u64);
         batch.ports.metrics.add(Meter::Conflicts, &[M::NAME], (puts.len() - done) as u64);
         let mut puts = puts.into_iter();
-        let verdict = |work: &Work<M>| match work.changed().then(|| puts.next()) {
-            None | Some(Some(Put::Done)) => Put::Done,
-            Some(Some(Put::TooLarge)) => Put::TooLarge,
-            Some(Some(Put::Unsure) | None) if stands(Guard::Revision) => Put::Unsure,
-            Some(Some(Put::Unsure) | None) => Put::Done,
+        let verdict = |work: &Work<M>| {
+            if !work.changed() {
+                return Put::Done;
+            }
+            let put = puts.next().unwrap_or(Put::Unsure);
+            if put == Put::Unsure && !stands(Guard::Revision) { Put::Done } else { put }
         };
         Ok(works.iter().map(verdict).collect())
     }
@@ -274,10 +280,16 @@ impl<M: ReadModel> Shard<M> {
         mirror::show(&mut self.patience, batch.ports, documents).await
     }
 
-    /// What is told is forgotten with the next write, not only when its record is settled.
+    /// What is told is forgotten with the next write, not only when its record is settled. A
+    /// document that has looked what it embeds was written again by that.
     fn finish(&mut self, batch: Batch<'_, M>, mut work: Work<M>, ends: &mut Vec<End>) {
         self.savings.written(&batch.ports.metrics, &work.document, work.loaded);
-        work.document.stamp.unsent.retain(|output| output.from.partition != *batch.partition);
+        let unsent = &mut work.document.stamp.unsent;
+        let is_told = |output: &Output| output.from.partition == *batch.partition;
+        let has_looked =
+            |output: &Output| is_told(output) && matches!(output.what, What::Embeds(_));
+        let stands_anew = unsent.iter().any(has_looked);
+        unsent.retain(|output| !is_told(output));
         for (part, taken) in work.parts.into_iter().zip(work.taken) {
             let from_queue = part.task.is_from_queue();
             let committed_ms = match part.task {
@@ -285,12 +297,15 @@ impl<M: ReadModel> Shard<M> {
                 Task::Hold { .. }
                 | Task::Retry { .. }
                 | Task::GiveUp(_)
+                | Task::Look { .. }
                 | Task::Embed { .. }
                 | Task::HoldOverdue { .. } => None,
             };
             ends.push(End { from: part.from, taken, from_queue, committed_ms });
         }
-        self.hot.put(work.key, work.document);
+        if !stands_anew {
+            self.hot.put(work.key, work.document);
+        }
     }
 }
 

@@ -10,7 +10,6 @@ use crate::fault::Fault;
 use crate::metrics::Meter;
 use crate::patience::{Patience, patiently};
 use crate::ports::Said;
-use crate::route::Task;
 use crate::shard::Batch;
 use crate::work::Work;
 use crate::{joins, rollups};
@@ -92,8 +91,14 @@ pub fn owed_by<'a, M: ReadModel>(
     let unsent = &work.document.stamp.unsent;
     let is_new = |output: &Output| output.revision > work.loaded;
     // A record may have been folded, and held when it came again: what it owes is the desk's now.
-    let brought =
-        |output: &Output| work.parts.iter().any(|part| part.record.position == output.from);
+    // Partial groups take a revision for all before it, so differences are told with those before.
+    let brought = |output: &Output| {
+        let is_difference =
+            matches!(output.what, What::Difference(_)) && stands(Guard::RollupOrder);
+        work.parts.iter().map(|part| &part.record.position).any(|record| {
+            *record == output.from || (is_difference && record.partition == output.from.partition)
+        })
+    };
     let own = |output: &Output| output.from.partition == *batch.partition;
     // Once its edge is gone, the worker of a document that it embedded finds it no more: what it
     // owes to that one's records is told with its leaving.
@@ -101,7 +106,7 @@ pub fn owed_by<'a, M: ReadModel>(
     let leaves = unsent.iter().any(leaves);
     let left_over = move |output: &Output| leaves && matches!(output.what, What::Difference(_));
     // Who is told of a document that it embeds has been found by its edge.
-    let told_of_another = work.parts.iter().any(|part| matches!(part.task, Task::Embed { .. }));
+    let told_of_another = work.parts.iter().any(|part| part.task.is_of_another());
     let joined = move |output: &Output| {
         told_of_another && !is_new(output) && matches!(output.what, What::Embeds(_))
     };

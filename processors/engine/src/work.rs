@@ -68,8 +68,9 @@ impl<M: ReadModel> Work<M> {
     /// # Errors
     /// Where no record can be held for it.
     pub fn too_large(mut self) -> Result<Self, Fault> {
-        let can_hold =
-            |part: &Part<M>| !matches!(part.task, Task::Embed { .. } | Task::HoldOverdue { .. });
+        let can_hold = |part: &Part<M>| {
+            !part.task.is_of_another() && !matches!(part.task, Task::HoldOverdue { .. })
+        };
         if self.too_large || !self.parts.iter().any(can_hold) {
             return Err(Fault::Refused {
                 service: "the store",
@@ -113,7 +114,7 @@ impl<M: ReadModel> Work<M> {
                 document.hold_for(identity.as_ref(), &part.from, reason)
             }
             Task::Retry { .. } | Task::GiveUp(_) => Taken::stuck(TOO_LARGE),
-            Task::Embed { .. } | Task::HoldOverdue { .. } => Taken::nothing(),
+            Task::Look { .. } | Task::Embed { .. } | Task::HoldOverdue { .. } => Taken::nothing(),
         };
         let taken = parts.iter().map(hold).collect();
         Self { key, parts, loaded, document, taken, held_before: Vec::new(), too_large: true }
@@ -163,6 +164,7 @@ fn take<M: ReadModel>(document: &mut Document<M>, part: &Part<M>, moment: Moment
             document.retry(incoming(part, told, moment), *close_gaps)
         }
         Task::GiveUp(identity) => document.give_up(identity, from),
+        Task::Look { key, of, since } => document.look((key, of.as_deref()), *since, from),
         Task::Embed { key, of, since } => document.embed((key, of, *since), from, moment.sent),
         Task::HoldOverdue { before_ms } => document.hold_overdue(*before_ms),
     }

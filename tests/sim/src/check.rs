@@ -372,14 +372,19 @@ pub fn lagging(world: &World) -> Vec<String> {
             (at < end).then(|| format!("{partition} at {at} of {end}"))
         });
         let mut behind: Vec<String> = behind.collect();
-        // A mirror heals by itself, but not at once.
-        let differ = mirror_differs(world).len();
-        if differ > 0 {
-            behind.push(format!("{differ} views"));
-        }
         if world.late > 0 {
             behind.push(format!("{} writes on their way", world.late));
         }
         behind
+    })
+}
+
+/// How many views are behind, and how many of them must not be for long: a mirror heals by itself,
+/// but what a desk has folded that died is shown by the next one, and its key is held until then.
+pub fn views_behind(world: &World) -> (usize, usize) {
+    world.look(|world| {
+        let behind = mirror_differs(world);
+        let is_held = |key: &&Key| world.documents.get(key).is_some_and(|d| d.stamp.is_held());
+        (behind.len(), behind.iter().filter(|key| !is_held(key)).count())
     })
 }

@@ -158,12 +158,16 @@ async fn rest(world: &World, cast: &mut Cast) {
     let limit = Instant::now() + REST_LIMIT;
     loop {
         cast.tend(Instant::now() + REST_STEP).await;
-        let lagging = check::lagging(world);
-        if lagging.is_empty() {
+        let mut lagging = check::lagging(world);
+        let (views, views_of_free) = check::views_behind(world);
+        if lagging.is_empty() && views == 0 {
             return;
         }
         if Instant::now() > limit {
-            world.find(Finding::NoRest { lagging });
+            lagging.extend((views_of_free > 0).then(|| format!("{views_of_free} views")));
+            if !lagging.is_empty() {
+                world.find(Finding::NoRest { lagging });
+            }
             return;
         }
     }

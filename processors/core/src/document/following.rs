@@ -33,9 +33,7 @@ impl<M: ReadModel> Document<M> {
             follows.push(What::Changed);
         }
         let revision = self.stamp.revision;
-        let first = self.stamp.unsent.iter().filter(|output| output.revision == revision).count();
-        let first = u32::try_from(first).unwrap_or(u32::MAX);
-        self.stamp.unsent.extend((first..).zip(follows).map(|(n, what)| Output {
+        self.stamp.unsent.extend((0..).zip(follows).map(|(n, what)| Output {
             revision,
             n,
             from: from.clone(),
@@ -71,6 +69,9 @@ impl<M: ReadModel> Document<M> {
             .partition(|(key, _)| embeds.contains(key));
         let is_new = |key: &Key| !stay.iter().any(|(other, _)| other == key);
         let new: Vec<Key> = embeds.into_iter().filter(is_new).collect();
+        let comes_to_nothing =
+            |output: &Output| leave.iter().any(|(key, _)| output.what.embeds(key));
+        self.stamp.unsent.retain(|output| !comes_to_nothing(output));
         self.stamp.embedded = stay;
         self.stamp.embedded.extend(new.iter().map(|key| (key.clone(), 0)));
         let leaves = leave.into_iter().map(|(key, _)| What::Leaves(key));
@@ -79,7 +80,7 @@ impl<M: ReadModel> Document<M> {
 
     /// Whether this document embeds another.
     pub fn embeds(&self, key: &Key) -> bool {
-        self.stamp.embedded.iter().any(|(other, _)| other == key)
+        self.taken_over(key).is_some()
     }
 
     /// The documents that this one embeds since a later revision than `loaded`, and of which it has
@@ -90,12 +91,13 @@ impl<M: ReadModel> Document<M> {
             What::Embeds(key) => Some(key),
             What::Reaction(_) | What::Difference(_) | What::Leaves(_) | What::Changed => None,
         });
-        keys.filter(|key| self.stamp.embedded.iter().any(|(other, at)| other == *key && *at == 0))
+        keys.filter(|key| self.taken_over(key) == Some(0))
     }
 
-    /// Takes over what stands in a document that this one embeds, if what it took over before is
+    /// Takes over what has changed in a document that this one embeds, if what it took over before is
     /// older than `since`. What was told before comes to nothing: to the record that it was owed
-    /// to, which may be settled, nothing new must be owed.
+    /// to, which may be settled, nothing new must be owed. Before this document has looked for
+    /// itself, what follows is owed to the record for which it is to look: that one is not settled.
     pub fn embed(
         &mut self,
         (key, of, since): (&Key, &Self, i64),
@@ -103,15 +105,47 @@ impl<M: ReadModel> Document<M> {
         sent: Sent<'_>,
     ) -> Taken {
         self.stamp.forget_sent(&from.partition, sent);
-        let mut embedded = self.stamp.embedded.iter_mut();
-        let Some((_, last)) = embedded.find(|(other, _)| other == key) else {
+        let Some(last) = self.taken_over(key) else {
             return Taken::as_outcome(Outcome::Skipped);
         };
-        let revision = of.stamp.revision;
-        if *last >= since && stands(Guard::EmbedRevision) {
+        if last >= since && stands(Guard::EmbedRevision) {
             return Taken::as_outcome(Outcome::Stale);
         }
-        *last = revision;
+        let to_look = self.stamp.unsent.iter().rfind(|output| output.what.embeds(key));
+        let from = to_look.map_or(from, |output| &output.from).clone();
+        self.take_over(key, of, &from);
+        Taken::as_outcome(Outcome::Applied)
+    }
+
+    /// Has looked what stands in a document that it embeds since a revision and is registered with:
+    /// from now on it is told of changes only. Whoever comes when this was seen to already comes
+    /// too late: the record to which it is owed may be settled.
+    pub fn look(&mut self, (key, of): (&Key, Option<&Self>), since: i64, from: &Position) -> Taken {
+        let mut unsent = self.stamp.unsent.iter();
+        let looks = |output: &Output| output.revision == since && output.what.embeds(key);
+        match unsent.position(looks) {
+            Some(at) => drop(self.stamp.unsent.remove(at)),
+            None if stands(Guard::EmbedLook) => return Taken::as_outcome(Outcome::Stale),
+            None => {}
+        }
+        let last = self.taken_over(key);
+        match of.filter(|of| last.is_some_and(|last| last < of.stamp.revision)) {
+            Some(of) => self.take_over(key, of, from),
+            None => self.stamp.revision += 1,
+        }
+        Taken::as_outcome(Outcome::Applied)
+    }
+
+    /// The revision of a document that this one embeds, as which it does.
+    fn taken_over(&self, key: &Key) -> Option<i64> {
+        let mut embedded = self.stamp.embedded.iter();
+        embedded.find(|(other, _)| other == key).map(|(_, revision)| *revision)
+    }
+
+    fn take_over(&mut self, key: &Key, of: &Self, from: &Position) {
+        for (_, last) in self.stamp.embedded.iter_mut().filter(|(other, _)| other == key) {
+            *last = of.stamp.revision;
+        }
         self.stamp.revision += 1;
         self.become_of(from, |state| match state {
             Some(mut state) => {
@@ -120,6 +154,5 @@ impl<M: ReadModel> Document<M> {
             }
             None => Folded::gone(),
         });
-        Taken::as_outcome(Outcome::Applied)
     }
 }

@@ -1,6 +1,8 @@
 //! A document and station 6: one event taken in, with all that follows from it inside the document.
 
 mod following;
+#[cfg(test)]
+mod following_tests;
 mod holding;
 mod waiting;
 

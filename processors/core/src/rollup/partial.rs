@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use readmill_schemas::Timestamp;
-use readmill_schemas::points::PointsEvent;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Beside, Difference, Totals};
 use crate::guard::{Guard, stands};
-use crate::model::{Admit, Folded, Key, Keys, ReadModel, Standing};
+use crate::kept::{Kept, KeptAsDocuments};
+use crate::model::Key;
 use crate::position::{Offset, Partition};
 use crate::stamp::Sent;
 
@@ -229,30 +229,13 @@ mod listed {
     }
 }
 
-/// Partial groups as documents, so that every store keeps them by compare-and-set.
-#[derive(Debug)]
-pub struct Partials;
-
-impl ReadModel for Partials {
+impl Kept for Partial {
     const NAME: &'static str = "partial groups";
-    const FOLD_VERSION: u32 = 1;
     const ABOUT: &'static str = "what was added up of the contributions of documents";
-
-    type Event = PointsEvent;
-    type State = Partial;
-
-    fn keys(_: &PointsEvent) -> Keys {
-        Keys::None
-    }
-
-    fn admit(_: Standing<'_, Partial>, _: &PointsEvent) -> Admit {
-        Admit::Stale
-    }
-
-    fn fold(state: Option<Partial>, _: &PointsEvent) -> Folded<Partial> {
-        state.map_or_else(Folded::gone, Folded::next)
-    }
 }
+
+/// Partial groups as documents, so that every store keeps them by compare-and-set.
+pub type Partials = KeptAsDocuments<Partial>;
 
 #[cfg(test)]
 mod tests {

@@ -196,10 +196,13 @@ impl Partial {
         if sent.below <= self.floor {
             return; // it comes from someone who knows less
         }
+        // What was below the floor before was added, though a later worker cannot read it.
+        let may_come = |offset: &&Offset| **offset >= self.floor || self.unread.contains(*offset);
+        self.unread = sent.unread.range(..sent.below).filter(may_come).copied().collect();
         self.floor = sent.below;
-        self.unread = sent.unread.range(..sent.below).copied().collect();
+        let unread = &self.unread;
         let stands_for_unread =
-            |told: &Told| sent.unread.range(told.first..=told.last).next().is_some();
+            |told: &Told| unread.iter().any(|offset| (told.first..=told.last).contains(offset));
         self.above.retain(|_, told| told.last >= sent.below || stands_for_unread(told));
     }
 
@@ -279,6 +282,17 @@ mod tests {
         partial.raise_floor(below(12, &BTreeSet::new()));
         partial.raise_floor(below(5, &BTreeSet::new()));
         assert!(!add(&mut partial, "a", 1, 11));
+    }
+
+    #[test]
+    fn what_was_added_is_not_added_again_because_a_later_worker_cannot_read_it() {
+        let mut partial = Partial::default();
+        assert!(add(&mut partial, "a", 1, 3));
+        partial.raise_floor(below(5, &BTreeSet::new()));
+        partial.raise_floor(below(6, &BTreeSet::from([Offset(3), Offset(5)])));
+        assert_eq!(partial.unread, [Offset(5)]);
+        assert!(!add(&mut partial, "a", 1, 3));
+        assert!(add(&mut partial, "b", 1, 5));
     }
 
     #[test]

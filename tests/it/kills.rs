@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use readmill_models::{Deliveries, Points};
-use readmill_workload::{Knobs, Rng, Source, Table, oracle};
+use readmill_workload::{Knobs, Rng, Source, oracle};
 
 use crate::faults::fault::{Deck, Fault};
 use crate::faults::fleet::{Fleet, SESSION_TIMEOUT_MS};
@@ -89,8 +89,8 @@ impl Play {
         let brokers = stage.address("KAFKA_BROKERS");
         let load = Load::begin(brokers, stage.address("REGISTRY_URL"), knobs).await;
         let groups = [
-            Group::new(brokers, "kills.points.g1", partitions(&Table::ALL[..1])),
-            Group::new(brokers, "kills.deliveries.g1", partitions(&Table::ALL[1..])),
+            Group::new(brokers, "kills.points.g1", partitions("points")),
+            Group::new(brokers, "kills.deliveries.g1", partitions("deliveries")),
         ];
         let (rng, load, faults) = (Rng::new(seed, 40), Some(load), BTreeMap::new());
         Self { dir, seed, rng, stage, fleet, groups, load, faults }

@@ -9,7 +9,6 @@ mod demo;
 mod end_to_end;
 mod faults;
 mod first_model;
-mod fixtures;
 mod held;
 mod held_edges;
 mod house;

@@ -157,8 +157,7 @@ const fn has_topics(model: &Model) -> bool {
 /// A model as a demo in `dir` keeps it.
 pub fn model(dir: &Path, row: Row) -> Model {
     let embedded = Arc::new(EmbeddedConfig::at(dir.join("store")));
-    let is_its = |table: &Table| table.name().starts_with(row.name);
-    let topics = Table::ALL.into_iter().filter(is_its).map(|table| table.topic().to_owned());
+    let topics = Table::of_model(row.name).map(|table| table.topic().to_owned());
     Model {
         row,
         topics: topics.collect(),

@@ -140,7 +140,7 @@ fn topics(config: &Config) -> BTreeMap<Table, String> {
         let named = configured.iter().find(|topic| topic.ends_with(&format!(".{}", table.name())));
         named.map_or_else(|| table.topic().to_owned(), ToString::to_string)
     };
-    Table::ALL.into_iter().map(|table| (table, topic(table))).collect()
+    Table::ALL.iter().map(|table| (*table, topic(*table))).collect()
 }
 
 async fn ready(kafka: &KafkaConfig, topics: &BTreeMap<Table, String>) -> Result<Producer, Fault> {

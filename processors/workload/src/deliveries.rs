@@ -34,6 +34,7 @@ enum Next {
 struct Open {
     id: String,
     table: Table,
+    service: OrderService,
     version: i64,
     next: Next,
 }
@@ -88,15 +89,15 @@ impl Deliveries {
 
     fn create(&mut self) {
         self.made += 1;
-        let table = if self.rng.chance(self.unversioned_per_mille) {
-            Table::DeliveriesC
+        let (table, service) = if self.rng.chance(self.unversioned_per_mille) {
+            (Table::DeliveriesC, OrderService::Mart)
         } else if self.rng.chance(500) {
-            Table::DeliveriesA
+            (Table::DeliveriesA, OrderService::Mall)
         } else {
-            Table::DeliveriesB
+            (Table::DeliveriesB, OrderService::Food)
         };
         let id = format!("d-{:09}", self.made);
-        self.open.push(Open { id, table, version: 0, next: Next::Create });
+        self.open.push(Open { id, table, service, version: 0, next: Next::Create });
     }
 }
 
@@ -130,7 +131,7 @@ impl Open {
             Next::Create => {
                 let order_no = order_no(now_ms, rng);
                 let region = rng.pick(&REGIONS).to_owned();
-                let service = self.service();
+                let service = self.service;
                 let created =
                     DeliveryCreated { delivery_id, occurred_at, order_no, service, region };
                 (created.into(), Next::RequestPickup)
@@ -150,14 +151,5 @@ impl Open {
         };
         self.next = next;
         event
-    }
-
-    const fn service(&self) -> OrderService {
-        match self.table {
-            Table::DeliveriesA => OrderService::Mall,
-            Table::DeliveriesB => OrderService::Food,
-            Table::DeliveriesC => OrderService::Mart,
-            Table::Points => OrderService::Other,
-        }
     }
 }

@@ -21,8 +21,10 @@ pub struct Knobs {
     /// The share of events that goes to the hottest tenth of the members, and within it to its
     /// hottest tenth, and so on; 0 spreads them evenly.
     pub skew_per_mille: u32,
-    /// The share of events that belong to deliveries; the others are about points.
+    /// The share of events that belong to deliveries, of those that belong to deliveries or points.
     pub deliveries_per_mille: u32,
+    /// The share of events of all the other services together: of orders, coupons, chats and so on.
+    pub others_per_mille: u32,
     /// The share of deliveries that come from the legacy service, which keeps no versions.
     pub unversioned_per_mille: u32,
     /// The share of records that the relay publishes twice.
@@ -47,6 +49,7 @@ impl Default for Knobs {
             members: 10_000,
             skew_per_mille: 300,
             deliveries_per_mille: 400,
+            others_per_mille: 0,
             unversioned_per_mille: 333,
             duplicates_per_mille: 10,
             swaps_per_mille: 5,
@@ -80,6 +83,7 @@ impl Knobs {
         let shares = [
             ("skew_per_mille", self.skew_per_mille, 990, "0 to 990"),
             ("deliveries_per_mille", self.deliveries_per_mille, 1000, "0 to 1000"),
+            ("others_per_mille", self.others_per_mille, 1000, "0 to 1000"),
             ("unversioned_per_mille", self.unversioned_per_mille, 1000, "0 to 1000"),
             ("duplicates_per_mille", self.duplicates_per_mille, 500, "0 to 500"),
             ("swaps_per_mille", self.swaps_per_mille, 300, "0 to 300"),

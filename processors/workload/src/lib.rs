@@ -14,6 +14,7 @@ mod points;
 mod relay;
 mod rng;
 mod row;
+mod service;
 mod source;
 mod wire;
 

@@ -5,102 +5,105 @@ use readmill_schemas::deliveries::DeliveriesEvent;
 use readmill_schemas::points::PointsEvent;
 use readmill_schemas::{Contract, Events, WrittenEvents};
 
-/// The outbox tables, one for each service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Table {
+/// The outbox tables: each with its name, the kind of aggregate in it, and the read models that it
+/// feeds.
+macro_rules! tables {
+    ($($(#[doc = $doc:literal])+ $table:ident = $name:literal of $aggregate:literal for $models:expr;)+) => {
+        /// The outbox tables, one or more for each service.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Table {
+            $($(#[doc = $doc])+ $table,)+
+        }
+
+        impl Table {
+            /// All tables.
+            pub const ALL: &'static [Self] = &[$(Self::$table),+];
+
+            /// The table's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$table => $name,)+ }
+            }
+
+            /// The topic that the relay publishes the table's rows to.
+            pub const fn topic(self) -> &'static str {
+                match self { $(Self::$table => concat!("shop.public.", $name),)+ }
+            }
+
+            /// The kind of aggregate in it.
+            pub const fn aggregate_type(self) -> &'static str {
+                match self { $(Self::$table => $aggregate,)+ }
+            }
+
+            /// Those that a read model reads.
+            pub fn of_model(model: &str) -> impl Iterator<Item = Self> {
+                Self::ALL.iter().copied().filter(move |table| table.models().contains(&model))
+            }
+
+            /// The read models that read it.
+            pub const fn models(self) -> &'static [&'static str] {
+                match self { $(Self::$table => &$models,)+ }
+            }
+        }
+    };
+}
+
+tables! {
     /// The points ledger; its aggregate is the member.
-    Points,
+    Points = "points_outbox" of "member" for ["points"];
     /// The deliveries of the mall; the aggregate is the delivery.
-    DeliveriesA,
+    DeliveriesA = "deliveries_outbox_a" of "delivery" for ["deliveries"];
     /// The deliveries of the food service.
-    DeliveriesB,
+    DeliveriesB = "deliveries_outbox_b" of "delivery" for ["deliveries"];
     /// The deliveries of the mart: a legacy service that keeps no versions.
-    DeliveriesC,
+    DeliveriesC = "deliveries_outbox_c" of "delivery" for ["deliveries"];
 }
 
-impl Table {
-    /// All tables.
-    pub const ALL: [Self; 4] =
-        [Self::Points, Self::DeliveriesA, Self::DeliveriesB, Self::DeliveriesC];
-
-    /// The table's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Points => "points_outbox",
-            Self::DeliveriesA => "deliveries_outbox_a",
-            Self::DeliveriesB => "deliveries_outbox_b",
-            Self::DeliveriesC => "deliveries_outbox_c",
+/// The subjects of events: each with its events, and what the services say about it.
+macro_rules! subjects {
+    ($($(#[doc = $doc:literal])+ $subject:ident($events:ty),)+) => {
+        /// An event of any of the services.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum SourceEvent {
+            $($(#[doc = $doc])+ $subject($events),)+
         }
-    }
 
-    /// The topic that the relay publishes the table's rows to.
-    pub const fn topic(self) -> &'static str {
-        match self {
-            Self::Points => "shop.public.points_outbox",
-            Self::DeliveriesA => "shop.public.deliveries_outbox_a",
-            Self::DeliveriesB => "shop.public.deliveries_outbox_b",
-            Self::DeliveriesC => "shop.public.deliveries_outbox_c",
-        }
-    }
+        impl SourceEvent {
+            /// The contracts of all of them.
+            pub fn contracts() -> impl Iterator<Item = &'static Contract> {
+                let all: &[&'static [Contract]] = &[$(<$events>::CONTRACTS),+];
+                all.iter().copied().flatten()
+            }
 
-    /// The kind of aggregate in it.
-    pub const fn aggregate_type(self) -> &'static str {
-        match self {
-            Self::Points => "member",
-            Self::DeliveriesA | Self::DeliveriesB | Self::DeliveriesC => "delivery",
+            /// The contract that it is written with.
+            pub fn contract(&self) -> &'static Contract {
+                match self { $(Self::$subject(event) => event.contract(),)+ }
+            }
+
+            /// Appends its Avro body.
+            pub fn write(&self, out: &mut Vec<u8>) {
+                match self { $(Self::$subject(event) => event.write(out),)+ }
+            }
         }
-    }
+
+        $(impl Subject for $events {
+            fn of(event: &SourceEvent) -> Option<&Self> {
+                if let SourceEvent::$subject(event) = event { Some(event) } else { None }
+            }
+        })+
+    };
 }
 
-/// An event of any of the services.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SourceEvent {
+subjects! {
     /// Of the points ledger.
     Points(PointsEvent),
     /// Of an order service.
     Deliveries(DeliveriesEvent),
 }
 
-impl SourceEvent {
-    /// The contract that it is written with.
-    pub fn contract(&self) -> &'static Contract {
-        match self {
-            Self::Points(event) => event.contract(),
-            Self::Deliveries(event) => event.contract(),
-        }
-    }
-
-    /// Appends its Avro body.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Points(event) => event.write(out),
-            Self::Deliveries(event) => event.write(out),
-        }
-    }
-}
-
 /// The events of one subject among those of all services.
 pub trait Subject: Events {
     /// The event, if it is of this subject.
     fn of(event: &SourceEvent) -> Option<&Self>;
-}
-
-impl Subject for PointsEvent {
-    fn of(event: &SourceEvent) -> Option<&Self> {
-        match event {
-            SourceEvent::Points(event) => Some(event),
-            SourceEvent::Deliveries(_) => None,
-        }
-    }
-}
-
-impl Subject for DeliveriesEvent {
-    fn of(event: &SourceEvent) -> Option<&Self> {
-        match event {
-            SourceEvent::Deliveries(event) => Some(event),
-            SourceEvent::Points(_) => None,
-        }
-    }
 }
 
 /// A row of an outbox table. Rows come in the order in which their transactions committed.

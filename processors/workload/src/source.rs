@@ -8,6 +8,7 @@ use crate::knobs::{KnobError, Knobs};
 use crate::points::Points;
 use crate::rng::Rng;
 use crate::row::SourceRow;
+use crate::service::{self, Service};
 
 /// Yields exactly the asked number of rows, in the order of their commits.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub struct Source {
     rng: Rng,
     points: Points,
     deliveries: Deliveries,
+    others: Vec<Box<dyn Service>>,
     journal: Journal,
     committed: u64,
     queue: VecDeque<SourceRow>,
@@ -32,6 +34,7 @@ impl Source {
             rng: Rng::new(knobs.seed, 0),
             points: Points::new(&knobs),
             deliveries: Deliveries::new(&knobs),
+            others: service::others(&knobs),
             journal: Journal::new(knobs.seed, knobs.poison_per_mille),
             committed: 0,
             queue: VecDeque::new(),
@@ -49,6 +52,13 @@ impl Source {
         let due = self.points.pay(self.committed, now_ms, room == 0);
         let drafts = match due {
             Some(drafts) => drafts,
+            None if self.rng.chance(self.knobs.others_per_mille) && !self.others.is_empty() => {
+                let at = self.rng.index(self.others.len());
+                self.others
+                    .get_mut(at)
+                    .map(|other| other.transact(now_ms, room))
+                    .unwrap_or_default()
+            }
             None if self.rng.chance(self.knobs.deliveries_per_mille) => {
                 self.deliveries.transact(now_ms, room)
             }

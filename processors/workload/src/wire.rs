@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use readmill_schemas::deliveries::DeliveriesEvent;
-use readmill_schemas::points::PointsEvent;
-use readmill_schemas::{Contract, Events, SchemaId, Timestamp, encode, framing};
+use readmill_schemas::{SchemaId, Timestamp, encode, framing};
 use thiserror::Error;
 
-use crate::row::{SourceRow, Table};
+use crate::row::{SourceEvent, SourceRow, Table};
 
 /// The shape of Debezium's envelope; `TOPIC` stands for the topic.
 const ENVELOPE: &str = include_str!("envelope.avsc");
@@ -37,7 +35,7 @@ pub struct MissingSchema {
 /// subjects, and the events' contracts under their record names, since all tables share them.
 pub fn written_schemas() -> Vec<WrittenSchema> {
     let mut all = Vec::new();
-    for table in Table::ALL {
+    for &table in Table::ALL {
         let topic = table.topic();
         let key = format!(
             concat!(
@@ -50,7 +48,7 @@ pub fn written_schemas() -> Vec<WrittenSchema> {
         all.push(written(format!("{topic}-key"), format!("{topic}.Key"), key));
         all.push(written(format!("{topic}-value"), format!("{topic}.Envelope"), envelope));
     }
-    for contract in contracts() {
+    for contract in SourceEvent::contracts() {
         let name = contract.name.to_owned();
         all.push(written(name.clone(), name, contract.text.to_owned()));
     }
@@ -59,10 +57,6 @@ pub fn written_schemas() -> Vec<WrittenSchema> {
 
 const fn written(subject: String, name: String, text: String) -> WrittenSchema {
     WrittenSchema { subject, name, text }
-}
-
-fn contracts() -> impl Iterator<Item = &'static Contract> {
-    PointsEvent::CONTRACTS.iter().chain(DeliveriesEvent::CONTRACTS)
 }
 
 fn ask(ids: &dyn Fn(&str) -> Option<SchemaId>, name: &str) -> Result<SchemaId, MissingSchema> {
@@ -79,7 +73,8 @@ impl Payloads {
     /// # Errors
     /// A contract without an id.
     pub fn new(ids: &dyn Fn(&str) -> Option<SchemaId>) -> Result<Self, MissingSchema> {
-        let known = contracts().map(|contract| Ok((contract.name, ask(ids, contract.name)?)));
+        let known =
+            SourceEvent::contracts().map(|contract| Ok((contract.name, ask(ids, contract.name)?)));
         known.collect::<Result<_, _>>().map(Self)
     }
 
@@ -107,7 +102,7 @@ impl Wire {
     /// Looks every schema up once.
     pub fn new(ids: &dyn Fn(&str) -> Option<SchemaId>) -> Result<Self, MissingSchema> {
         let mut topics = Vec::new();
-        for table in Table::ALL {
+        for &table in Table::ALL {
             let key = ask(ids, &format!("{}.Key", table.topic()))?;
             let envelope = ask(ids, &format!("{}.Envelope", table.topic()))?;
             topics.push((table, key, envelope));

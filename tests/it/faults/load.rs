@@ -28,13 +28,13 @@ pub fn topic(table: Table) -> String {
     format!("kills.public.{}", table.name())
 }
 
-/// All partitions of some tables.
-pub fn partitions(tables: &[Table]) -> Vec<Partition> {
-    let of = |table: &Table| {
-        let topic = topic(*table);
+/// All partitions of the tables of a model.
+pub fn partitions(model: &str) -> Vec<Partition> {
+    let of = |table| {
+        let topic = topic(table);
         (0..PARTITIONS).map(move |index| Partition::new(topic.as_str(), index))
     };
-    tables.iter().flat_map(of).collect()
+    Table::of_model(model).flat_map(of).collect()
 }
 
 /// What was sent, and what must come of it.
@@ -87,8 +87,9 @@ impl Load {
         }
         let config = KafkaConfig { brokers: brokers.to_owned(), ..KafkaConfig::default() };
         let producer = Producer::new(&config).unwrap();
-        let topics = Table::ALL.map(topic);
-        producer.ensure_topics(&topics.each_ref().map(String::as_str), PARTITIONS).await.unwrap();
+        let topics: Vec<String> = Table::ALL.iter().copied().map(topic).collect();
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        producer.ensure_topics(&names, PARTITIONS).await.unwrap();
         let load = (Arc::default(), Arc::default(), Arc::default());
         let (stop, taken, behind): (Arc<AtomicBool>, Arc<AtomicU64>, Arc<AtomicI64>) = load;
         let source = Source::new(knobs.clone()).unwrap();

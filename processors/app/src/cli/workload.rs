@@ -22,9 +22,12 @@ pub struct WorkloadArgs {
     #[arg(long = "skew", visible_alias = "skew-per-mille", value_name = "PER_MILLE")]
     #[arg(default_value_t = Knobs::default().skew_per_mille)]
     pub skew_per_mille: u32,
-    /// The share of events that belong to deliveries; the others are about points.
+    /// The share of events that belong to deliveries, of those that belong to deliveries or points.
     #[arg(long, value_name = "N", default_value_t = Knobs::default().deliveries_per_mille)]
     pub deliveries_per_mille: u32,
+    /// The share of events of all the other services: of orders, coupons, chats and so on.
+    #[arg(long, value_name = "N", default_value_t = Knobs::default().others_per_mille)]
+    pub others_per_mille: u32,
     /// The share of deliveries without versions.
     #[arg(long, value_name = "N", default_value_t = Knobs::default().unversioned_per_mille)]
     pub unversioned_per_mille: u32,
@@ -54,6 +57,7 @@ impl WorkloadArgs {
             members: self.keys,
             skew_per_mille: self.skew_per_mille,
             deliveries_per_mille: self.deliveries_per_mille,
+            others_per_mille: self.others_per_mille,
             unversioned_per_mille: self.unversioned_per_mille,
             duplicates_per_mille: self.duplicates_per_mille,
             swaps_per_mille: self.swaps_per_mille,

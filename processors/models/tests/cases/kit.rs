@@ -1,39 +1,36 @@
-//! Every read model on its fixtures, found by folder: straight, with a crash at every step, with
-//! repeats and swapped neighbours, and as a replay. All must end in the same documents, with the
-//! same roll-ups, and with copies of what they embed that are what is embedded.
-//!
-//! `fixtures/<model>/<case>/log.jsonl` is what the source committed, an event a line;
-//! `expected.json` is what must come out. `READMILL_WRITE_FIXTURES=1` writes the latter anew.
+//! A model without a log, stores or clocks: events in, documents out, with everything that follows
+//! from them told at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use readmill_core::rollup::{Difference, Totals};
 use readmill_core::{
     Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel, Record, Sent,
     SourcePosition, What,
 };
-use readmill_models::{ALL, Visit, visit};
 use readmill_schemas::Events;
 use readmill_schemas::row::RowOp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::paths::root;
-
 /// A line of a log.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(bound = "E: Events")]
-struct Line<E> {
-    aggregate: String,
-    version: Option<i64>,
-    event: E,
+pub struct Line<E> {
+    /// The aggregate, by whose versions it is known.
+    pub aggregate: String,
+    /// Its version, where its service keeps any.
+    pub version: Option<i64>,
+    /// The event.
+    pub event: E,
 }
 
 /// The documents of one run, and what followed from them, by id.
-struct Run<M: ReadModel> {
-    documents: BTreeMap<Key, Document<M>>,
-    said: BTreeMap<String, String>,
+pub struct Run<M: ReadModel> {
+    /// The documents.
+    pub documents: BTreeMap<Key, Document<M>>,
+    /// The contracts of the reactions, by their ids.
+    pub said: BTreeMap<String, String>,
     added: BTreeMap<String, Difference>,
     /// Which documents embed one.
     edges: BTreeMap<Key, BTreeSet<Key>>,
@@ -41,7 +38,7 @@ struct Run<M: ReadModel> {
 }
 
 impl<M: ReadModel> Run<M> {
-    const fn new() -> Self {
+    pub const fn new() -> Self {
         Self {
             documents: BTreeMap::new(),
             said: BTreeMap::new(),
@@ -52,7 +49,13 @@ impl<M: ReadModel> Run<M> {
     }
 
     /// Takes a record in, at its place in the log, in a batch that began at `sent_below`.
-    fn take(&mut self, line: &Line<M::Event>, identity_of: usize, at: usize, sent_below: usize) {
+    pub fn take(
+        &mut self,
+        line: &Line<M::Event>,
+        identity_of: usize,
+        at: usize,
+        sent_below: usize,
+    ) {
         let partition = Partition::new("log", 0);
         let record = Record::at(Position { partition, offset: offset(at) });
         for key in M::keys(&line.event).into_vec() {
@@ -123,7 +126,7 @@ impl<M: ReadModel> Run<M> {
 
     /// What was added up, group by group. How often embedded documents changed what others
     /// contribute is for the interleaving to decide, and so is what was withdrawn.
-    fn rollups(&self) -> BTreeMap<String, Totals> {
+    pub fn rollups(&self) -> BTreeMap<String, Totals> {
         let mut groups: BTreeMap<String, Totals> = BTreeMap::new();
         for difference in self.added.values() {
             let what = &difference.what;
@@ -181,7 +184,7 @@ impl<M: ReadModel> Run<M> {
         }
     }
 
-    fn seen(&self) -> Value {
+    pub fn seen(&self) -> Value {
         let document = |document: &Document<M>| {
             json!({
                 "state": document.state,
@@ -203,105 +206,43 @@ impl<M: ReadModel> Run<M> {
     }
 }
 
+impl<M: ReadModel> Run<M> {
+    /// These events, one after the other.
+    pub fn of(log: &[Line<M::Event>]) -> Self {
+        Self::in_order(log, 0..log.len())
+    }
+
+    /// These events in another order, in which some may come again.
+    pub fn in_order(log: &[Line<M::Event>], order: impl IntoIterator<Item = usize>) -> Self {
+        let mut run = Self::new();
+        for (at, which) in order.into_iter().enumerate() {
+            run.take(&log[which], which, at, at);
+        }
+        run
+    }
+
+    /// The state under a key, if a document lives there.
+    pub fn state(&self, key: &str) -> Option<&M::State> {
+        self.documents.get(&Key::from(key))?.state.as_ref()
+    }
+
+    /// How many events wait under a key.
+    pub fn waiting(&self, key: &str) -> usize {
+        self.documents.get(&Key::from(key)).map_or(0, |document| document.stamp.waiting.len())
+    }
+
+    /// Whether a key is held.
+    #[allow(dead_code, reason = "not every case refuses anything")]
+    pub fn is_held(&self, key: &str) -> bool {
+        self.documents.get(&Key::from(key)).is_some_and(|document| document.stamp.is_held())
+    }
+}
+
+/// An event of an aggregate that counts its versions.
+pub fn line<E: Events>(aggregate: &str, version: i64, event: impl Into<E>) -> Line<E> {
+    Line { aggregate: aggregate.to_owned(), version: Some(version), event: event.into() }
+}
+
 fn offset(at: usize) -> Offset {
     Offset(i64::try_from(at).unwrap())
-}
-
-struct Case<'a>(&'a Path);
-
-impl Visit for Case<'_> {
-    type Out = ();
-
-    fn visit<M: ReadModel>(self) {
-        let text = std::fs::read_to_string(self.0.join("log.jsonl")).unwrap();
-        let log: Vec<Line<M::Event>> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")))
-            .collect();
-        let seen = straight::<M>(&log).seen();
-        let file = self.0.join("expected.json");
-        if std::env::var("READMILL_WRITE_FIXTURES").is_ok() {
-            std::fs::write(&file, format!("{seen:#}\n")).unwrap();
-        }
-        let expected: Value =
-            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        let place = self.0.display();
-        assert_eq!(seen, expected, "{place}: straight");
-        for crash in 0..log.len() {
-            assert_eq!(crashed::<M>(&log, crash).seen(), expected, "{place}: crash at {crash}");
-        }
-        assert_eq!(repeated::<M>(&log).seen(), expected, "{place}: every record twice");
-        for swap in 1..log.len() {
-            let swapped = swapped::<M>(&log, swap).seen();
-            for what in ["documents", "rollups"] {
-                assert_eq!(swapped[what], expected[what], "{place}: swap at {swap}");
-            }
-        }
-        assert_eq!(replayed::<M>(&log).seen(), expected, "{place}: replayed");
-    }
-}
-
-fn straight<M: ReadModel>(log: &[Line<M::Event>]) -> Run<M> {
-    let mut run = Run::new();
-    (0..log.len()).for_each(|at| run.take(&log[at], at, at, at));
-    run
-}
-
-/// Everything up to `crash` is written and nothing of it settled: all of it comes again.
-fn crashed<M: ReadModel>(log: &[Line<M::Event>], crash: usize) -> Run<M> {
-    let mut run = Run::new();
-    (0..=crash).for_each(|at| run.take(&log[at], at, at, 0));
-    (0..log.len()).for_each(|at| run.take(&log[at], at, at, 0));
-    run
-}
-
-/// The relay publishes every record once more, right behind itself and again at the end.
-fn repeated<M: ReadModel>(log: &[Line<M::Event>]) -> Run<M> {
-    let mut run = Run::new();
-    let behind = (0..log.len()).flat_map(|at| [at, at]);
-    for (at, which) in behind.chain(0..log.len()).enumerate() {
-        run.take(&log[which], which, at, at);
-    }
-    run
-}
-
-/// Two neighbours arrive swapped, if their versions tell that they are.
-fn swapped<M: ReadModel>(log: &[Line<M::Event>], swap: usize) -> Run<M> {
-    let mut order: Vec<usize> = (0..log.len()).collect();
-    if log[swap].version.is_some() && log[swap - 1].version.is_some() {
-        order.swap(swap - 1, swap);
-    }
-    let mut run = Run::new();
-    for (at, which) in order.into_iter().enumerate() {
-        run.take(&log[which], which, at, at);
-    }
-    run
-}
-
-/// A rebuild reads aggregates in another interleaving: one after the other.
-fn replayed<M: ReadModel>(log: &[Line<M::Event>]) -> Run<M> {
-    let mut order: Vec<usize> = (0..log.len()).collect();
-    order.sort_by(|a, b| log[*b].aggregate.cmp(&log[*a].aggregate).then(a.cmp(b)));
-    let mut run = Run::new();
-    for (at, which) in order.into_iter().enumerate() {
-        run.take(&log[which], which, at, at);
-    }
-    run
-}
-
-#[test]
-fn every_model_ends_in_the_same_documents_four_ways() {
-    for row in ALL {
-        let cases = root().join("tests/fixtures").join(row.name);
-        let found = std::fs::read_dir(&cases);
-        let mut found: Vec<_> = found
-            .unwrap_or_else(|error| panic!("{} has no fixtures: {error}", row.name))
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        found.sort();
-        assert!(found.len() >= 2, "{} has too few fixtures", row.name);
-        for case in found {
-            visit(row.name, Case(&case)).unwrap();
-        }
-    }
 }

@@ -1,0 +1,20 @@
+//! What every service of the shop can do, and the list of those beside points and deliveries.
+
+use std::fmt::Debug;
+
+use crate::journal::Draft;
+use crate::knobs::Knobs;
+
+/// A service: an endless stream of transactions, decided by the seed, in bounded memory.
+///
+/// Wherever the stream is cut off, nothing that it has committed may wait for what has not come: a
+/// read model that folds it waits for nothing in the end, and refuses nothing.
+pub trait Service: Debug + Send {
+    /// One transaction of one aggregate: at least one event, at most `room` of them.
+    fn transact(&mut self, now_ms: i64, room: u64) -> Vec<Draft>;
+}
+
+/// The services that share what is asked for by `others_per_mille`, one as busy as the other.
+pub fn others(_knobs: &Knobs) -> Vec<Box<dyn Service>> {
+    Vec::new()
+}

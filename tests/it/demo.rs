@@ -125,6 +125,8 @@ fn the_demo_serves_documents_metrics_health_and_a_page() {
     mill::wait(Duration::from_secs(30), "the document", answered);
     let document: Value = serde_json::from_str(&body(&format!("/models/points/{key}")).1).unwrap();
     assert_eq!(document["state"]["available"], member.available);
+    // What the mirror is to show, for readers whose mirror is gone.
+    assert_eq!(document["shows"]["hash"]["available"], member.available.to_string());
     assert_eq!(body("/models/points/nobody").0, 404);
     assert_eq!(body("/models/nothing/x").0, 404);
     assert_eq!(body("/healthz").0, 200);

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a failure is read with")]
 
 mod bad_input;
+mod cases;
 mod demo;
 mod end_to_end;
 mod faults;

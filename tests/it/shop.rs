@@ -42,8 +42,13 @@ impl Shop {
 
     /// Applies one of the project's own connector definitions to this database.
     pub fn connect(&self, definition: &str) {
+        self.connect_with(definition, &[]);
+    }
+
+    /// The same, with more of its settings.
+    pub fn connect_with(&self, definition: &str, settings: &[&str]) {
         let name = &self.name;
-        self.stack(&[
+        let own = [
             "connector",
             "apply",
             &format!("connectors/debezium/postgres/{definition}"),
@@ -51,7 +56,8 @@ impl Shop {
             &format!("DATABASE={name}"),
             &format!("TOPIC_PREFIX={name}"),
             &format!("SLOT={name}"),
-        ]);
+        ];
+        self.stack(&[&own[..], settings].concat());
     }
 
     fn stack(&self, args: &[&str]) {

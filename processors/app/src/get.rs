@@ -33,9 +33,10 @@ pub async fn get(args: GetArgs) -> Result<Exit> {
         return Ok(Exit::Usage);
     };
     match look.await? {
-        Standing::Live { revision, state } => {
+        Standing::Live { revision, state, shows } => {
             let whole = json!({
                 "model": name, "key": args.key, "revision": revision, "state": state,
+                "shows": shows,
             });
             let shown = if args.json { &whole } else { &whole["state"] };
             out::line(if args.json { whole.to_string() } else { format!("{shown:#}") });

@@ -6,6 +6,7 @@ pub mod deliveries;
 pub mod points;
 
 use readmill_core::{ReadModel, Rollup};
+use readmill_schemas::Contract;
 
 pub use coupons::Coupons;
 pub use deals::Deals;
@@ -34,6 +35,8 @@ pub struct Row {
     pub fold_version: u32,
     /// The roll-ups to which its documents and events contribute.
     pub rollups: &'static [Rollup],
+    /// The contracts of the reactions that its fold says.
+    pub says: &'static [Contract],
     /// Whether documents of it embed others.
     pub embeds: bool,
 }
@@ -48,6 +51,7 @@ macro_rules! registry {
             mirror: <$model>::MIRROR,
             fold_version: <$model>::FOLD_VERSION,
             rollups: <$model>::ROLLUPS,
+            says: <$model>::SAYS,
             embeds: <$model>::EMBEDS,
         }),+];
 

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use readmill_connectors::registry::SubjectStrategy;
-use readmill_core::ReadModel;
 use readmill_engine::mirror::Care;
 use readmill_engine::{LaneRule, Limits};
-use readmill_models::{ALL, Row, Visit, visit};
+use readmill_models::{ALL, Row};
 use toml_edit::Table;
 
 use super::nearest::question;
@@ -191,7 +190,7 @@ impl Checking<'_, '_> {
     }
 
     fn reactions(&mut self, raw: &ModelStanza) -> Option<Reactions> {
-        let says = visit(self.row.name, Says).unwrap_or_default();
+        let says = self.row.says.len();
         let strategy = raw.reactions_subject_strategy;
         if strategy.is_some() && raw.reactions_topic.is_none() {
             self.blame("reactions_subject_strategy", "is of no use without a reactions_topic");
@@ -285,16 +284,5 @@ impl Checking<'_, '_> {
 
     fn blame(&mut self, key: &str, what: impl Into<String>) {
         self.reading.blame(self.stanza, key, what);
-    }
-}
-
-/// How many contracts the reactions of a model have.
-struct Says;
-
-impl Visit for Says {
-    type Out = usize;
-
-    fn visit<M: ReadModel>(self) -> usize {
-        M::SAYS.len()
     }
 }

@@ -70,8 +70,12 @@ pub fn no_model(served: &Served, name: &str) -> Response {
 fn shown(model: &str, key: &Key, standing: Standing) -> Response {
     let named = json!({ "model": model, "key": key });
     match standing {
-        Standing::Live { revision, state } => {
-            let body = json!({ "model": model, "key": key, "revision": revision, "state": state });
+        Standing::Live { revision, state, shows } => {
+            let mut body =
+                json!({ "model": model, "key": key, "revision": revision, "state": state });
+            if let Some(shows) = shows {
+                body["shows"] = shows;
+            }
             answer_json(StatusCode::OK, &body)
         }
         Standing::Gone { revision } => {

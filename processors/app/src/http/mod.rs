@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
-use readmill_core::{Counts, Document, Key, ReadModel};
+use readmill_core::{Collection, Counts, Document, Key, Place, ReadModel, Shows};
 use readmill_engine::{Fault, Lanes, Metrics, Pulse, Rollups};
 use readmill_models::Row;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -78,6 +78,9 @@ pub enum Standing {
         revision: i64,
         /// Its state.
         state: Value,
+        /// What its mirror is to show of it, where it has one: an answer for readers whose mirror
+        /// is gone.
+        shows: Option<Value>,
     },
 }
 
@@ -91,7 +94,10 @@ impl Standing {
         let revision = document.stamp.revision;
         match &document.state {
             Some(state) => match serde_json::to_value(state) {
-                Ok(state) => Ok(Self::Live { revision, state }),
+                Ok(value) => {
+                    let shows = M::MIRROR.map(|_| shown(&M::mirror(state)));
+                    Ok(Self::Live { revision, state: value, shows })
+                }
                 Err(error) => Err(Fault::Damaged {
                     what: format!("a document of {}", M::NAME),
                     detail: error.to_string(),
@@ -102,6 +108,20 @@ impl Standing {
             None => Ok(Self::Never),
         }
     }
+}
+
+/// What a mirror shows, as JSON.
+fn shown(shows: &Shows) -> Value {
+    let hash: Map<String, Value> =
+        shows.hash.iter().map(|(name, text)| ((*name).to_owned(), text.clone().into())).collect();
+    let (mut sets, mut sorted) = (Vec::new(), Map::new());
+    for Place { collection, score } in &shows.places {
+        match collection {
+            Collection::Set(name) => sets.push(name.clone()),
+            Collection::Sorted(name) => drop(sorted.insert(name.clone(), (*score).into())),
+        }
+    }
+    json!({ "hash": hash, "json": shows.json, "sets": sets, "sorted": sorted })
 }
 
 /// Everything that is served.

@@ -101,7 +101,11 @@ async fn world(state: ModelState) -> World {
     let mut counts = Counts::default();
     counts.count(Outcome::Applied);
     counts.count(Outcome::Skipped);
-    let live = Standing::Live { revision: 2, state: json!({ "available": 5 }) };
+    let live = Standing::Live {
+        revision: 2,
+        state: json!({ "available": 5 }),
+        shows: Some(json!({ "hash": { "available": "5" } })),
+    };
     let documents =
         [("m-1", live.clone()), ("a/b ü", live), ("d-1", Standing::Gone { revision: 9 })];
     let dir = tempfile::tempdir().unwrap();
@@ -168,6 +172,7 @@ async fn documents_are_served_and_problems_are_named() {
     let table = [
         ("/models/points/m-1", 200, "\"state\":{\"available\":5}"),
         ("/models/points/m-1", 200, "\"revision\":2"),
+        ("/models/points/m-1", 200, "\"shows\":{\"hash\":{\"available\":\"5\"}}"),
         ("/models/points/a%2Fb%20%C3%BC", 200, "\"key\":\"a/b ü\""),
         ("/models/points/d-1", 410, "\"gone\":true"),
         ("/models/points/no", 404, "there is no such document"),

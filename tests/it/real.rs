@@ -89,6 +89,7 @@ mirror = "redis"
 topics = [{deliveries}]
 store = "redis"
 reactions_topic = "{name}.integrated"
+rollup_gauges = {{ under_way = 2, inflow = 1 }}
 "#,
             name = self.name,
             brokers = stack("KAFKA_BROKERS"),

@@ -167,6 +167,7 @@ pub fn model(dir: &Path, row: Row) -> Model {
         store: Store::Embedded(Arc::clone(&embedded)),
         mirror: row.mirror.map(|_| Mirror::Embedded(Arc::clone(&embedded))),
         care: Care::default(),
+        gauged: Vec::new(),
         generation: 1,
         reactions: Reactions::Embedded(embedded),
         held: Holding::default(),

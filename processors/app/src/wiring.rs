@@ -9,7 +9,9 @@ use readmill_connectors::archive::{ArchiveConfig, ArchiveLog};
 use readmill_connectors::kafka::{KafkaConfig, KafkaLog, Membership};
 use readmill_connectors::registry::Warmth;
 use readmill_core::{Counts, ReadModel};
-use readmill_engine::{Fault, Lanes, Log, Metrics, Ports, Pulse, Rollups, Store, Tally, Watch};
+use readmill_engine::{
+    Fault, Lanes, Log, Metrics, Ports, Pulse, RollupGauges, Rollups, Store, Tally, Watch,
+};
 use readmill_models::Visit;
 use readmill_schemas::Events as _;
 use tokio::sync::watch;
@@ -167,10 +169,19 @@ fn spawn<M: ReadModel>(
 ) -> Running {
     let end = End::default();
     let rollups = Rollups::of::<M>(ports.side.partials.clone());
+    let gauges = RollupGauges {
+        model: M::NAME,
+        rollups: rollups.clone(),
+        gauged: model.gauged,
+        metrics: ports.metrics.clone(),
+    };
     let served = Model::<M>::new(model.row, store, rollups, watch.tally.clone(), end.clone());
     let work = readmill_engine::run(Arc::new(ports), log, model.limits, watch);
     let work = tokio::spawn(async move {
-        let result = work.await;
+        let result = tokio::select! {
+            result = work => result,
+            never = gauges.watch() => match never {},
+        };
         end.note(&result);
         result
     });

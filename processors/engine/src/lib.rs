@@ -20,6 +20,7 @@ pub mod pulse;
 mod queue;
 pub mod reader;
 pub mod river;
+pub mod rollup_gauges;
 pub mod rollup_reader;
 mod rollups;
 pub mod route;
@@ -44,6 +45,7 @@ pub use ports::{Clock, HeldStore, Log, Mirror, Outlet, Ports, SchemaBook, Store}
 pub use ports::{Held, HeldRecord, Original, Put, Said, Side, Unfolded, VersionsOf, View, Write};
 pub use pulse::Pulse;
 pub use readmill_core::Record;
+pub use rollup_gauges::{Gauged, RollupGauges};
 pub use rollup_reader::{Groups, Rollups};
 pub use run::{Limits, Watch, run};
 pub use tally::Tally;

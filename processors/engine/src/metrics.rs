@@ -81,6 +81,12 @@ pub enum Meter {
     MirrorHealing,
     /// Documents whose views a mirror has missed, and that are not healed yet.
     MirrorMissed,
+    /// Contributions in groups of roll-ups that are shown, merged by their first dimensions.
+    RollupCount,
+    /// The sums of their values.
+    RollupSum,
+    /// Whether a roll-up that is to be shown has too many groups for that.
+    RollupTooLarge,
     /// What this process is; always 1.
     Build,
 }
@@ -121,7 +127,7 @@ impl<'a> PartitionLabels<'a> {
 
 const PARTITION: &[&str] = &["model", "topic", "partition"];
 
-/// A metric's name, its help, its labels and its kind.
+const GROUP: &[&str] = &["model", "rollup", "group"];
 const MODEL: &[&str] = &["model"];
 
 /// Every metric, in the order of the enum.
@@ -300,6 +306,27 @@ const METRICS: &[Spec] = &[
         "readmill_mirror_missed_documents",
         "Documents whose views the mirror has missed",
         MODEL,
+        Kind::Gauge,
+    ),
+    spec(
+        Meter::RollupCount,
+        "readmill_rollup_count",
+        "Contributions in a group of a roll-up",
+        GROUP,
+        Kind::Gauge,
+    ),
+    spec(
+        Meter::RollupSum,
+        "readmill_rollup_sum",
+        "The sum of the values in a group of a roll-up",
+        GROUP,
+        Kind::Gauge,
+    ),
+    spec(
+        Meter::RollupTooLarge,
+        "readmill_rollup_too_large",
+        "Whether it has too many groups to be shown",
+        &["model", "rollup"],
         Kind::Gauge,
     ),
     spec(Meter::Build, "readmill_build_info", "This build", &["version"], Kind::Gauge),

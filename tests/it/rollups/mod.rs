@@ -13,7 +13,7 @@ use readmill_schemas::points::PointsEvent;
 use readmill_schemas::{Events, SchemaId};
 use readmill_workload::{Knobs, Relay, Source, written_schemas};
 
-use crate::mill::wait;
+use crate::mill::{Mill, wait};
 use crate::paths::stack;
 use crate::real::{Corner, consumed, wait_until_quiet};
 use crate::routed::{Router, producer};
@@ -112,8 +112,27 @@ async fn roll_ups_are_what_all_events_and_documents_come_to_through_a_kill() {
     assert!(hours >= 4, "{hours} hours");
 
     asked::check(&corner, &second, &late);
+    check_gauges(&second, &stands, &wanted);
     assert!(second.metric("readmill_partials_written_total").unwrap() > 0.0);
     assert_eq!(second.stop(), Some(0));
+}
+
+/// What the metrics show is what stands: deliveries under way, and those taken by each service.
+fn check_gauges(mill: &Mill, stands: &Groups, wanted: &Groups) {
+    let under_way: i64 = stands.values().map(|totals| totals.count).sum();
+    let taken = |service: &str| -> i64 {
+        let its = wanted.iter().filter(|(group, _)| group.starts_with(service));
+        its.map(|(_, totals)| totals.count).sum()
+    };
+    let shown = |labels: &str| mill.metric_of("readmill_rollup_count", labels);
+    let services = ["FOOD", "MALL", "MART"];
+    wait(LIMIT, "the gauges to be what stands", || {
+        services.iter().all(|service| {
+            let group = format!("group=\"{service}\",model=\"deliveries\",rollup=\"inflow\"");
+            shown(&group) == Some(taken(&format!("inflow/{service}/")) as f64)
+        }) && shown("rollup=\"under_way\"") == Some(under_way as f64)
+    });
+    assert_eq!(mill.metric("readmill_rollup_too_large"), Some(0.0));
 }
 
 /// Sends an entry of a day before all others; answers the day.

@@ -24,7 +24,7 @@ use readmill_connectors::mongo::MongoConfig;
 use readmill_connectors::redis::RedisConfig;
 use readmill_connectors::registry::{RegistryConfig, SubjectStrategy};
 use readmill_engine::mirror::Care;
-use readmill_engine::{LaneRule, Limits};
+use readmill_engine::{Gauged, LaneRule, Limits};
 use readmill_models::Row;
 use toml_edit::{Document, Table};
 
@@ -105,6 +105,8 @@ pub struct Model {
     pub mirror: Option<Mirror>,
     /// How they are cared for.
     pub care: Care,
+    /// The roll-ups that are metrics, too.
+    pub gauged: Vec<Gauged>,
     /// Its generation, from 1.
     pub generation: u32,
     /// Where its reactions go.

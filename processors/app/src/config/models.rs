@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use readmill_connectors::registry::SubjectStrategy;
 use readmill_engine::mirror::Care;
-use readmill_engine::{LaneRule, Limits};
+use readmill_engine::{Gauged, LaneRule, Limits};
 use readmill_models::{ALL, Row};
 use toml_edit::Table;
 
@@ -69,6 +69,7 @@ impl Checking<'_, '_> {
         self.topics(&raw);
         self.lanes(&raw);
         self.versions(&raw);
+        let gauged = self.gauged(&raw);
         let limits = Limits {
             batch_records: raw.batch_records,
             shards_per_partition: raw.shards_per_partition,
@@ -100,6 +101,7 @@ impl Checking<'_, '_> {
             store,
             mirror,
             care,
+            gauged,
             generation,
             reactions,
             held,
@@ -153,6 +155,22 @@ impl Checking<'_, '_> {
                 self.blame("versions_of", what);
             }
         }
+    }
+
+    fn gauged(&mut self, raw: &ModelStanza) -> Vec<Gauged> {
+        let mut gauged = Vec::new();
+        for (name, dimensions) in &raw.rollup_gauges {
+            match self.row.rollups.iter().find(|rollup| rollup.name == name) {
+                Some(rollup) => gauged.push(Gauged { rollup, dimensions: *dimensions }),
+                None => {
+                    let known: Vec<&str> = self.row.rollups.iter().map(|r| r.name).collect();
+                    let what =
+                        format!("there is no roll-up \"{name}\"; {}", question(name, &known));
+                    self.blame("rollup_gauges", what);
+                }
+            }
+        }
+        gauged
     }
 
     fn store(&mut self, kind: Option<StoreKind>) -> Option<Store> {

@@ -73,6 +73,9 @@ pub struct ModelStanza {
     pub mirror_required: bool,
     /// At most so many documents a second are looked at to heal the mirror.
     pub mirror_heal_limit_per_second: u32,
+    /// Roll-ups that are metrics, too, as `{ "<roll-up>" = n }`: the first n dimensions of their
+    /// groups tell the series apart, up to 200 of them.
+    pub rollup_gauges: BTreeMap<String, usize>,
     /// The generation; a changed fold or changed topics need a new one.
     pub generation: u32,
     /// The topic that its reactions are sent to.
@@ -114,6 +117,7 @@ impl Default for ModelStanza {
             mirror: None,
             mirror_required: care.required,
             mirror_heal_limit_per_second: care.heal_limit_per_second,
+            rollup_gauges: BTreeMap::new(),
             generation: 1,
             reactions_topic: None,
             subject_strategy: SubjectStrategy::default(),

@@ -15,7 +15,7 @@ SEEDS ?= 20000
 
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
 	bench-decode bench-lanes bench-held bench-stores decode-coverage fuzz sim mutants kills \
-	conformance store-kills
+	conformance store-kills cases
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -50,6 +50,9 @@ unit: ## Tests that need no service
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+
+cases: ## Every read model on its fixtures, four ways, and the traps of its case
+	@tools/cases
 
 size: ## How big the pieces are
 	@tools/size

@@ -2,6 +2,7 @@
 //! which the naive solution falls into.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::print_stdout, reason = "`make cases` reads it")]
 #![allow(clippy::disallowed_methods, reason = "fixtures are files")]
 #![allow(
     clippy::wildcard_enum_match_arm,

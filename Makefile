@@ -14,7 +14,7 @@ KILLS ?= 50
 SEEDS ?= 20000
 
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
-	bench-decode bench-lanes bench-held bench-stores decode-coverage fuzz sim mutants kills \
+	bench-decode bench-lanes bench-held bench-hot bench-stores decode-coverage fuzz sim mutants kills \
 	conformance store-kills cases
 
 help: ## What there is to make
@@ -62,6 +62,9 @@ bench-lanes: ## Online changes under a flood of batch rows, with lanes and witho
 
 bench-held: ## What one failing key costs the others, and whether its queue is folded in order
 	tools/bench-held
+
+bench-hot: ## What one key that is far hotter than the rest costs the others
+	tools/bench-hot
 
 bench-stores: ## Guarded writes beside bare ones, many keys beside few, coalescing
 	tools/bench-stores

@@ -94,8 +94,8 @@ impl<M: ReadModel> Document<M> {
         keys.filter(|key| self.taken_over(key) == Some(0))
     }
 
-    /// Takes over what has changed in a document that this one embeds, if what it took over before is
-    /// older than `since`. What was told before comes to nothing: to the record that it was owed
+    /// Takes over what has changed in a document that this one embeds, if what it took over before
+    /// is older than `since`. What was told before comes to nothing: to the record that it was owed
     /// to, which may be settled, nothing new must be owed. Before this document has looked for
     /// itself, what follows is owed to the record for which it is to look: that one is not settled.
     pub fn embed(

@@ -8,7 +8,10 @@ use readmill_schemas::{Contract, Events, WrittenEvents};
 /// The outbox tables: each with its name, the kind of aggregate in it, and the read models that it
 /// feeds.
 macro_rules! tables {
-    ($($(#[doc = $doc:literal])+ $table:ident = $name:literal of $aggregate:literal for $models:expr;)+) => {
+    ($(
+        $(#[doc = $doc:literal])+
+        $table:ident = $name:literal of $aggregate:literal for $models:expr;
+    )+) => {
         /// The outbox tables, one or more for each service.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Table {

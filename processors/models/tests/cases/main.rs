@@ -10,6 +10,7 @@
 
 mod compare;
 mod deals;
+mod deliveries;
 mod fixtures;
 mod kit;
 mod points;

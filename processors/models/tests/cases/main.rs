@@ -9,6 +9,7 @@
 )]
 
 mod compare;
+mod coupons;
 mod deals;
 mod deliveries;
 mod fixtures;

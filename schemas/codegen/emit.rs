@@ -2,7 +2,7 @@
 use std::fmt::Write;
 
 use super::model::{Contract, Definition, Shape};
-use super::{names, print, table};
+use super::{names, print, replica, table};
 
 /// All domains, in the order of their names, each a module of its own.
 pub fn all(latest: &[&Contract]) -> Result<String, String> {
@@ -45,6 +45,7 @@ fn domain(out: &mut String, name: &str, contracts: &[&Contract]) -> Result<(), S
     }
     if !contracts.iter().any(|contract| contract.borrowed) {
         events(out, name, contracts);
+        replica::all(out, name, contracts)?;
     }
     line(out, format_args!("}}"));
     Ok(())

@@ -6,6 +6,7 @@ pub mod model;
 pub mod names;
 pub mod parse;
 pub mod print;
+pub mod replica;
 pub mod table;
 
 use model::Contract;

@@ -43,6 +43,11 @@ pub fn pascal(name: &str) -> String {
     pascal
 }
 
+/// A name as a part of a key's text, in which slashes stand between parts.
+pub fn part(name: &str) -> String {
+    name.replace('%', "%25").replace('/', "%2F")
+}
+
 /// Whether a name is one that Avro allows.
 pub fn is_valid(name: &str) -> bool {
     let mut letters = name.chars();

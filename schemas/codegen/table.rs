@@ -130,6 +130,12 @@ pub fn symbols(out: &mut String, named: &Definition, default: Option<&str>) {
         crate::row::symbol(value, Self::ALL, Self::symbol, {default})
     }}
 }}
+
+impl crate::row::KeyPart for {name} {{
+    fn write(&self, out: &mut String) {{
+        out.push_str(self.symbol());
+    }}
+}}
 "
         ),
     );

@@ -4,7 +4,8 @@
 //! of its own, which its deals embed: a change of the product reaches all of them.
 
 use readmill_core::{
-    Admit, Beside, Contribution, Folded, GroupName, Key, Keys, ReadModel, Rollup, Standing,
+    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Key, Keys, ReadModel, Rollup,
+    Standing,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::deals::{
@@ -69,16 +70,16 @@ pub struct Deal {
     pub quantity: i64,
     /// How many of them are sold.
     pub sold: i64,
-    /// When it begins.
+    /// The first instant of its period.
     pub starts_at: Timestamp,
-    /// When it ends: a page compares it with its clock.
+    /// The first instant after it.
     pub ends_at: Timestamp,
     /// The product that it sells.
     pub product_id: String,
     /// The product as it stands; nothing while there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<Product>,
-    /// What a page may say of it.
+    /// What a page may say of it, as far as that can be known without a clock: see [`offer_at`].
     pub offer: Offer,
 }
 
@@ -93,6 +94,21 @@ pub struct Product {
     pub stock: i64,
     /// How far it is.
     pub status: ProductStatus,
+}
+
+/// Where in its period a deal is: its status tells the fold, which has no clock; a page has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Period {
+    Before,
+    Within,
+    After,
+}
+
+/// What a page says of a deal at an instant. Its period begins with `starts_at` and ends before
+/// `ends_at`, to the millisecond, whenever the events come that tell of it: once confirmed, a deal
+/// begins by the clock.
+pub fn offer_at(deal: &Deal, now: Timestamp) -> Offer {
+    deal.offer_in(deal.period_at(now))
 }
 
 /// What a page may say of a deal; what comes first here is said first.
@@ -135,6 +151,25 @@ impl ReadModel for Deals {
     const FOLD_VERSION: u32 = 1;
     const ABOUT: &'static str =
         "a deal with its product as it stands, and whether it can be bought";
+
+    /// Readers list deals by what is said of them, those that begin first at the front, and look for
+    /// the deals of a product and for those that are over.
+    const INDEXES: &'static [Index] = &[
+        Index {
+            name: "by_offer",
+            fields: &[
+                ("deal.offer", Direction::Ascending),
+                ("deal.starts_at", Direction::Ascending),
+            ],
+            sparse: true,
+        },
+        Index {
+            name: "by_product",
+            fields: &[("deal.product_id", Direction::Ascending)],
+            sparse: true,
+        },
+        Index { name: "by_end", fields: &[("deal.ends_at", Direction::Ascending)], sparse: true },
+    ];
 
     const ROLLUPS: &'static [Rollup] = &[OFFERS];
     const EMBEDS: bool = true;
@@ -278,7 +313,29 @@ impl Deal {
     }
 
     fn offered(&self) -> Offer {
-        if self.status == DealStatus::End {
+        self.offer_in(match self.status {
+            DealStatus::Apply | DealStatus::Approve | DealStatus::Confirm | DealStatus::Other => {
+                Period::Before
+            }
+            DealStatus::InProgress => Period::Within,
+            DealStatus::End => Period::After,
+        })
+    }
+
+    fn period_at(&self, now: Timestamp) -> Period {
+        if now >= self.ends_at {
+            return Period::After;
+        }
+        let by_clock = if now < self.starts_at { Period::Before } else { Period::Within };
+        match self.status {
+            DealStatus::End => Period::After,
+            DealStatus::Confirm | DealStatus::InProgress => by_clock,
+            DealStatus::Apply | DealStatus::Approve | DealStatus::Other => Period::Before,
+        }
+    }
+
+    fn offer_in(&self, period: Period) -> Offer {
+        if period == Period::After {
             return Offer::Ended;
         }
         if self.sold >= self.quantity {
@@ -288,92 +345,8 @@ impl Deal {
             None => Offer::NoProduct,
             Some(product) if product.status != ProductStatus::OnSale => Offer::ProductPaused,
             Some(product) if product.stock <= 0 => Offer::ProductSoldOut,
-            Some(_) if self.status == DealStatus::InProgress => Offer::OnSale,
+            Some(_) if period == Period::Within => Offer::OnSale,
             Some(_) => Offer::Upcoming,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use readmill_schemas::deals::DealMoved;
-
-    use super::*;
-
-    fn product(stock: i64, status: ProductStatus) -> Product {
-        Product { name: "Tea".to_owned(), price: 1_000, stock, status }
-    }
-
-    fn written(product_id: &str) -> DealWritten {
-        DealWritten {
-            deal_id: "d-1".to_owned(),
-            occurred_at: Timestamp::EPOCH,
-            kind: DealKind::Time,
-            title: "A deal".to_owned(),
-            product_id: product_id.to_owned(),
-            price: 900,
-            quantity: 3,
-            starts_at: Timestamp::EPOCH,
-            ends_at: Timestamp::EPOCH,
-        }
-    }
-
-    fn deal(state: Document) -> Deal {
-        let Document::Deal(deal) = state else { panic!("{state:?}") };
-        deal
-    }
-
-    #[test]
-    fn what_a_page_says_of_a_deal_is_told_apart() {
-        let on_sale = |stock| Some(product(stock, ProductStatus::OnSale));
-        let paused = Some(product(5, ProductStatus::Paused));
-        let table = [
-            // status, sold of three, product, offer
-            (DealStatus::End, 3, None, Offer::Ended),
-            (DealStatus::InProgress, 3, None, Offer::DealSoldOut),
-            (DealStatus::InProgress, 2, None, Offer::NoProduct),
-            (DealStatus::InProgress, 3, on_sale(0), Offer::DealSoldOut),
-            (DealStatus::InProgress, 2, paused, Offer::ProductPaused),
-            (DealStatus::InProgress, 2, on_sale(0), Offer::ProductSoldOut),
-            (DealStatus::InProgress, 2, on_sale(1), Offer::OnSale),
-            (DealStatus::Confirm, 0, on_sale(1), Offer::Upcoming),
-            (DealStatus::End, 0, on_sale(1), Offer::Ended),
-        ];
-        for (status, sold, product, offer) in table {
-            let mut state = Document::Deal(Deal { status, sold, ..Deal::made(&written("p-1")) });
-            Deals::embed(&mut state, &product_key("p-1"), product.map(Document::Product).as_ref());
-            let found = deal(state);
-            assert_eq!(found.offer, offer, "{found:?}");
-            assert_eq!(offer.name(), serde_json::to_value(offer).unwrap());
-        }
-    }
-
-    #[test]
-    fn a_fold_keeps_the_copy_of_what_is_still_embedded_and_drops_another() {
-        let mut state = Document::Deal(Deal::made(&written("p-1")));
-        let tea = Document::Product(product(5, ProductStatus::OnSale));
-        Deals::embed(&mut state, &product_key("p-2"), Some(&tea));
-        assert_eq!(deal(state.clone()).product, None, "it is none of its products");
-        Deals::embed(&mut state, &product_key("p-1"), Some(&tea));
-        let status = DealStatus::InProgress;
-        let moved = DealMoved { deal_id: "d-1".to_owned(), occurred_at: Timestamp::EPOCH, status };
-        let events: [(DealsEvent, bool); 3] =
-            [(moved.into(), true), (written("p-1").into(), true), (written("p-2").into(), false)];
-        for (event, stays) in events {
-            let folded = deal(Deals::fold(Some(state.clone()), &event).state.unwrap());
-            assert_eq!(folded.product.is_some(), stays, "{event:?}");
-            assert_eq!(folded.offer == Offer::NoProduct, !stays, "{event:?}");
-        }
-    }
-
-    #[test]
-    fn a_document_is_read_back_as_it_was_written_and_is_one_thing() {
-        let tea = product(5, ProductStatus::OnSale);
-        for state in [Document::Deal(Deal::made(&written("p-1"))), Document::Product(tea)] {
-            let text = serde_json::to_string(&state).unwrap();
-            assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), state);
-        }
-        let nothing = serde_json::from_str::<Document>("{}").unwrap_err().to_string();
-        assert!(nothing.contains("either a deal or a product"), "{nothing}");
     }
 }

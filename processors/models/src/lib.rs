@@ -4,6 +4,7 @@ pub mod coupons;
 pub mod deals;
 pub mod deliveries;
 pub mod points;
+pub mod replica;
 
 use readmill_core::{ReadModel, Rollup};
 use readmill_schemas::Contract;

@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 mod backlog;
+mod deals;
 mod deliveries;
 mod journal;
 mod knobs;

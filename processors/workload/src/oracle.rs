@@ -10,6 +10,9 @@ use readmill_core::{
 
 use crate::row::{SourceRow, Subject};
 
+/// How many documents may embed one another in a row, as the engine allows it.
+const LONGEST_CHAIN: usize = 8;
+
 /// The documents that a read model must have at the end.
 pub struct Expected<M: ReadModel> {
     /// The living documents.
@@ -89,13 +92,34 @@ fn expected<M: ReadModel>(documents: BTreeMap<Key, Document<M>>) -> Expected<M> 
             expected.states.insert(key, state);
         }
     }
+    look_around::<M>(&mut expected.states);
     expected
+}
+
+/// Documents have of others what stands there in the end. Those that embed what embeds others in
+/// turn look once more; chains are short, and none is a circle.
+fn look_around<M: ReadModel>(states: &mut BTreeMap<Key, M::State>) {
+    for _ in 0..if M::EMBEDS { LONGEST_CHAIN } else { 0 } {
+        let looks = |(key, state): (&Key, &M::State)| {
+            let mut fresh = state.clone();
+            for embedded in M::embeds(state) {
+                M::embed(&mut fresh, &embedded, states.get(&embedded));
+            }
+            (fresh != *state).then(|| (key.clone(), fresh))
+        };
+        let changed: Vec<(Key, M::State)> = states.iter().filter_map(looks).collect();
+        if changed.is_empty() {
+            return;
+        }
+        states.extend(changed);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use readmill_core::envelope::{self, Payload, Reading};
-    use readmill_models::{Deliveries, Points};
+    use readmill_models::deals::Document as Shown;
+    use readmill_models::{Deals, Deliveries, Points};
     use readmill_schemas::{Events, Plan, SchemaId, WriterSchema, framing};
 
     use super::*;
@@ -194,5 +218,31 @@ mod tests {
         let wanted = expect::<Deliveries>(&wild);
         assert_eq!((folded.waiting, folded.held, folded.gone), (0, 0, wanted.gone), "{folded:?}");
         assert_eq!(folded.states, wanted.states);
+    }
+
+    fn others() -> Knobs {
+        Knobs { others_per_mille: 1000, duplicates_per_mille: 200, swaps_per_mille: 100, ..knobs() }
+    }
+
+    #[test]
+    fn deals_have_of_their_products_what_stands_in_the_end() {
+        let deals = expect::<Deals>(&others());
+        assert_eq!((deals.held, deals.waiting), (0, 0), "{deals:?}");
+        for state in deals.states.values() {
+            let mut fresh = state.clone();
+            for key in Deals::embeds(state) {
+                Deals::embed(&mut fresh, &key, deals.states.get(&key));
+            }
+            assert_eq!(fresh, *state);
+        }
+        let copies = deals.states.values().filter(|state| match state {
+            Shown::Deal(deal) => deal.product.is_some(),
+            Shown::Product(_) => false,
+        });
+        assert!(copies.count() > 10, "{deals:?}");
+        let folded = fold_published::<Deals>(&others());
+        assert_eq!((folded.waiting, folded.held, folded.gone), (0, 0, deals.gone), "{folded:?}");
+        assert_eq!(folded.digest().unwrap(), deals.digest().unwrap());
+        assert_eq!(folded.states, deals.states);
     }
 }

@@ -1,6 +1,7 @@
 //! An outbox row, as a service committed it.
 
 use readmill_core::SourcePosition;
+use readmill_schemas::deals::DealsEvent;
 use readmill_schemas::deliveries::DeliveriesEvent;
 use readmill_schemas::points::PointsEvent;
 use readmill_schemas::{Contract, Events, WrittenEvents};
@@ -59,6 +60,10 @@ tables! {
     DeliveriesB = "deliveries_outbox_b" of "delivery" for ["deliveries"];
     /// The deliveries of the mart: a legacy service that keeps no versions.
     DeliveriesC = "deliveries_outbox_c" of "delivery" for ["deliveries"];
+    /// Deals; the aggregate is the deal.
+    Deals = "deals_outbox" of "deal" for ["deals"];
+    /// The products that deals sell; the aggregate is the product.
+    Products = "products_outbox" of "product" for ["deals"];
 }
 
 /// The subjects of events: each with its events, and what the services say about it.
@@ -101,6 +106,8 @@ subjects! {
     Points(PointsEvent),
     /// Of an order service.
     Deliveries(DeliveriesEvent),
+    /// Of deals and products.
+    Deals(DealsEvent),
 }
 
 /// The events of one subject among those of all services.

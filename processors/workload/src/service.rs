@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use crate::deals::Deals;
 use crate::journal::Draft;
 use crate::knobs::Knobs;
 
@@ -15,6 +16,6 @@ pub trait Service: Debug + Send {
 }
 
 /// The services that share what is asked for by `others_per_mille`, one as busy as the other.
-pub fn others(_knobs: &Knobs) -> Vec<Box<dyn Service>> {
-    Vec::new()
+pub fn others(knobs: &Knobs) -> Vec<Box<dyn Service>> {
+    vec![Box::new(Deals::new(knobs))]
 }

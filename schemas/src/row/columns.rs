@@ -30,6 +30,17 @@ impl<T> Large<T> {
             Self::Unchanged => stored,
         }
     }
+
+    /// What is now to be stored over what stood; none if it was not sent and nothing stood.
+    pub fn over(self, stood: Option<&T>) -> Option<T>
+    where
+        T: Clone,
+    {
+        match self {
+            Self::Now(value) => Some(value),
+            Self::Unchanged => stood.cloned(),
+        }
+    }
 }
 
 /// The columns of an image, and of the one before it, where what was not sent may stand.

@@ -9,6 +9,7 @@ mod columns;
 mod decimal;
 mod error;
 mod micros;
+mod replica;
 mod uuid;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ pub use columns::{Columns, Large};
 pub use decimal::{DIGITS_MAX, Decimal};
 pub use error::{RowError, RowFault};
 pub use micros::TimestampMicros;
+pub use replica::{KeyPart, NotSent, Replicated, Stored, Tables, key_text};
 pub use uuid::Uuid;
 
 /// What happened to a row.

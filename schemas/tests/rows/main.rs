@@ -10,4 +10,5 @@ mod every_kind;
 mod golden;
 mod images;
 mod life;
+mod replica;
 mod values;

@@ -151,6 +151,34 @@ fn contracts_of_tables_need_a_key_that_can_be_one() {
     );
 }
 
+/// A second contract of the domain, of the table `t`.
+fn second(says: &str, record: &str) -> Result<String, String> {
+    let a = r#"{"name":"a","type":"int","doc":"A."}"#;
+    let b = r#"{"name":"b","type":"string","doc":"B.","readmill.large":true}"#;
+    let first = of_table(OF_T, &format!("{a},{b}"));
+    let other = text(a).replace(r#""doc":"Doc.","#, &format!(r#""doc":"Doc.",{says}"#));
+    let other = other.replace("\"Made\"", &format!("\"{record}\""));
+    let name = format!("d/{record}.v1.avsc");
+    codegen::generate(&[("d/Made.v1.avsc".to_owned(), first), (name, other)])
+}
+
+#[test]
+fn domains_of_tables_alone_have_what_a_replica_needs() {
+    let of_u = r#""readmill.table":"u","readmill.key":["a"],"#;
+    let code = second(of_u, "Other").unwrap();
+    for line in ["pub enum DRow {", "Made(MadeRow),", "Other(Other),", "Tables for DEvent"] {
+        assert!(code.contains(line), "{line}\n{code}");
+    }
+    let code = second("", "Other").unwrap();
+    assert!(!code.contains("Replicated") && !code.contains("DRow"), "an event among them");
+    let same = second(&of_u.replace("\"u\"", "\"t\""), "Other").unwrap_err();
+    assert_eq!(same, "d/Other.v1.avsc: another contract is of the table t, too");
+    let row = second(of_u, "MadeRow").unwrap_err();
+    assert_eq!(row, "d/Made.v1.avsc: the name MadeRow is needed for its row");
+    let row = second(of_u, "DRow").unwrap_err();
+    assert_eq!(row, "d: the name DRow is needed for the rows of its tables");
+}
+
 #[test]
 fn tables_have_a_history_too() {
     let a = r#"{"name":"a","type":"int","doc":"A."}"#;

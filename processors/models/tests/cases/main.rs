@@ -9,6 +9,10 @@
     reason = "a naive solution overlooks what it does not know"
 )]
 
+mod compare;
+mod coupons;
+mod deals;
+mod deliveries;
 mod fixtures;
 mod kit;
 mod points;

@@ -96,6 +96,20 @@ fn trap_a_use_that_is_published_again_is_not_taken_twice() {
     assert_eq!(available(&log, &order), 60);
 }
 
+/// Refreshes the view when a ledger's transaction tells that it has written, from what is committed:
+/// that is everything but what this transaction wrote.
+fn naive_refresh(log: &[Line<PointsEvent>]) -> i64 {
+    let refreshed = (0..log.len()).map(|told| naive(log, &(0..told).collect::<Vec<_>>()));
+    refreshed.last().unwrap_or(0)
+}
+
+#[test]
+fn trap_a_view_that_is_refreshed_before_the_commit_stays_stale() {
+    let log = [earned(1, "a", 100), used(2, "a", 40)];
+    assert_eq!(naive_refresh(&log), 100, "until something else happens, if anything does");
+    assert_eq!(available(&log, &[0, 1]), 60, "rows are folded that are committed, and no others");
+}
+
 #[test]
 fn what_a_use_took_comes_back_to_its_own_lot() {
     let log = [earned(1, "a", 100), used(2, "a", 40), use_cancelled(3)];

@@ -73,7 +73,9 @@ fn check(case: &Case, body: &[u8]) {
     let plan = case.plan();
     PROMISED.set(0);
     let read: Result<Any, ReadError> = plan.read(body);
-    assert!(PROMISED.get() <= body.len(), "{} items of {}", PROMISED.get(), body.len());
+    // A default in the reader's schema is as long as it is written there.
+    let known = body.len().max(case.pair.reader.text().len());
+    assert!(PROMISED.get() <= known, "{} items of {}", PROMISED.get(), body.len());
     let skipped = plan.read::<IgnoredAny>(body);
     match read {
         Ok(read) => {

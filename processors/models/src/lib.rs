@@ -1,16 +1,20 @@
 //! The bundled read models, one file each, and the one list of them.
 
+pub mod chats;
 pub mod coupons;
 pub mod deals;
 pub mod deliveries;
 pub mod points;
+pub mod reviews;
 
 use readmill_core::{ReadModel, Rollup};
 
+pub use chats::Chats;
 pub use coupons::Coupons;
 pub use deals::Deals;
 pub use deliveries::Deliveries;
 pub use points::Points;
+pub use reviews::Reviews;
 
 /// Something to be done with a read model whose type is known only by its name.
 pub trait Visit {
@@ -61,4 +65,4 @@ macro_rules! registry {
     };
 }
 
-registry!(Points, Deliveries, Coupons, Deals);
+registry!(Points, Deliveries, Coupons, Deals, Chats, Reviews);

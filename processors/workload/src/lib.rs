@@ -6,12 +6,14 @@
 #![deny(missing_docs)]
 
 mod backlog;
+mod chats;
 mod deliveries;
 mod journal;
 mod knobs;
 mod member;
 mod points;
 mod relay;
+mod reviews;
 mod rng;
 mod row;
 mod service;

@@ -95,7 +95,7 @@ fn expected<M: ReadModel>(documents: BTreeMap<Key, Document<M>>) -> Expected<M> 
 #[cfg(test)]
 mod tests {
     use readmill_core::envelope::{self, Payload, Reading};
-    use readmill_models::{Deliveries, Points};
+    use readmill_models::{Chats, Deliveries, Points, Reviews};
     use readmill_schemas::{Events, Plan, SchemaId, WriterSchema, framing};
 
     use super::*;
@@ -194,5 +194,41 @@ mod tests {
         let wanted = expect::<Deliveries>(&wild);
         assert_eq!((folded.waiting, folded.held, folded.gone), (0, 0, wanted.gone), "{folded:?}");
         assert_eq!(folded.states, wanted.states);
+    }
+
+    /// Relay repeats and swaps change nothing of what a service of the others makes, nothing
+    /// waits in the end, and nothing is held.
+    #[track_caller]
+    fn check_other<M: ReadModel<Event: Subject>>() -> Expected<M> {
+        for events in [37, 20_000] {
+            let wild = Knobs {
+                events,
+                others_per_mille: 1_000,
+                duplicates_per_mille: 200,
+                swaps_per_mille: 100,
+                ..knobs()
+            };
+            let (folded, wanted) = (fold_published::<M>(&wild), expect::<M>(&wild));
+            assert_eq!((wanted.waiting, wanted.held), (0, 0), "{wanted:?}");
+            assert_eq!(
+                (folded.waiting, folded.held, folded.gone),
+                (0, 0, wanted.gone),
+                "{folded:?}"
+            );
+            assert_eq!(folded.states, wanted.states);
+        }
+        expect::<M>(&Knobs { others_per_mille: 1_000, ..knobs() })
+    }
+
+    #[test]
+    fn chats_are_valid_business_and_the_relay_changes_nothing() {
+        let chats = check_other::<Chats>();
+        assert!(chats.states.len() > 50, "{chats:?}");
+    }
+
+    #[test]
+    fn reviews_are_valid_business_and_the_relay_changes_nothing() {
+        let reviews = check_other::<Reviews>();
+        assert!(reviews.gone > 20 && reviews.states.len() > 500, "{reviews:?}");
     }
 }

@@ -1,8 +1,10 @@
 //! An outbox row, as a service committed it.
 
 use readmill_core::SourcePosition;
+use readmill_schemas::chats::ChatsEvent;
 use readmill_schemas::deliveries::DeliveriesEvent;
 use readmill_schemas::points::PointsEvent;
+use readmill_schemas::reviews::ReviewsEvent;
 use readmill_schemas::{Contract, Events, WrittenEvents};
 
 /// The outbox tables: each with its name, the kind of aggregate in it, and the read models that it
@@ -56,6 +58,14 @@ tables! {
     DeliveriesB = "deliveries_outbox_b" of "delivery" for ["deliveries"];
     /// The deliveries of the mart: a legacy service that keeps no versions.
     DeliveriesC = "deliveries_outbox_c" of "delivery" for ["deliveries"];
+    /// Chats, their members and their messages; the aggregate is the chat.
+    Chats = "chats_outbox" of "chat" for ["chats"];
+    /// What devices have seen; the aggregate is the chat and the device.
+    ChatReads = "chat_reads_outbox" of "chat_read" for ["chats"];
+    /// Reviews; the aggregate is the review.
+    Reviews = "reviews_outbox" of "review" for ["reviews"];
+    /// The products that are reviewed, and their catalogs; the aggregate is the product.
+    ReviewProducts = "review_products_outbox" of "product" for ["reviews"];
 }
 
 /// The subjects of events: each with its events, and what the services say about it.
@@ -98,6 +108,10 @@ subjects! {
     Points(PointsEvent),
     /// Of an order service.
     Deliveries(DeliveriesEvent),
+    /// Of the chat service.
+    Chats(ChatsEvent),
+    /// Of the review service.
+    Reviews(ReviewsEvent),
 }
 
 /// The events of one subject among those of all services.

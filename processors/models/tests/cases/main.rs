@@ -8,6 +8,8 @@
     reason = "a naive solution overlooks what it does not know"
 )]
 
+mod chats;
 mod fixtures;
 mod kit;
 mod points;
+mod reviews;

@@ -4,6 +4,7 @@ pub mod chats;
 pub mod coupons;
 pub mod deals;
 pub mod deliveries;
+pub mod notices;
 pub mod points;
 pub mod reviews;
 
@@ -13,6 +14,7 @@ pub use chats::Chats;
 pub use coupons::Coupons;
 pub use deals::Deals;
 pub use deliveries::Deliveries;
+pub use notices::Notices;
 pub use points::Points;
 pub use reviews::Reviews;
 
@@ -65,4 +67,4 @@ macro_rules! registry {
     };
 }
 
-registry!(Points, Deliveries, Coupons, Deals, Chats, Reviews);
+registry!(Points, Deliveries, Coupons, Deals, Chats, Reviews, Notices);

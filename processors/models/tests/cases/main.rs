@@ -11,5 +11,6 @@
 mod chats;
 mod fixtures;
 mod kit;
+mod notices;
 mod points;
 mod reviews;

@@ -4,7 +4,7 @@ use readmill_core::{Admit, Direction, Folded, Index, Keys, ReadModel, Shows, Sta
 use readmill_schemas::notices::{IntroductionEditRequest, LogoEditRequest, NoticesEvent};
 use readmill_schemas::notices_out::{NoticesOutEvent, RequestCompleted};
 use readmill_schemas::row::{RowChange, RowOp, TableRow, TimestampMicros};
-use readmill_schemas::{Contract, Events};
+use readmill_schemas::{Contract, Events, Timestamp};
 use serde::{Deserialize, Serialize};
 
 const COMPLETE: &str = "COMPLETE";
@@ -34,8 +34,8 @@ pub struct Request {
 pub struct Feed {
     /// Whose feed.
     pub manager_id: String,
-    /// When the request was completed.
-    pub completed_at: TimestampMicros,
+    /// When the request was completed, to the millisecond.
+    pub completed_at: Timestamp,
 }
 
 impl ReadModel for Notices {
@@ -76,7 +76,7 @@ impl ReadModel for Notices {
         let Some(row) = change.after else { return Folded::gone() };
         let is_complete = row.status == COMPLETE;
         let is_edge = is_complete && was_complete == Some(false);
-        let completed_at = row.completed_at.unwrap_or(row.updated_at);
+        let completed_at = row.completed_at.unwrap_or(row.updated_at).to_millis();
         let manager_id = row.manager_id.unwrap_or(row.creator_id).to_owned();
         let before = state.map_or(0, |request| request.notices);
         let next = Request {
@@ -91,7 +91,7 @@ impl ReadModel for Notices {
             completion: next.notices,
             store_id: next.store_id.clone(),
             manager_id: next.manager_id.clone(),
-            completed_at: completed_at.to_millis(),
+            completed_at,
         });
         let folded = Folded::next(next);
         match told {
@@ -103,8 +103,8 @@ impl ReadModel for Notices {
     /// The complete requests of each manager, the latest with the highest score.
     fn mirror(request: &Request) -> Shows {
         let Some(feed) = &request.feed else { return Shows::default() };
-        let at_ms = feed.completed_at.to_millis().as_millis();
-        Shows::default().ranked(format!("manager:{}", feed.manager_id), at_ms)
+        let collection = format!("manager:{}", feed.manager_id);
+        Shows::default().ranked(collection, feed.completed_at.as_millis())
     }
 }
 

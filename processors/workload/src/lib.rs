@@ -7,10 +7,12 @@
 
 mod backlog;
 mod chats;
+mod coupons;
 mod deliveries;
 mod journal;
 mod knobs;
 mod member;
+mod notices;
 mod points;
 mod relay;
 mod reviews;
@@ -18,6 +20,7 @@ mod rng;
 mod row;
 mod service;
 mod source;
+mod table_rows;
 mod wire;
 
 pub mod oracle;
@@ -27,4 +30,5 @@ pub use relay::{Emission, Relay, Twist};
 pub use rng::Rng;
 pub use row::{SourceEvent, SourceRow, Subject, Table};
 pub use source::Source;
+pub use table_rows::{Change, Column, Kind, Layout};
 pub use wire::{MissingSchema, Payloads, Wire, WrittenSchema, written_schemas};

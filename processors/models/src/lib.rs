@@ -1,18 +1,24 @@
 //! The bundled read models, one file each, and the one list of them.
 
+pub mod chats;
 pub mod coupons;
 pub mod deals;
 pub mod deliveries;
+pub mod notices;
 pub mod points;
 pub mod replica;
+pub mod reviews;
 
 use readmill_core::{ReadModel, Rollup};
 use readmill_schemas::Contract;
 
+pub use chats::Chats;
 pub use coupons::Coupons;
 pub use deals::Deals;
 pub use deliveries::Deliveries;
+pub use notices::Notices;
 pub use points::Points;
+pub use reviews::Reviews;
 
 /// Something to be done with a read model whose type is known only by its name.
 pub trait Visit {
@@ -66,4 +72,4 @@ macro_rules! registry {
     };
 }
 
-registry!(Points, Deliveries, Coupons, Deals);
+registry!(Points, Deliveries, Coupons, Deals, Chats, Reviews, Notices);

@@ -1,5 +1,7 @@
 //! The database's log: transaction numbers, row ids and LSNs as PostgreSQL hands them out.
 
+use readmill_schemas::row::RowOp;
+
 use crate::rng::Rng;
 use crate::row::{SourceEvent, SourceRow, Table};
 
@@ -62,18 +64,23 @@ impl Journal {
         out.extend(rows);
     }
 
+    /// Only payloads are ever poisoned, and other tables have none. A snapshot knows of no commit
+    /// before what it reads.
     fn row(&mut self, draft: Draft, lsn: i64, committed_ms: i64) -> SourceRow {
+        let event_id = self.rng.uuid();
+        let poisoned = self.rng.chance(self.poison_per_mille) && draft.table.layouts().is_empty();
+        let is_read = draft.event.change().is_some_and(|change| change.op == RowOp::Read);
         SourceRow {
             table: draft.table,
-            event_id: self.rng.uuid(),
+            event_id,
             aggregate_id: draft.aggregate_id,
             version: draft.version,
             event: draft.event,
             committed_ms,
             tx: self.tx,
             lsn,
-            last_commit_lsn: self.last_commit,
-            poisoned: self.rng.chance(self.poison_per_mille),
+            last_commit_lsn: self.last_commit.filter(|_| !is_read),
+            poisoned,
         }
     }
 

@@ -6,17 +6,22 @@
 #![deny(missing_docs)]
 
 mod backlog;
+mod chats;
+mod coupons;
 mod deals;
 mod deliveries;
 mod journal;
 mod knobs;
 mod member;
+mod notices;
 mod points;
 mod relay;
+mod reviews;
 mod rng;
 mod row;
 mod service;
 mod source;
+mod table_rows;
 mod wire;
 
 pub mod oracle;
@@ -26,4 +31,5 @@ pub use relay::{Emission, Relay, Twist};
 pub use rng::Rng;
 pub use row::{SourceEvent, SourceRow, Subject, Table};
 pub use source::Source;
+pub use table_rows::{Change, Column, Kind, Layout};
 pub use wire::{MissingSchema, Payloads, Wire, WrittenSchema, written_schemas};

@@ -223,6 +223,7 @@ mod tests {
         let knobs = Knobs { duplicates_per_mille: 0, swaps_per_mille: 50, ..knobs() };
         let plans: BTreeMap<SchemaId, Plan> = written_schemas()
             .iter()
+            .filter(|schema| schema.name.contains("_outbox"))
             .filter(|schema| schema.name.ends_with(".Envelope"))
             .map(|schema| {
                 let writer = WriterSchema::parse(&schema.text).unwrap();

@@ -1,19 +1,26 @@
-//! An outbox row, as a service committed it.
+//! A row as a service committed it: of an outbox, or a change of a row of an ordinary table.
 
 use readmill_core::SourcePosition;
+use readmill_schemas::chats::ChatsEvent;
+use readmill_schemas::coupons::CouponsEvent;
 use readmill_schemas::deals::DealsEvent;
 use readmill_schemas::deliveries::DeliveriesEvent;
+use readmill_schemas::notices::NoticesEvent;
 use readmill_schemas::points::PointsEvent;
+use readmill_schemas::reviews::ReviewsEvent;
 use readmill_schemas::{Contract, Events, WrittenEvents};
 
+use crate::table_rows::{self, Change, Layout};
+
 /// The outbox tables: each with its name, the kind of aggregate in it, and the read models that it
-/// feeds.
+/// feeds. Ordinary tables that share a topic are one of them, under the topic's name.
 macro_rules! tables {
     ($(
         $(#[doc = $doc:literal])+
-        $table:ident = $name:literal of $aggregate:literal for $models:expr;
+        $table:ident = $name:literal of $aggregate:literal for $models:expr
+        $(, rows of $layouts:expr)?;
     )+) => {
-        /// The outbox tables, one or more for each service.
+        /// The outbox tables, one or more for each service, and topics of ordinary tables.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Table {
             $($(#[doc = $doc])+ $table,)+
@@ -31,6 +38,15 @@ macro_rules! tables {
             /// The topic that the relay publishes the table's rows to.
             pub const fn topic(self) -> &'static str {
                 match self { $(Self::$table => concat!("shop.public.", $name),)+ }
+            }
+
+            /// The ordinary tables whose rows are in the topic; none of an outbox.
+            pub const fn layouts(self) -> &'static [Layout] {
+                let layouts: &[Layout] = &[];
+                match self { $(Self::$table => {
+                    $(let layouts: &[Layout] = $layouts;)?
+                    layouts
+                })+ }
             }
 
             /// The kind of aggregate in it.
@@ -64,19 +80,35 @@ tables! {
     Deals = "deals_outbox" of "deal" for ["deals"];
     /// The products that deals sell; the aggregate is the product.
     Products = "products_outbox" of "product" for ["deals"];
+    /// Chats, their members and their messages; the aggregate is the chat.
+    Chats = "chats_outbox" of "chat" for ["chats"];
+    /// What devices have seen; the aggregate is the chat and the device.
+    ChatReads = "chat_reads_outbox" of "chat_read" for ["chats"];
+    /// Reviews; the aggregate is the review.
+    Reviews = "reviews_outbox" of "review" for ["reviews"];
+    /// The products that are reviewed, and their catalogs; the aggregate is the product.
+    ReviewProducts = "review_products_outbox" of "product" for ["reviews"];
+    /// Coupons and their history, row by row.
+    Coupons = "coupons" of "coupon" for ["coupons"], rows of table_rows::COUPONS;
+    /// Requests that stores make, in a table for each kind.
+    Notices = "notices" of "request" for ["notices"], rows of table_rows::REQUESTS;
 }
 
-/// The subjects of events: each with its events, and what the services say about it.
+/// The subjects: those of events, and those of rows of ordinary tables, which connectors write.
 macro_rules! subjects {
-    ($($(#[doc = $doc:literal])+ $subject:ident($events:ty),)+) => {
-        /// An event of any of the services.
+    (
+        $($(#[doc = $doc:literal])+ $subject:ident($events:ty),)+
+        rows: $($(#[doc = $row_doc:literal])+ $rows:ident($changes:ty),)+
+    ) => {
+        /// An event of any of the services, or a change of a row.
         #[derive(Debug, Clone, PartialEq)]
         pub enum SourceEvent {
             $($(#[doc = $doc])+ $subject($events),)+
+            $($(#[doc = $row_doc])+ $rows($changes),)+
         }
 
         impl SourceEvent {
-            /// The contracts of all of them.
+            /// The contracts of all events: what is written into outboxes.
             pub fn contracts() -> impl Iterator<Item = &'static Contract> {
                 let all: &[&'static [Contract]] = &[$(<$events>::CONTRACTS),+];
                 all.iter().copied().flatten()
@@ -84,18 +116,38 @@ macro_rules! subjects {
 
             /// The contract that it is written with.
             pub fn contract(&self) -> &'static Contract {
-                match self { $(Self::$subject(event) => event.contract(),)+ }
+                match self {
+                    $(Self::$subject(event) => event.contract(),)+
+                    $(Self::$rows(change) => change.contract(),)+
+                }
             }
 
-            /// Appends its Avro body.
+            /// Appends its Avro body; nothing for a row, which its table's schema writes.
             pub fn write(&self, out: &mut Vec<u8>) {
-                match self { $(Self::$subject(event) => event.write(out),)+ }
+                match self {
+                    $(Self::$subject(event) => event.write(out),)+
+                    $(Self::$rows(_) => {})+
+                }
+            }
+
+            /// The change of a row, if it is one.
+            pub fn change(&self) -> Option<Change> {
+                match self {
+                    $(Self::$subject(_) => None,)+
+                    $(Self::$rows(change) => Change::of(change),)+
+                }
             }
         }
 
         $(impl Subject for $events {
             fn of(event: &SourceEvent) -> Option<&Self> {
                 if let SourceEvent::$subject(event) = event { Some(event) } else { None }
+            }
+        })+
+
+        $(impl Subject for $changes {
+            fn of(event: &SourceEvent) -> Option<&Self> {
+                if let SourceEvent::$rows(change) = event { Some(change) } else { None }
             }
         })+
     };
@@ -108,6 +160,15 @@ subjects! {
     Deliveries(DeliveriesEvent),
     /// Of deals and products.
     Deals(DealsEvent),
+    /// Of the chat service.
+    Chats(ChatsEvent),
+    /// Of the review service.
+    Reviews(ReviewsEvent),
+    rows:
+    /// Of the coupon tables.
+    Coupons(CouponsEvent),
+    /// Of the tables of requests.
+    Notices(NoticesEvent),
 }
 
 /// The events of one subject among those of all services.
@@ -116,16 +177,18 @@ pub trait Subject: Events {
     fn of(event: &SourceEvent) -> Option<&Self>;
 }
 
-/// A row of an outbox table. Rows come in the order in which their transactions committed.
+/// A row of an outbox table, or a change of a row of another. Rows come in the order in which their
+/// transactions committed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceRow {
     /// The table.
     pub table: Table,
-    /// The row's id, a UUID.
+    /// The row's id, a UUID; of no use for the rows of other tables.
     pub event_id: String,
-    /// The aggregate, by whose hash the relay partitions.
+    /// The aggregate, by whose hash the relay partitions; a row's key, where it is of no outbox.
     pub aggregate_id: String,
-    /// The aggregate's version, contiguous from 1; none from the legacy service.
+    /// The aggregate's version, contiguous from 1; none from the legacy service, and of no row of
+    /// another table.
     pub version: Option<i64>,
     /// The event.
     pub event: SourceEvent,
@@ -136,7 +199,8 @@ pub struct SourceRow {
     /// The LSN of the row. It goes backwards when a transaction wrote before an earlier one
     /// committed.
     pub lsn: i64,
-    /// The LSN of the commit before; unknown for the first transaction.
+    /// The LSN of the commit before; unknown for the first transaction, and for what a snapshot
+    /// reads.
     pub last_commit_lsn: Option<i64>,
     /// Whether the payload is to be broken.
     pub poisoned: bool,

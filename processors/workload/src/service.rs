@@ -2,9 +2,13 @@
 
 use std::fmt::Debug;
 
+use crate::chats::Chats;
+use crate::coupons::Coupons;
 use crate::deals::Deals;
 use crate::journal::Draft;
 use crate::knobs::Knobs;
+use crate::notices::Notices;
+use crate::reviews::Reviews;
 
 /// A service: an endless stream of transactions, decided by the seed, in bounded memory.
 ///
@@ -17,5 +21,11 @@ pub trait Service: Debug + Send {
 
 /// The services that share what is asked for by `others_per_mille`, one as busy as the other.
 pub fn others(knobs: &Knobs) -> Vec<Box<dyn Service>> {
-    vec![Box::new(Deals::new(knobs))]
+    vec![
+        Box::new(Deals::new(knobs)),
+        Box::new(Chats::new(knobs)),
+        Box::new(Reviews::new(knobs)),
+        Box::new(Coupons::new(knobs)),
+        Box::new(Notices::new(knobs)),
+    ]
 }

@@ -1,11 +1,13 @@
 //! The bytes of a record as Debezium's PostgreSQL connector and an Avro converter write them.
 
-use std::fmt;
-
+use readmill_core::SourcePosition;
+use readmill_schemas::row::RowOp;
 use readmill_schemas::{SchemaId, Timestamp, encode, framing};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::row::{SourceEvent, SourceRow, Table};
+use crate::table_rows::{Change, Layout};
 
 /// The shape of Debezium's envelope; `TOPIC` stands for the topic.
 const ENVELOPE: &str = include_str!("envelope.avsc");
@@ -32,27 +34,49 @@ pub struct MissingSchema {
 }
 
 /// Everything that is written with: per topic the key and the envelope under Kafka's usual
-/// subjects, and the events' contracts under their record names, since all tables share them.
+/// subjects, and the events' contracts under their record names, since all tables share them. So
+/// are the keys and envelopes of ordinary tables, which share topics.
 pub fn written_schemas() -> Vec<WrittenSchema> {
     let mut all = Vec::new();
     for &table in Table::ALL {
-        let topic = table.topic();
-        let key = format!(
-            concat!(
-                r#"{{"type":"record","name":"Key","namespace":"{topic}","fields":["#,
-                r#"{{"name":"aggregate_id","type":"string"}}],"connect.name":"{topic}.Key"}}"#
-            ),
-            topic = topic
-        );
-        let envelope = ENVELOPE.replace("TOPIC", topic);
-        all.push(written(format!("{topic}-key"), format!("{topic}.Key"), key));
-        all.push(written(format!("{topic}-value"), format!("{topic}.Envelope"), envelope));
+        if table.layouts().is_empty() {
+            let topic = table.topic();
+            let envelope = ENVELOPE.replace("TOPIC", topic);
+            let [key, value] = [format!("{topic}-key"), format!("{topic}-value")];
+            all.push(written(key, format!("{topic}.Key"), outbox_key(topic)));
+            all.push(written(value, format!("{topic}.Envelope"), envelope));
+        }
+        for layout in table.layouts() {
+            let name = layout.record_name();
+            let [key, value] = [format!("{name}.Key"), format!("{name}.Envelope")];
+            all.push(written(key.clone(), key, layout.key_schema()));
+            all.push(written(value.clone(), value, table_envelope(layout)));
+        }
     }
     for contract in SourceEvent::contracts() {
         let name = contract.name.to_owned();
         all.push(written(name.clone(), name, contract.text.to_owned()));
     }
     all
+}
+
+fn outbox_key(topic: &str) -> String {
+    format!(
+        concat!(
+            r#"{{"type":"record","name":"Key","namespace":"{topic}","fields":["#,
+            r#"{{"name":"aggregate_id","type":"string"}}],"connect.name":"{topic}.Key"}}"#
+        ),
+        topic = topic
+    )
+}
+
+/// The envelope of an outbox table, with the images of another one in it.
+fn table_envelope(layout: &Layout) -> String {
+    let mut envelope: Value = serde_json::from_str(ENVELOPE).unwrap_or_default();
+    if let Some(image) = envelope.pointer_mut("/fields/0/type/1") {
+        *image = layout.image_schema();
+    }
+    envelope.to_string().replace("TOPIC", &layout.record_name())
 }
 
 const fn written(subject: String, name: String, text: String) -> WrittenSchema {
@@ -95,41 +119,68 @@ impl Payloads {
 #[derive(Debug)]
 pub struct Wire {
     payloads: Payloads,
-    topics: Vec<(Table, SchemaId, SchemaId)>,
+    /// Of the key and the envelope.
+    ids: Vec<(Origin, SchemaId, SchemaId)>,
 }
+
+/// An outbox table, or which of the ordinary tables that share a topic.
+type Origin = (Table, Option<&'static str>);
 
 impl Wire {
     /// Looks every schema up once.
     pub fn new(ids: &dyn Fn(&str) -> Option<SchemaId>) -> Result<Self, MissingSchema> {
-        let mut topics = Vec::new();
+        let mut known = Vec::new();
+        let mut look_up = |origin: Origin, name: &str| {
+            let key = ask(ids, &format!("{name}.Key"))?;
+            known.push((origin, key, ask(ids, &format!("{name}.Envelope"))?));
+            Ok(())
+        };
         for &table in Table::ALL {
-            let key = ask(ids, &format!("{}.Key", table.topic()))?;
-            let envelope = ask(ids, &format!("{}.Envelope", table.topic()))?;
-            topics.push((table, key, envelope));
+            if table.layouts().is_empty() {
+                look_up((table, None), table.topic())?;
+            }
+            for layout in table.layouts() {
+                look_up((table, Some(layout.table)), &layout.record_name())?;
+            }
         }
-        Ok(Self { payloads: Payloads::new(ids)?, topics })
+        Ok(Self { payloads: Payloads::new(ids)?, ids: known })
     }
 
     /// A row's key and value.
     pub fn record(&self, row: &SourceRow) -> (Vec<u8>, Vec<u8>) {
-        let known = self.topics.iter().find(|(table, ..)| *table == row.table);
+        let table = row.event.contract().table;
+        let known = self.ids.iter().find(|(origin, ..)| *origin == (row.table, table));
         let (key_id, value_id) =
             known.map_or((SchemaId(0), SchemaId(0)), |(_, key, value)| (*key, *value));
-        let mut key = Vec::with_capacity(24);
-        framing::write(key_id, |out| encode::text(&row.aggregate_id, out), &mut key);
-        let mut value = Vec::with_capacity(512);
-        framing::write(value_id, |out| self.envelope(row, out), &mut value);
+        let layout = row.table.layouts().iter().find(|layout| Some(layout.table) == table);
+        let change = row.event.change().zip(layout);
+        let (mut key, mut value) = (Vec::with_capacity(24), Vec::with_capacity(512));
+        let write_key = |out: &mut Vec<u8>| match &change {
+            None => encode::text(&row.aggregate_id, out),
+            Some((change, _)) => change.write_key(out),
+        };
+        framing::write(key_id, write_key, &mut key);
+        framing::write(value_id, |out| self.envelope(row, change.as_ref(), out), &mut value);
         (key, value)
     }
 
-    fn envelope(&self, row: &SourceRow, out: &mut Vec<u8>) {
+    fn envelope(&self, row: &SourceRow, change: Option<&(Change, &Layout)>, out: &mut Vec<u8>) {
         let relayed_ms = row.committed_ms + RELAY_DELAY_MS;
+        let op = match change {
+            None => {
+                encode::long(0, out);
+                encode::long(1, out);
+                self.after(row, out);
+                RowOp::Create
+            }
+            Some((change, layout)) => {
+                change.write_images(layout.columns, out);
+                change.op
+            }
+        };
+        source(row, op, out);
         encode::long(0, out);
-        encode::long(1, out);
-        self.after(row, out);
-        source(row, out);
-        encode::long(0, out);
-        encode::text("c", out);
+        encode::text(op.letter(), out);
         for unit in [1, 1_000, 1_000_000] {
             optional_long(relayed_ms.saturating_mul(unit), out);
         }
@@ -150,20 +201,20 @@ impl Wire {
 }
 
 /// The source block, in the order of the schema's fields.
-fn source(row: &SourceRow, out: &mut Vec<u8>) {
+fn source(row: &SourceRow, op: RowOp, out: &mut Vec<u8>) {
     encode::text("3.7.0.Final", out);
     encode::text("postgresql", out);
     encode::text("shop", out);
     encode::long(row.committed_ms, out);
     encode::long(0, out);
-    encode::text("false", out);
+    encode::text(if op == RowOp::Read { "true" } else { "false" }, out);
     encode::text("shop", out);
     encode::long(1, out);
-    encode::text(&Sequence(row).to_string(), out);
+    encode::text(&sequence(row.position()), out);
     optional_long(row.committed_ms.saturating_mul(1_000), out);
     optional_long(row.committed_ms.saturating_mul(1_000_000), out);
     encode::text("public", out);
-    encode::text(row.table.name(), out);
+    encode::text(row.event.contract().table.unwrap_or_else(|| row.table.name()), out);
     optional_long(i64::try_from(row.tx).unwrap_or(i64::MAX), out);
     optional_long(row.lsn, out);
     // Neither xmin nor an origin, as long as nobody configures them.
@@ -176,13 +227,12 @@ fn optional_long(value: i64, out: &mut Vec<u8>) {
 }
 
 /// Debezium's `sequence`: the last commit's LSN and the row's, as JSON text.
-struct Sequence<'a>(&'a SourceRow);
-
-impl fmt::Display for Sequence<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.last_commit_lsn {
-            None => write!(f, "[null,\"{}\"]", self.0.lsn),
-            Some(commit) => write!(f, "[\"{commit}\",\"{}\"]", self.0.lsn),
+fn sequence(position: SourcePosition) -> String {
+    match position {
+        SourcePosition::Postgres { commit: Some(commit), lsn } => {
+            format!("[\"{commit}\",\"{lsn}\"]")
         }
+        SourcePosition::Postgres { commit: None, lsn } => format!("[null,\"{lsn}\"]"),
+        SourcePosition::Binlog { .. } => String::new(),
     }
 }

@@ -9,10 +9,13 @@
     reason = "a naive solution overlooks what it does not know"
 )]
 
+mod chats;
 mod compare;
 mod coupons;
 mod deals;
 mod deliveries;
 mod fixtures;
 mod kit;
+mod notices;
 mod points;
+mod reviews;

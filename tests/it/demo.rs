@@ -10,10 +10,13 @@ use readmill_models::{Deliveries, Points};
 use readmill_workload::{Knobs, Source, oracle};
 use serde_json::Value;
 
+use crate::everything::Expected;
 use crate::mill::{self, succeed};
 use crate::paths;
 
 const EVENTS: &str = "60000";
+/// Unless it is told otherwise, a demo has events of all services.
+const OTHERS_PER_MILLE: u32 = 400;
 
 fn arguments<'a>(dir: &'a str, events: &'a str) -> Vec<&'a str> {
     vec!["demo", "--events", events, "--seed", "5", "--exit", "--json", "--dir", dir]
@@ -46,14 +49,11 @@ fn two_demos_of_one_seed_print_one_digest_and_it_is_the_oracles() {
     assert_eq!(number(&first, "skipped"), 0, "{first}");
     assert_eq!(first["digest"], second["digest"]);
     assert_eq!(first["documents"], second["documents"]);
-    let knobs = Knobs { seed: 5, events: EVENTS.parse().unwrap(), ..Knobs::default() };
-    let points = oracle::fold::<Points>(Source::new(knobs.clone()).unwrap());
-    let deliveries = oracle::fold::<Deliveries>(Source::new(knobs).unwrap());
-    let mut digest = points.digest().unwrap();
-    digest.merge(deliveries.digest().unwrap());
-    assert_eq!(first["digest"], digest.to_string());
-    let documents = points.states.len() + deliveries.states.len();
-    assert_eq!(number(&first, "documents"), documents as u64);
+    let events = EVENTS.parse().unwrap();
+    let knobs = Knobs { seed: 5, events, others_per_mille: OTHERS_PER_MILLE, ..Knobs::default() };
+    let expected = Expected::of(knobs);
+    assert_eq!(first["digest"], expected.digest.to_string());
+    assert_eq!(number(&first, "documents"), expected.living);
     assert_eq!((number(&first, "waiting"), number(&first, "held")), (0, 0));
     assert!(number(&first, "duplicate") > 100, "the relay repeats: {first}");
 }
@@ -90,7 +90,7 @@ fn a_demo_that_was_killed_goes_on_and_prints_the_same_digest() {
 fn rows_that_cannot_be_read_hold_their_keys_and_are_accounted_for() {
     let dir = tempfile::tempdir().unwrap();
     let mut args = arguments(dir.path().to_str().unwrap(), "20000");
-    args.extend(["--poison-per-mille", "3"]);
+    args.extend(["--poison-per-mille", "3", "--others-per-mille", "0"]);
     let result: Value = serde_json::from_str(&succeed(&args)).unwrap();
     check_sum(&result);
     let knobs = Knobs { seed: 5, events: 20_000, poison_per_mille: 3, ..Knobs::default() };
@@ -118,7 +118,8 @@ fn the_demo_serves_documents_metrics_health_and_a_page() {
     let ready = || mill::get(port, "/readyz").is_some_and(|(status, _)| status == 200);
     mill::wait(Duration::from_secs(30), "the demo to be ready", ready);
     let body = |path: &str| mill::get(port, path).unwrap();
-    let knobs = Knobs { seed: 5, events: 2000, ..Knobs::default() };
+    let others_per_mille = OTHERS_PER_MILLE;
+    let knobs = Knobs { seed: 5, events: 2000, others_per_mille, ..Knobs::default() };
     let expected = oracle::fold::<Points>(Source::new(knobs).unwrap());
     let (key, member) = expected.states.first_key_value().unwrap();
     let answered = || body(&format!("/models/points/{key}")).0 == 200;

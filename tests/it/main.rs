@@ -8,6 +8,7 @@ mod bad_input;
 mod cases;
 mod demo;
 mod end_to_end;
+mod everything;
 mod faults;
 mod first_model;
 mod held;

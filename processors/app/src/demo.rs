@@ -32,6 +32,8 @@ const STALL_LIMIT: Duration = Duration::from_secs(60);
 const SAMPLES: usize = 1;
 /// Only documents that fit on a screen are shown.
 const SAMPLE_LINES: usize = 50;
+/// A demo runs all models, so all services have something to say.
+const OTHERS_PER_MILLE: u32 = 400;
 const KNOBS: &str = "workload.json";
 const TICK: Duration = Duration::from_millis(100);
 
@@ -40,7 +42,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// # Errors
 /// When the directory cannot be used, or the address is taken.
 pub async fn demo(args: DemoArgs) -> Result<Exit> {
-    let knobs = args.workload.knobs()?;
+    let knobs = args.workload.knobs(OTHERS_PER_MILLE)?;
     let place = Place::new(args.dir.as_deref())?;
     let records = generate(&place.dir, &knobs).await?;
     let mut config = configuration(&place.dir);

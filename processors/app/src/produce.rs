@@ -35,7 +35,7 @@ type Ids = BTreeMap<String, SchemaId>;
 /// # Errors
 /// When the target does not answer or refuses.
 pub async fn produce(args: ProduceArgs) -> Result<Exit> {
-    let knobs = args.workload.knobs()?;
+    let knobs = args.workload.knobs(Knobs::default().others_per_mille)?;
     let bar = progress(knobs.events, "produced");
     let pace = Pace::new(args.rate.map(std::num::NonZeroU64::get));
     let made = match args.target()? {
@@ -163,6 +163,8 @@ async fn postgres(
     outbox.rollbacks_per_mille = ROLLBACKS_PER_MILLE;
     let writer = OutboxWriter::connect(outbox).await?;
     let rows = Source::new(knobs.clone()).context("the workload cannot be generated")?;
+    // Rows of ordinary tables are not the outbox's to write.
+    let rows: Rows = Box::new(rows.filter(|row| row.table.layouts().is_empty()));
     let transactions = Transactions { rows: rows.peekable(), payloads };
     let mut progress = |committed| bar.set_position(committed);
     let written = match pace.per_second {
@@ -214,9 +216,11 @@ async fn register(registry: &RegistryBook) -> Result<Ids, Fault> {
     Ok(ids)
 }
 
+type Rows = Box<dyn Iterator<Item = SourceRow> + Send>;
+
 /// The workload's rows, a transaction at a time.
 struct Transactions {
-    rows: std::iter::Peekable<Source>,
+    rows: std::iter::Peekable<Rows>,
     payloads: Payloads,
 }
 

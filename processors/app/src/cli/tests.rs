@@ -96,7 +96,7 @@ fn targets_are_what_was_named_and_passwords_are_not_printed() {
 #[test]
 fn wishes_that_make_no_sense_are_refused() {
     let Ok(Command::Demo(args)) = parse("demo --keys 0") else { panic!("does not parse") };
-    let failure = args.workload.knobs().unwrap_err();
+    let failure = args.workload.knobs(0).unwrap_err();
     assert_eq!(failure.to_string(), "--keys is 0, and must be 1 to 10000000");
     assert_eq!(failure.exit, Exit::Usage);
 }

@@ -25,9 +25,10 @@ pub struct WorkloadArgs {
     /// The share of events that belong to deliveries, of those that belong to deliveries or points.
     #[arg(long, value_name = "N", default_value_t = Knobs::default().deliveries_per_mille)]
     pub deliveries_per_mille: u32,
-    /// The share of events of all the other services: of orders, coupons, chats and so on.
-    #[arg(long, value_name = "N", default_value_t = Knobs::default().others_per_mille)]
-    pub others_per_mille: u32,
+    /// The share of events of all the other services: of orders, coupons, chats and so on. Without
+    /// it 0, and 400 in a demo.
+    #[arg(long, value_name = "N")]
+    pub others_per_mille: Option<u32>,
     /// The share of deliveries without versions.
     #[arg(long, value_name = "N", default_value_t = Knobs::default().unversioned_per_mille)]
     pub unversioned_per_mille: u32,
@@ -46,18 +47,18 @@ pub struct WorkloadArgs {
 }
 
 impl WorkloadArgs {
-    /// The knobs of the generator.
+    /// The knobs of the generator, with this share of the other services unless it is given.
     ///
     /// # Errors
     /// A wish that makes no sense.
-    pub fn knobs(&self) -> Result<Knobs, Failure> {
+    pub fn knobs(&self, others_per_mille: u32) -> Result<Knobs, Failure> {
         let knobs = Knobs {
             seed: self.seed,
             events: self.events,
             members: self.keys,
             skew_per_mille: self.skew_per_mille,
             deliveries_per_mille: self.deliveries_per_mille,
-            others_per_mille: self.others_per_mille,
+            others_per_mille: self.others_per_mille.unwrap_or(others_per_mille),
             unversioned_per_mille: self.unversioned_per_mille,
             duplicates_per_mille: self.duplicates_per_mille,
             swaps_per_mille: self.swaps_per_mille,

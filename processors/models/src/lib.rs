@@ -3,14 +3,18 @@
 pub mod coupons;
 pub mod deals;
 pub mod deliveries;
+pub mod holdings;
 pub mod points;
+pub mod stock;
 
 use readmill_core::{ReadModel, Rollup};
 
 pub use coupons::Coupons;
 pub use deals::Deals;
 pub use deliveries::Deliveries;
+pub use holdings::Holdings;
 pub use points::Points;
+pub use stock::Stock;
 
 /// Something to be done with a read model whose type is known only by its name.
 pub trait Visit {
@@ -61,4 +65,4 @@ macro_rules! registry {
     };
 }
 
-registry!(Points, Deliveries, Coupons, Deals);
+registry!(Points, Deliveries, Coupons, Deals, Stock, Holdings);

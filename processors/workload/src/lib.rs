@@ -7,6 +7,7 @@
 
 mod backlog;
 mod deliveries;
+mod holdings;
 mod journal;
 mod knobs;
 mod member;
@@ -16,6 +17,7 @@ mod rng;
 mod row;
 mod service;
 mod source;
+mod stock;
 mod wire;
 
 pub mod oracle;

@@ -195,4 +195,32 @@ mod tests {
         assert_eq!((folded.waiting, folded.held, folded.gone), (0, 0, wanted.gone), "{folded:?}");
         assert_eq!(folded.states, wanted.states);
     }
+
+    /// Nothing of a service waits or is held at the end, and no fault of the relay changes what its
+    /// model has.
+    fn folds_the_same_however_published<M: ReadModel<Event: Subject>>() {
+        let knobs = Knobs {
+            events: 6_000,
+            others_per_mille: 1_000,
+            duplicates_per_mille: 200,
+            swaps_per_mille: 100,
+            ..knobs()
+        };
+        let (folded, wanted) = (fold_published::<M>(&knobs), expect::<M>(&knobs));
+        assert!(wanted.states.len() > 10, "{wanted:?}");
+        for found in [&folded, &wanted] {
+            assert_eq!((found.waiting, found.held), (0, 0), "{found:?}");
+        }
+        assert_eq!((folded.gone, folded.states), (wanted.gone, wanted.states));
+    }
+
+    #[test]
+    fn stock_folds_the_same_however_published() {
+        folds_the_same_however_published::<readmill_models::Stock>();
+    }
+
+    #[test]
+    fn holdings_fold_the_same_however_published() {
+        folds_the_same_however_published::<readmill_models::Holdings>();
+    }
 }

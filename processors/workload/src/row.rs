@@ -2,7 +2,9 @@
 
 use readmill_core::SourcePosition;
 use readmill_schemas::deliveries::DeliveriesEvent;
+use readmill_schemas::holdings::HoldingsEvent;
 use readmill_schemas::points::PointsEvent;
+use readmill_schemas::stock::StockEvent;
 use readmill_schemas::{Contract, Events, WrittenEvents};
 
 /// The outbox tables: each with its name, the kind of aggregate in it, and the read models that it
@@ -56,6 +58,14 @@ tables! {
     DeliveriesB = "deliveries_outbox_b" of "delivery" for ["deliveries"];
     /// The deliveries of the mart: a legacy service that keeps no versions.
     DeliveriesC = "deliveries_outbox_c" of "delivery" for ["deliveries"];
+    /// The history of the voucher shop's stock; the aggregate is the purchase.
+    StockHistory = "stock_history_outbox" of "purchase" for ["stock"];
+    /// What the voucher shop offers; the aggregate is the product at a price.
+    StockOffers = "stock_offers_outbox" of "offer" for ["stock"];
+    /// The ledgers of a broker's accounts; its service keeps no versions.
+    Holdings = "holdings_outbox" of "account" for ["holdings"];
+    /// How those accounts stood, as a backfill writes it.
+    HoldingsImport = "holdings_import_outbox" of "account" for ["holdings"];
 }
 
 /// The subjects of events: each with its events, and what the services say about it.
@@ -98,6 +108,10 @@ subjects! {
     Points(PointsEvent),
     /// Of an order service.
     Deliveries(DeliveriesEvent),
+    /// Of the voucher shop.
+    Stock(StockEvent),
+    /// Of a broker's accounts.
+    Holdings(HoldingsEvent),
 }
 
 /// The events of one subject among those of all services.

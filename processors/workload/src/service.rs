@@ -2,8 +2,10 @@
 
 use std::fmt::Debug;
 
+use crate::holdings::Holdings;
 use crate::journal::Draft;
 use crate::knobs::Knobs;
+use crate::stock::Stock;
 
 /// A service: an endless stream of transactions, decided by the seed, in bounded memory.
 ///
@@ -15,6 +17,6 @@ pub trait Service: Debug + Send {
 }
 
 /// The services that share what is asked for by `others_per_mille`, one as busy as the other.
-pub fn others(_knobs: &Knobs) -> Vec<Box<dyn Service>> {
-    Vec::new()
+pub fn others(knobs: &Knobs) -> Vec<Box<dyn Service>> {
+    vec![Box::new(Stock::new(knobs)), Box::new(Holdings::new(knobs))]
 }

@@ -9,5 +9,7 @@
 )]
 
 mod fixtures;
+mod holdings;
 mod kit;
 mod points;
+mod stock;

@@ -4,8 +4,8 @@
 //! beyond the next number waits: so the two sides need no common clock, and may come in any order.
 
 use readmill_core::{
-    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup,
-    Standing,
+    Admit, Beside, Contribution, Direction::Ascending, Folded, GroupName, Index, Keys, ReadModel,
+    Rollup, Standing,
 };
 use readmill_schemas::holdings::{
     AccountImported, Cash, Executed, HoldingsEvent, OrderSide, Position, ReservedOrder,
@@ -56,16 +56,8 @@ impl ReadModel for Holdings {
 
     /// Readers look for the accounts that a corporate action or a halt concerns.
     const INDEXES: &'static [Index] = &[
-        Index {
-            name: "by_symbol",
-            fields: &[("positions.symbol", Direction::Ascending)],
-            sparse: true,
-        },
-        Index {
-            name: "by_reserved",
-            fields: &[("reserved.symbol", Direction::Ascending)],
-            sparse: true,
-        },
+        Index { name: "by_symbol", fields: &[("positions.symbol", Ascending)], sparse: true },
+        Index { name: "by_reserved", fields: &[("reserved.symbol", Ascending)], sparse: true },
     ];
 
     type Event = HoldingsEvent;

@@ -6,6 +6,7 @@ pub mod deliveries;
 pub mod holdings;
 pub mod points;
 pub mod stock;
+pub mod store_stats;
 
 use readmill_core::{ReadModel, Rollup};
 
@@ -15,6 +16,7 @@ pub use deliveries::Deliveries;
 pub use holdings::Holdings;
 pub use points::Points;
 pub use stock::Stock;
+pub use store_stats::StoreStats;
 
 /// Something to be done with a read model whose type is known only by its name.
 pub trait Visit {
@@ -65,4 +67,4 @@ macro_rules! registry {
     };
 }
 
-registry!(Points, Deliveries, Coupons, Deals, Stock, Holdings);
+registry!(Points, Deliveries, Coupons, Deals, Stock, Holdings, StoreStats);

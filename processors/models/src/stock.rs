@@ -1,8 +1,9 @@
 //! `stock`: what is on offer, and which purchases take a piece of it, from an insert-only history.
 
 use readmill_core::{
-    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Key, Keys, ReadModel, Rollup,
-    Shows, Standing,
+    Admit, Beside, Contribution,
+    Direction::{Ascending, Descending},
+    Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Shows, Standing,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::stock::{StockEvent, StockHistoryAdded, StockMovement};
@@ -90,19 +91,16 @@ impl ReadModel for Stock {
         Index {
             name: "by_offer",
             fields: &[
-                ("purchase.product_id", Direction::Ascending),
-                ("purchase.price_won", Direction::Ascending),
-                ("purchase.counts", Direction::Ascending),
-                ("purchase.member_id", Direction::Ascending),
+                ("purchase.product_id", Ascending),
+                ("purchase.price_won", Ascending),
+                ("purchase.counts", Ascending),
+                ("purchase.member_id", Ascending),
             ],
             sparse: true,
         },
         Index {
             name: "by_member",
-            fields: &[
-                ("purchase.member_id", Direction::Ascending),
-                ("purchase.taken_at", Direction::Descending),
-            ],
+            fields: &[("purchase.member_id", Ascending), ("purchase.taken_at", Descending)],
             sparse: true,
         },
     ];

@@ -18,6 +18,7 @@ mod row;
 mod service;
 mod source;
 mod stock;
+mod store_stats;
 mod wire;
 
 pub mod oracle;

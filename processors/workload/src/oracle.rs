@@ -223,4 +223,9 @@ mod tests {
     fn holdings_fold_the_same_however_published() {
         folds_the_same_however_published::<readmill_models::Holdings>();
     }
+
+    #[test]
+    fn store_stats_fold_the_same_however_published() {
+        folds_the_same_however_published::<readmill_models::StoreStats>();
+    }
 }

@@ -5,6 +5,7 @@ use readmill_schemas::deliveries::DeliveriesEvent;
 use readmill_schemas::holdings::HoldingsEvent;
 use readmill_schemas::points::PointsEvent;
 use readmill_schemas::stock::StockEvent;
+use readmill_schemas::store_stats::StoreStatsEvent;
 use readmill_schemas::{Contract, Events, WrittenEvents};
 
 /// The outbox tables: each with its name, the kind of aggregate in it, and the read models that it
@@ -66,6 +67,11 @@ tables! {
     Holdings = "holdings_outbox" of "account" for ["holdings"];
     /// How those accounts stood, as a backfill writes it.
     HoldingsImport = "holdings_import_outbox" of "account" for ["holdings"];
+    /// The orders that stores are offered; the aggregate is the store, of which alone its document
+    /// has to know the version.
+    StoreOrders = "store_orders_outbox" of "store" for ["store_stats"];
+    /// The calls that partners make; their service keeps no versions.
+    ApiCalls = "api_calls_outbox" of "organisation" for ["store_stats"];
 }
 
 /// The subjects of events: each with its events, and what the services say about it.
@@ -112,6 +118,8 @@ subjects! {
     Stock(StockEvent),
     /// Of a broker's accounts.
     Holdings(HoldingsEvent),
+    /// Of stores and partners.
+    StoreStats(StoreStatsEvent),
 }
 
 /// The events of one subject among those of all services.

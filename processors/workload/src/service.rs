@@ -6,6 +6,7 @@ use crate::holdings::Holdings;
 use crate::journal::Draft;
 use crate::knobs::Knobs;
 use crate::stock::Stock;
+use crate::store_stats::StoreStats;
 
 /// A service: an endless stream of transactions, decided by the seed, in bounded memory.
 ///
@@ -18,5 +19,9 @@ pub trait Service: Debug + Send {
 
 /// The services that share what is asked for by `others_per_mille`, one as busy as the other.
 pub fn others(knobs: &Knobs) -> Vec<Box<dyn Service>> {
-    vec![Box::new(Stock::new(knobs)), Box::new(Holdings::new(knobs))]
+    vec![
+        Box::new(Stock::new(knobs)),
+        Box::new(Holdings::new(knobs)),
+        Box::new(StoreStats::new(knobs)),
+    ]
 }

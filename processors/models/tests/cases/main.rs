@@ -13,3 +13,4 @@ mod holdings;
 mod kit;
 mod points;
 mod stock;
+mod store_stats;

@@ -256,11 +256,8 @@ proptest! {
         let log = sell(1_000, 2, &wishes).log;
         let (mut plus, mut minus) = (BTreeSet::new(), BTreeSet::new());
         for line in &log {
-            match &line.event {
-                StockEvent::StockHistoryAdded(e) if e.movement == Plus => plus.insert(&line.aggregate),
-                StockEvent::StockHistoryAdded(_) => minus.insert(&line.aggregate),
-                _ => false,
-            };
+            let StockEvent::StockHistoryAdded(e) = &line.event else { continue };
+            if e.movement == Plus { &mut plus } else { &mut minus }.insert(&line.aggregate);
         }
         let wanted = i64::try_from(plus.difference(&minus).count()).unwrap();
         let straight = Run::<Stock>::of(&log);

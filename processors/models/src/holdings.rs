@@ -210,7 +210,7 @@ impl Account {
             OrderSide::Buy => (e.quantity, amount_won, amount_won.saturating_neg()),
             OrderSide::Sell => {
                 let cost_won = share(held.cost_won, e.quantity, held.quantity);
-                (-e.quantity, cost_won.saturating_neg(), amount_won)
+                (e.quantity.saturating_neg(), cost_won.saturating_neg(), amount_won)
             }
         };
         held.quantity = held.quantity.saturating_add(shares);

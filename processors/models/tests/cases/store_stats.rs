@@ -142,8 +142,11 @@ fn trap_equal_rates_have_equal_ranks() {
     let run = Run::<StoreStats>::of(&committed(events));
     let all = buckets(&run, "2026-11-20");
     let rates = [900, 800, 800, 500];
-    let naive: Vec<usize> = (1..=rates.len()).collect();
-    assert_eq!(naive, [1, 2, 3, 4], "by place in a list: one of the equals is worse");
+    // By their places in a list, sorted by rate and then by name.
+    let mut list = [(-800, "s-3"), (-500, "s-4"), (-900, "s-1"), (-800, "s-2")];
+    list.sort_unstable();
+    let naive = |store| list.iter().position(|(_, other)| *other == store).unwrap() + 1;
+    assert_eq!((naive("s-2"), naive("s-3")), (2, 3), "one of the equals is worse");
     assert_eq!(rates.map(|rate| rank_of(&all, rate)), [1, 2, 2, 4]);
     assert_eq!(rates.map(|rate| top_percent(&all, rate)), [25, 50, 50, 100].map(Some));
 }

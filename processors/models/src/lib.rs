@@ -4,10 +4,13 @@ pub mod chats;
 pub mod coupons;
 pub mod deals;
 pub mod deliveries;
+pub mod holdings;
 pub mod notices;
 pub mod points;
 pub mod replica;
 pub mod reviews;
+pub mod stock;
+pub mod store_stats;
 
 use readmill_core::{ReadModel, Rollup};
 use readmill_schemas::Contract;
@@ -16,9 +19,12 @@ pub use chats::Chats;
 pub use coupons::Coupons;
 pub use deals::Deals;
 pub use deliveries::Deliveries;
+pub use holdings::Holdings;
 pub use notices::Notices;
 pub use points::Points;
 pub use reviews::Reviews;
+pub use stock::Stock;
+pub use store_stats::StoreStats;
 
 /// Something to be done with a read model whose type is known only by its name.
 pub trait Visit {
@@ -72,4 +78,4 @@ macro_rules! registry {
     };
 }
 
-registry!(Points, Deliveries, Coupons, Deals, Chats, Reviews, Notices);
+registry!(Points, Deliveries, Coupons, Deals, Chats, Reviews, Notices, Stock, Holdings, StoreStats);

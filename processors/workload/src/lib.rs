@@ -10,6 +10,7 @@ mod chats;
 mod coupons;
 mod deals;
 mod deliveries;
+mod holdings;
 mod journal;
 mod knobs;
 mod member;
@@ -21,6 +22,8 @@ mod rng;
 mod row;
 mod service;
 mod source;
+mod stock;
+mod store_stats;
 mod table_rows;
 mod wire;
 

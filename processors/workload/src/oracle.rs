@@ -305,4 +305,19 @@ mod tests {
         assert!(notices.states.values().any(|request| request.notices > 1));
         assert!(notices.states.values().any(|r| r.feed.is_some() && r.notices == 0));
     }
+
+    #[test]
+    fn stock_folds_the_same_however_published() {
+        check_other::<readmill_models::Stock>();
+    }
+
+    #[test]
+    fn holdings_fold_the_same_however_published() {
+        check_other::<readmill_models::Holdings>();
+    }
+
+    #[test]
+    fn store_stats_fold_the_same_however_published() {
+        check_other::<readmill_models::StoreStats>();
+    }
 }

@@ -5,9 +5,12 @@ use readmill_schemas::chats::ChatsEvent;
 use readmill_schemas::coupons::CouponsEvent;
 use readmill_schemas::deals::DealsEvent;
 use readmill_schemas::deliveries::DeliveriesEvent;
+use readmill_schemas::holdings::HoldingsEvent;
 use readmill_schemas::notices::NoticesEvent;
 use readmill_schemas::points::PointsEvent;
 use readmill_schemas::reviews::ReviewsEvent;
+use readmill_schemas::stock::StockEvent;
+use readmill_schemas::store_stats::StoreStatsEvent;
 use readmill_schemas::{Contract, Events, WrittenEvents};
 
 use crate::table_rows::{self, Change, Layout};
@@ -92,6 +95,19 @@ tables! {
     Coupons = "coupons" of "coupon" for ["coupons"], rows of table_rows::COUPONS;
     /// Requests that stores make, in a table for each kind.
     Notices = "notices" of "request" for ["notices"], rows of table_rows::REQUESTS;
+    /// The history of the voucher shop's stock; the aggregate is the purchase.
+    StockHistory = "stock_history_outbox" of "purchase" for ["stock"];
+    /// What the voucher shop offers; the aggregate is the product at a price.
+    StockOffers = "stock_offers_outbox" of "offer" for ["stock"];
+    /// The ledgers of a broker's accounts; its service keeps no versions.
+    Holdings = "holdings_outbox" of "account" for ["holdings"];
+    /// How those accounts stood, as a backfill writes it.
+    HoldingsImport = "holdings_import_outbox" of "account" for ["holdings"];
+    /// The orders that stores are offered; the aggregate is the store, of which alone its document
+    /// has to know the version.
+    StoreOrders = "store_orders_outbox" of "store" for ["store_stats"];
+    /// The calls that partners make; their service keeps no versions.
+    ApiCalls = "api_calls_outbox" of "organisation" for ["store_stats"];
 }
 
 /// The subjects: those of events, and those of rows of ordinary tables, which connectors write.
@@ -164,6 +180,12 @@ subjects! {
     Chats(ChatsEvent),
     /// Of the review service.
     Reviews(ReviewsEvent),
+    /// Of the voucher shop.
+    Stock(StockEvent),
+    /// Of a broker's accounts.
+    Holdings(HoldingsEvent),
+    /// Of stores and partners.
+    StoreStats(StoreStatsEvent),
     rows:
     /// Of the coupon tables.
     Coupons(CouponsEvent),

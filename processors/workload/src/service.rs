@@ -5,10 +5,13 @@ use std::fmt::Debug;
 use crate::chats::Chats;
 use crate::coupons::Coupons;
 use crate::deals::Deals;
+use crate::holdings::Holdings;
 use crate::journal::Draft;
 use crate::knobs::Knobs;
 use crate::notices::Notices;
 use crate::reviews::Reviews;
+use crate::stock::Stock;
+use crate::store_stats::StoreStats;
 
 /// A service: an endless stream of transactions, decided by the seed, in bounded memory.
 ///
@@ -27,5 +30,8 @@ pub fn others(knobs: &Knobs) -> Vec<Box<dyn Service>> {
         Box::new(Reviews::new(knobs)),
         Box::new(Coupons::new(knobs)),
         Box::new(Notices::new(knobs)),
+        Box::new(Stock::new(knobs)),
+        Box::new(Holdings::new(knobs)),
+        Box::new(StoreStats::new(knobs)),
     ]
 }

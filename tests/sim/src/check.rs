@@ -380,11 +380,17 @@ pub fn lagging(world: &World) -> Vec<String> {
 }
 
 /// How many views are behind, and how many of them must not be for long: a mirror heals by itself,
-/// but what a desk has folded that died is shown by the next one, and its key is held until then.
+/// but what a desk has folded that died is shown by the next one, and owed to held records until
+/// then.
 pub fn views_behind(world: &World) -> (usize, usize) {
     world.look(|world| {
         let behind = mirror_differs(world);
-        let is_held = |key: &&Key| world.documents.get(key).is_some_and(|d| d.stamp.is_held());
-        (behind.len(), behind.iter().filter(|key| !is_held(key)).count())
+        let is_a_desks = |key: &&Key| {
+            world.documents.get(key).is_some_and(|Document { stamp, .. }| {
+                let mut unsent = stamp.unsent.iter();
+                stamp.is_held() || unsent.any(|output| output.from.partition.is_held())
+            })
+        };
+        (behind.len(), behind.iter().filter(|key| !is_a_desks(key)).count())
     })
 }

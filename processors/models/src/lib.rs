@@ -3,14 +3,20 @@
 pub mod coupons;
 pub mod deals;
 pub mod deliveries;
+pub mod members;
+pub mod orders;
 pub mod points;
+pub mod tickets;
 
 use readmill_core::{ReadModel, Rollup};
 
 pub use coupons::Coupons;
 pub use deals::Deals;
 pub use deliveries::Deliveries;
+pub use members::Members;
+pub use orders::Orders;
 pub use points::Points;
+pub use tickets::Tickets;
 
 /// Something to be done with a read model whose type is known only by its name.
 pub trait Visit {
@@ -61,4 +67,4 @@ macro_rules! registry {
     };
 }
 
-registry!(Points, Deliveries, Coupons, Deals);
+registry!(Points, Deliveries, Coupons, Deals, Orders, Members, Tickets);

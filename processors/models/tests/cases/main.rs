@@ -10,4 +10,8 @@
 
 mod fixtures;
 mod kit;
+mod members;
+mod order_sheets;
+mod orders;
 mod points;
+mod tickets;

@@ -10,12 +10,16 @@ mod deliveries;
 mod journal;
 mod knobs;
 mod member;
+mod members;
+mod orders;
 mod points;
 mod relay;
 mod rng;
 mod row;
 mod service;
+mod sheet;
 mod source;
+mod tickets;
 mod wire;
 
 pub mod oracle;

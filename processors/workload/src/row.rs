@@ -2,7 +2,10 @@
 
 use readmill_core::SourcePosition;
 use readmill_schemas::deliveries::DeliveriesEvent;
+use readmill_schemas::members::MembersEvent;
+use readmill_schemas::orders::OrdersEvent;
 use readmill_schemas::points::PointsEvent;
+use readmill_schemas::tickets::TicketsEvent;
 use readmill_schemas::{Contract, Events, WrittenEvents};
 
 /// The outbox tables: each with its name, the kind of aggregate in it, and the read models that it
@@ -56,6 +59,18 @@ tables! {
     DeliveriesB = "deliveries_outbox_b" of "delivery" for ["deliveries"];
     /// The deliveries of the mart: a legacy service that keeps no versions.
     DeliveriesC = "deliveries_outbox_c" of "delivery" for ["deliveries"];
+    /// The orders of the shop; the aggregate is the order, here and in the three tables below.
+    Orders = "orders_outbox" of "order" for ["orders"];
+    /// The payments for them.
+    Payments = "payments_outbox" of "order" for ["orders"];
+    /// Their way to the customer.
+    OrderDeliveries = "order_deliveries_outbox" of "order" for ["orders"];
+    /// Whether there was enough of everything.
+    StockDecisions = "stock_decisions_outbox" of "order" for ["orders"];
+    /// Dormant members; the aggregate is the member.
+    Members = "members_outbox" of "member" for ["members"];
+    /// Tickets; the aggregate is the concert.
+    Tickets = "tickets_outbox" of "concert" for ["tickets"];
 }
 
 /// The subjects of events: each with its events, and what the services say about it.
@@ -98,6 +113,12 @@ subjects! {
     Points(PointsEvent),
     /// Of an order service.
     Deliveries(DeliveriesEvent),
+    /// Of the order services.
+    Orders(OrdersEvent),
+    /// Of the service that looks after dormant members.
+    Members(MembersEvent),
+    /// Of the ticket shop.
+    Tickets(TicketsEvent),
 }
 
 /// The events of one subject among those of all services.

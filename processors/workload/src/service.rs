@@ -4,6 +4,9 @@ use std::fmt::Debug;
 
 use crate::journal::Draft;
 use crate::knobs::Knobs;
+use crate::members::Members;
+use crate::orders::Orders;
+use crate::tickets::Tickets;
 
 /// A service: an endless stream of transactions, decided by the seed, in bounded memory.
 ///
@@ -15,6 +18,6 @@ pub trait Service: Debug + Send {
 }
 
 /// The services that share what is asked for by `others_per_mille`, one as busy as the other.
-pub fn others(_knobs: &Knobs) -> Vec<Box<dyn Service>> {
-    Vec::new()
+pub fn others(knobs: &Knobs) -> Vec<Box<dyn Service>> {
+    vec![Box::new(Orders::new(knobs)), Box::new(Members::new(knobs)), Box::new(Tickets::new(knobs))]
 }

@@ -74,6 +74,29 @@ fn rule_the_sheet_has_more_than_five_hundred_fields_and_says_of_each_what_it_is(
 }
 
 #[test]
+fn trap_a_field_that_a_contract_gains_does_not_make_stored_documents_unreadable() {
+    let log = [line(ORDER, 1, placed()), line(ORDER, 2, sheet(1))];
+    let mut stored = serde_json::to_value(Run::<Orders>::of(&log).state(ORDER).unwrap()).unwrap();
+    // As it was stored before the contracts had these fields.
+    for (section, field) in [
+        ("placed", "channel"),
+        ("placed", "deliver_by"),
+        ("sheet", "price_currency"),
+        ("sheet", "coupon_3_kind"),
+        ("sheet", "item_2_labels"),
+        ("sheet", "risk_score"),
+        ("sheet", "gift_accepted_at"),
+    ] {
+        assert!(stored[section].as_object_mut().unwrap().remove(field).is_some());
+    }
+    let read: Order = serde_json::from_value(stored).unwrap();
+    let sheet = read.sheet.unwrap();
+    assert_eq!(read.placed.unwrap().channel, "web");
+    assert_eq!((sheet.price_currency.as_str(), sheet.coupon_3_kind.symbol()), ("KRW", "PRODUCT"));
+    assert_eq!((sheet.item_2_labels.len(), sheet.risk_score), (0, 0.0));
+}
+
+#[test]
 fn rule_a_wide_event_does_not_make_the_narrow_ones_wide() {
     let [all, wide] = [size_of::<OrdersEvent>(), size_of::<OrderSheetWritten>()];
     assert!(all <= 256 && wide > 4_096, "{all} and {wide} bytes");

@@ -1,5 +1,7 @@
 //! `tickets`: who has which ticket of a concert, and which reservations break the rules.
 
+use std::collections::VecDeque;
+
 use readmill_core::{
     Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup,
     Standing,
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub const MOST_TICKETS: i64 = 20_000;
 /// The most conflicts that a document lists. Those beyond are counted only.
 pub const LISTED_CONFLICTS: usize = 100;
+/// How many cancels a document remembers, so that what is told again of them is known.
+pub const REMEMBERED_CANCELS: usize = 100;
 
 /// The check whether what was reserved is what there was.
 pub const CONFLICTS: Rollup = Rollup {
@@ -40,6 +44,8 @@ pub struct Concert {
     pub conflict_count: i64,
     /// Those of them that came first, in the order in which they came.
     pub conflicts: Vec<Reservation>,
+    /// The reservations given up last, by id.
+    pub cancelled: VecDeque<String>,
 }
 
 /// A reservation.
@@ -107,6 +113,11 @@ impl ReadModel for Tickets {
                 Admit::Stale
             }
             (Some(concert), TicketsEvent::ReservationCancelled(e))
+                if concert.cancelled.contains(&e.reservation_id) =>
+            {
+                Admit::Stale
+            }
+            (Some(concert), TicketsEvent::ReservationCancelled(e))
                 if !concert.knows(&e.reservation_id) && concert.lists_all() =>
             {
                 Admit::Wait("the reservation that it cancels")
@@ -146,8 +157,11 @@ impl Reservation {
 }
 
 impl Concert {
+    /// Whether a reservation stands, or was given up lately.
     fn knows(&self, id: &str) -> bool {
-        self.reserved.iter().chain(&self.conflicts).any(|known| known.reservation_id == id)
+        let mut stand = self.reserved.iter().chain(&self.conflicts);
+        stand.any(|known| known.reservation_id == id)
+            || self.cancelled.iter().any(|known| known == id)
     }
 
     /// Whether every conflict that stands is listed.
@@ -171,6 +185,10 @@ impl Concert {
 
     /// One that is not listed can only be one of those that are counted.
     fn cancel(&mut self, id: &str) {
+        self.cancelled.push_back(id.to_owned());
+        if self.cancelled.len() > REMEMBERED_CANCELS {
+            self.cancelled.pop_front();
+        }
         let before = self.reserved.len();
         self.reserved.retain(|known| known.reservation_id != id);
         if self.reserved.len() == before {

@@ -108,6 +108,18 @@ fn trap_a_reservation_that_is_told_twice_is_one() {
 }
 
 #[test]
+fn trap_a_cancel_that_is_told_twice_frees_nothing_else_and_waits_for_nothing() {
+    let mut events = vec![offered(1), reserved("r-1", 1, "m-1"), cancelled("r-1")];
+    events.extend([reserved("r-2", 1, "m-2"), cancelled("r-1"), reserved("r-1", 1, "m-1")]);
+    let log = log(events);
+    assert_eq!(naive(&log, &[0, 1, 2, 3, 4]), BTreeMap::new(), "m-2 has lost the ticket");
+    assert_eq!(naive(&log, &[0, 1, 2, 5]), [(1, "m-1")].into(), "m-1 has it back");
+    let run = Run::of(&log);
+    assert_eq!(holders(concert(&run)), [(1, "m-2")]);
+    assert_eq!(concert(&run).conflict_count, 0);
+}
+
+#[test]
 fn trap_who_gives_up_a_ticket_that_was_sold_twice_does_not_free_it_for_the_other() {
     let log = log(vec![
         offered(2),

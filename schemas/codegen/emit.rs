@@ -98,25 +98,21 @@ fn events(out: &mut String, domain: &str, contracts: &[&Contract]) {
         listed.map(|(place, contract)| text(place, &contract.record)).collect::<String>()
     };
     let of_table = |place: usize| contracts.get(place).is_some_and(|it| it.table.is_some());
-    let wide = |place: usize| contracts.get(place).is_some_and(|it| is_wide(it));
-    let held = |place: usize, record: &str| match wide(place) {
-        true => format!("Box<{record}>"),
-        false => table::held(of_table(place), record),
-    };
     let docs: Vec<&str> =
         contracts.iter().filter_map(|c| Some(c.types.first()?.doc.as_str())).collect();
     let doc = |place: usize| docs.get(place).copied().unwrap_or_default();
-    let variants = each(&|place, record| {
-        let (doc, held) = (print::doc("    ", doc(place)), held(place, record));
-        format!("    {}    {record}({held}),\n", doc.trim_start())
+    let variants = contracts.iter().enumerate().map(|(place, contract)| {
+        let (doc, held) = (print::doc("    ", doc(place)), held(contract));
+        format!("    {}    {}({held}),\n", doc.trim_start(), contract.record)
     });
+    let variants: String = variants.collect();
     let listed = each(&|_, record| format!("        {record}::CONTRACT,\n"));
     let arm = |wanted: bool, call: &str| {
         each(&|place, record| match of_table(place) == wanted {
-            true if wide(place) => {
-                format!("            {place} => {call}.map(Box::new).map(Self::{record}),\n")
+            true => {
+                let from = table::held(wanted, record);
+                format!("            {place} => {call}.map(|event: {from}| event.into()),\n")
             }
-            true => format!("            {place} => {call}.map(Self::{record}),\n"),
             false => String::new(),
         })
     };
@@ -131,10 +127,7 @@ fn events(out: &mut String, domain: &str, contracts: &[&Contract]) {
             |record: &str| format!("            Self::{record}(event) => event.write(out),\n");
         table::written(&name, &each(&|_, record| write(record)))
     };
-    let from = each(&|place, record| match wide(place) {
-        true => conversion(&name, record, record, "event.into()"),
-        false => conversion(&name, record, &held(place, record), "event"),
-    });
+    let from: String = contracts.iter().map(|contract| conversion(&name, contract)).collect();
     line(
         out,
         format_args!(
@@ -171,11 +164,19 @@ impl crate::Events for {name} {{
 }
 
 /// From a record, or a change of a table's row, to the event.
-fn conversion(event: &str, record: &str, from: &str, held: &str) -> String {
+fn conversion(event: &str, contract: &Contract) -> String {
+    let record = &contract.record;
+    let from = table::held(contract.table.is_some(), record);
     format!(
         "impl From<{from}> for {event} {{\n    fn from(event: {from}) -> Self {{\n        \
-         Self::{record}({held})\n    }}\n}}\n\n"
+         Self::{record}(event.into())\n    }}\n}}\n\n"
     )
+}
+
+/// What a variant holds.
+fn held(contract: &Contract) -> String {
+    let held = table::held(contract.table.is_some(), &contract.record);
+    if is_wide(contract) { format!("Box<{held}>") } else { held }
 }
 
 /// Whether events of a contract lie behind a pointer: one that is wide must not make all the others

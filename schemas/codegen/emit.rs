@@ -4,6 +4,9 @@ use std::fmt::Write;
 use super::model::{Contract, Definition, Shape};
 use super::{names, print, replica, table};
 
+/// The most fields of a record whose events lie within the enum of their domain.
+const MOST_FIELDS_WITHIN: usize = 64;
+
 /// All domains, in the order of their names, each a module of its own.
 pub fn all(latest: &[&Contract]) -> Result<String, String> {
     let mut domains: Vec<&str> = latest.iter().map(|contract| contract.domain.as_str()).collect();
@@ -96,18 +99,21 @@ fn events(out: &mut String, domain: &str, contracts: &[&Contract]) {
         listed.map(|(place, contract)| text(place, &contract.record)).collect::<String>()
     };
     let of_table = |place: usize| contracts.get(place).is_some_and(|it| it.table.is_some());
-    let held = |place: usize, record: &str| table::held(of_table(place), record);
     let docs: Vec<&str> =
         contracts.iter().filter_map(|c| Some(c.types.first()?.doc.as_str())).collect();
     let doc = |place: usize| docs.get(place).copied().unwrap_or_default();
-    let variants = each(&|place, record| {
-        let (doc, held) = (print::doc("    ", doc(place)), held(place, record));
-        format!("    {}    {record}({held}),\n", doc.trim_start())
+    let variants = contracts.iter().enumerate().map(|(place, contract)| {
+        let (doc, held) = (print::doc("    ", doc(place)), held(contract));
+        format!("    {}    {}({held}),\n", doc.trim_start(), contract.record)
     });
+    let variants: String = variants.collect();
     let listed = each(&|_, record| format!("        {record}::CONTRACT,\n"));
     let arm = |wanted: bool, call: &str| {
         each(&|place, record| match of_table(place) == wanted {
-            true => format!("            {place} => {call}.map(Self::{record}),\n"),
+            true => {
+                let from = table::held(wanted, record);
+                format!("            {place} => {call}.map(|event: {from}| event.into()),\n")
+            }
             false => String::new(),
         })
     };
@@ -122,7 +128,7 @@ fn events(out: &mut String, domain: &str, contracts: &[&Contract]) {
             |record: &str| format!("            Self::{record}(event) => event.write(out),\n");
         table::written(&name, &each(&|_, record| write(record)))
     };
-    let from = each(&|place, record| conversion(&name, record, &held(place, record)));
+    let from: String = contracts.iter().map(|contract| conversion(&name, contract)).collect();
     line(
         out,
         format_args!(
@@ -158,12 +164,31 @@ impl crate::Events for {name} {{
     );
 }
 
-/// From what a variant holds to the event.
-fn conversion(event: &str, record: &str, held: &str) -> String {
+/// From a record, or a change of a table's row, to the event.
+fn conversion(event: &str, contract: &Contract) -> String {
+    let record = &contract.record;
+    let from = table::held(contract.table.is_some(), record);
     format!(
-        "impl From<{held}> for {event} {{\n    fn from(event: {held}) -> Self {{\n        \
-         Self::{record}(event)\n    }}\n}}\n\n"
+        "impl From<{from}> for {event} {{\n    fn from(event: {from}) -> Self {{\n        \
+         Self::{record}(event.into())\n    }}\n}}\n\n"
     )
+}
+
+/// What a variant holds.
+fn held(contract: &Contract) -> String {
+    let held = table::held(contract.table.is_some(), &contract.record);
+    if is_wide(contract) { format!("Box<{held}>") } else { held }
+}
+
+/// Whether events of a contract lie behind a pointer: one that is wide must not make all the others
+/// of its domain as large as itself.
+fn is_wide(contract: &Contract) -> bool {
+    let of_events = contract.table.is_none();
+    of_events
+        && contract.types.first().is_some_and(|root| match &root.shape {
+            Shape::Record(fields) => fields.len() > MOST_FIELDS_WITHIN,
+            Shape::Enum { .. } => false,
+        })
 }
 
 /// Writing to a `String` cannot fail.

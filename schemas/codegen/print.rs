@@ -39,12 +39,45 @@ pub fn definition(out: &mut String, contract: &Contract, named: &Definition, fie
     );
     line(out, format_args!("pub struct {name}{lifetime} {{"));
     for field in fields {
-        line(out, format_args!("{}{}", doc("    ", &field.doc), attributes(contract, field)));
+        line(
+            out,
+            format_args!("{}{}", doc("    ", &field.doc), attributes(contract, named, field)),
+        );
         let kind = kind(contract, &field.kind);
         let kind = if field.large { format!("crate::row::Large<{kind}>") } else { kind };
         line(out, format_args!("    pub {}: {kind},", names::field(&field.name)));
     }
     line(out, format_args!("}}\n"));
+    stored_defaults(out, contract, named, fields);
+}
+
+/// Whether a value that was stored before the contract had the field is read with its default.
+fn has_stored_default(contract: &Contract, field: &Field) -> bool {
+    let told = field.default.as_ref().is_some_and(|default| !default.is_null());
+    told && !contract.borrowed && !field.large
+}
+
+/// The defaults of fields, for values that were stored before the contract had them. A null needs
+/// none.
+fn stored_defaults(out: &mut String, contract: &Contract, named: &Definition, fields: &[Field]) {
+    let with: Vec<&Field> =
+        fields.iter().filter(|field| has_stored_default(contract, field)).collect();
+    if with.is_empty() {
+        return;
+    }
+    line(out, format_args!("impl {} {{", named.name));
+    for field in with {
+        let (name, kind) = (default_of(field), kind(contract, &field.kind));
+        let default = field.default.as_ref().map_or_else(String::new, |default| {
+            super::table::literal(contract, &field.kind, default)
+        });
+        line(out, format_args!("    fn {name}() -> {kind} {{\n        {default}\n    }}"));
+    }
+    line(out, format_args!("}}\n"));
+}
+
+fn default_of(field: &Field) -> String {
+    format!("default_{}", names::field(&field.name).trim_start_matches("r#"))
 }
 
 /// An enum of symbols.
@@ -103,8 +136,11 @@ pub fn doc(indent: &str, text: &str) -> String {
     text.lines().map(|line| format!("{indent}/// {}\n", line.trim())).collect()
 }
 
-fn attributes(contract: &Contract, field: &Field) -> String {
+fn attributes(contract: &Contract, named: &Definition, field: &Field) -> String {
     let mut words = Vec::new();
+    if has_stored_default(contract, field) {
+        words.push(format!("default = \"{}::{}\"", named.name, default_of(field)));
+    }
     if names::field(&field.name).trim_start_matches("r#") != field.name {
         words.push(format!("rename = \"{}\"", field.name));
     }

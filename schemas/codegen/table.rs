@@ -183,7 +183,7 @@ fn reading(contract: &Contract, kind: &Type) -> String {
 }
 
 /// A default in Rust; that it fits its type has been seen to.
-fn literal(contract: &Contract, kind: &Type, default: &Value) -> String {
+pub fn literal(contract: &Contract, kind: &Type, default: &Value) -> String {
     match kind {
         Type::Nullable { .. } if default.is_null() => "None".to_owned(),
         Type::Nullable { inner, .. } => format!("Some({})", literal(contract, inner, default)),

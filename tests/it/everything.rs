@@ -20,7 +20,10 @@ pub fn each(of: &mut impl Each) {
             assert_eq!(names.to_vec(), all, "the list of models here is not that of the product");
         };
     }
-    with!(Points, Deliveries, Coupons, Deals, Chats, Reviews, Notices);
+    with!(
+        Points, Members, Orders, Stock, Deliveries, Deals, Coupons, Holdings, Notices, StoreStats,
+        Chats, Reviews, Tickets
+    );
 }
 
 /// What must come of a workload in all models together.

@@ -5,12 +5,15 @@ pub mod coupons;
 pub mod deals;
 pub mod deliveries;
 pub mod holdings;
+pub mod members;
 pub mod notices;
+pub mod orders;
 pub mod points;
 pub mod replica;
 pub mod reviews;
 pub mod stock;
 pub mod store_stats;
+pub mod tickets;
 
 use readmill_core::{ReadModel, Rollup};
 use readmill_schemas::Contract;
@@ -20,11 +23,14 @@ pub use coupons::Coupons;
 pub use deals::Deals;
 pub use deliveries::Deliveries;
 pub use holdings::Holdings;
+pub use members::Members;
 pub use notices::Notices;
+pub use orders::Orders;
 pub use points::Points;
 pub use reviews::Reviews;
 pub use stock::Stock;
 pub use store_stats::StoreStats;
+pub use tickets::Tickets;
 
 /// Something to be done with a read model whose type is known only by its name.
 pub trait Visit {
@@ -78,4 +84,7 @@ macro_rules! registry {
     };
 }
 
-registry!(Points, Deliveries, Coupons, Deals, Chats, Reviews, Notices, Stock, Holdings, StoreStats);
+registry!(
+    Points, Members, Orders, Stock, Deliveries, Deals, Coupons, Holdings, Notices, StoreStats,
+    Chats, Reviews, Tickets,
+);

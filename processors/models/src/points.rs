@@ -85,6 +85,8 @@ pub enum Kind {
     Converted,
     /// What was left of a lot expired.
     Expired,
+    /// The member left, and what was left in all lots is forfeited.
+    Forfeited,
 }
 
 impl Kind {
@@ -97,6 +99,7 @@ impl Kind {
             Self::UseCancelled => "use_cancelled",
             Self::Converted => "converted",
             Self::Expired => "expired",
+            Self::Forfeited => "forfeited",
         }
     }
 }
@@ -146,12 +149,14 @@ impl ReadModel for Points {
         Keys::one(head(event).member_id)
     }
 
-    /// What refers to a lot or a use waits until the ledger has told of it.
+    /// What refers to a lot or a use waits until the ledger has told of it. A ledger that was
+    /// closed stays so: nothing brings the member back, not even what had waited there.
     fn admit(standing: Standing<'_, Member>, event: &PointsEvent) -> Admit {
         let nothing = Member::default();
         let member = match standing {
             Standing::Live(member) => member,
-            Standing::Never | Standing::Gone => &nothing,
+            Standing::Never => &nothing,
+            Standing::Gone => return Admit::Stale,
         };
         let has_lot = |lot_id: &str| member.lots.contains_key(lot_id);
         match event {
@@ -169,6 +174,7 @@ impl ReadModel for Points {
             PointsEvent::UseCancelled(_) => Admit::Wait("the use that it cancels"),
             PointsEvent::PointsExpired(e) if has_lot(&e.lot_id) => Admit::Fold,
             PointsEvent::PointsExpired(_) => Admit::Wait("the earn that expires"),
+            PointsEvent::LedgerClosed(_) => Admit::Fold,
         }
     }
 
@@ -185,12 +191,17 @@ impl ReadModel for Points {
             PointsEvent::UseCancelled(e) => (Kind::UseCancelled, member.give_back(&e.use_id)),
             PointsEvent::EarnCancelled(e) => (Kind::EarnCancelled, member.end_lot(&e.lot_id)),
             PointsEvent::PointsExpired(e) => (Kind::Expired, member.end_lot(&e.lot_id)),
+            PointsEvent::LedgerClosed(_) => (Kind::Forfeited, -member.available),
         };
         let head = head(event);
         let day = GroupName::of(&[kind.name()]).within(Window::Day, head.at);
+        let entry = Contribution::of(&LEDGER, day, change.abs());
+        if kind == Kind::Forfeited {
+            return Folded::gone().adding(entry);
+        }
         member.available += change;
         member.enter(head, kind, change);
-        Folded::next(member).adding(Contribution::of(&LEDGER, day, change.abs()))
+        Folded::next(member).adding(entry)
     }
 
     fn contributes(member: &Member) -> Vec<Contribution> {
@@ -289,5 +300,6 @@ fn head(event: &PointsEvent) -> Head<'_> {
         PointsEvent::UseCancelled(e) => of!(e),
         PointsEvent::PointsConverted(e) => of!(e),
         PointsEvent::PointsExpired(e) => of!(e),
+        PointsEvent::LedgerClosed(e) => of!(e),
     }
 }

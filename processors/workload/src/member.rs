@@ -2,8 +2,8 @@
 
 use readmill_schemas::Timestamp;
 use readmill_schemas::points::{
-    EarnCancelled, LotUse, PointsConverted, PointsEarned, PointsEvent, PointsExpired, PointsUsed,
-    UseCancelled,
+    EarnCancelled, LedgerClosed, LotUse, PointsConverted, PointsEarned, PointsEvent, PointsExpired,
+    PointsUsed, UseCancelled,
 };
 
 use crate::rng::Rng;
@@ -34,6 +34,8 @@ struct Spent {
 pub struct Member {
     /// The version of the last event.
     pub version: i64,
+    /// Whether the member has left, and nothing happens here any more.
+    pub closed: bool,
     lots_made: u32,
     uses_made: u32,
     /// Open lots, oldest first.
@@ -131,6 +133,19 @@ impl Member {
         self.version += 1;
         let lot = Lot { number: owed.0, left: points(rng), expires_ms: expiry(pen, rng) };
         earned(&lot, pen, rng).into()
+    }
+
+    /// The member leaves: what is left is forfeited.
+    pub fn close_ledger(&mut self, pen: Pen) -> PointsEvent {
+        self.version += 1;
+        (self.closed, self.spent) = (true, None);
+        let closed = LedgerClosed {
+            ledger_id: pen.ledger_id(),
+            member_id: pen.member_id(),
+            occurred_at: pen.now(),
+            forfeited_points: std::mem::take(&mut self.open).iter().map(|lot| lot.left).sum(),
+        };
+        closed.into()
     }
 
     fn open(&mut self, pen: Pen, rng: &mut Rng) -> Lot {

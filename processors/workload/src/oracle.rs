@@ -120,7 +120,9 @@ fn look_around<M: ReadModel>(states: &mut BTreeMap<Key, M::State>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::collections::BTreeSet;
+
     use readmill_core::envelope::{self, Payload, Reading};
     use readmill_models::deals::Document as Shown;
     use readmill_models::{Chats, Coupons, Deals, Deliveries, Notices, Points, Reviews};
@@ -181,7 +183,7 @@ mod tests {
     }
 
     /// Stations 2 to 6 over what the relay published, one record after the other.
-    fn fold_published<M: ReadModel<Event: Subject>>(knobs: &Knobs) -> Expected<M> {
+    pub fn fold_published<M: ReadModel<Event: Subject>>(knobs: &Knobs) -> Expected<M> {
         let envelopes: BTreeMap<SchemaId, Plan> = crate::row::Table::ALL
             .iter()
             .filter(|table| table.layouts().is_empty())
@@ -319,5 +321,36 @@ mod tests {
     #[test]
     fn store_stats_fold_the_same_however_published() {
         check_other::<readmill_models::StoreStats>();
+    }
+
+    /// The same of a service that keeps versions; and all kinds of its events happen, their
+    /// versions have no gaps, and nothing waits wherever the stream is cut off.
+    pub fn check_service<M: ReadModel<Event: Subject>>(kinds: usize) -> Expected<M> {
+        let wild = Knobs { events: 30_000, others_per_mille: 1_000, ..knobs() };
+        let rows: Vec<SourceRow> = Source::new(wild).unwrap().collect();
+        let (mut seen, mut versions) = (BTreeSet::new(), BTreeMap::new());
+        for row in rows.iter().filter(|row| M::Event::of(&row.event).is_some()) {
+            seen.insert(row.event_type());
+            assert!(row.table.models().contains(&M::NAME), "{row:?}");
+            let last: &mut i64 = versions.entry((row.table, &row.aggregate_id)).or_default();
+            *last += 1;
+            assert_eq!(row.version, Some(*last));
+        }
+        assert_eq!(seen.len(), kinds, "{seen:?}");
+        for cut in [1, 10, 100, 333, 1_000, 3_456, 10_001] {
+            let folded = fold::<M>(rows[..cut].iter().cloned());
+            assert_eq!((folded.held, folded.waiting), (0, 0), "cut at {cut}: {folded:?}");
+        }
+        check_other()
+    }
+
+    #[test]
+    fn closed_ledgers_stay_closed_however_they_were_published() {
+        let wild = Knobs { others_per_mille: 100, duplicates_per_mille: 200, ..knobs() };
+        let (folded, wanted) = (fold_published::<Points>(&wild), expect::<Points>(&wild));
+        assert_eq!((wanted.waiting, wanted.held), (0, 0), "{wanted:?}");
+        assert!((1..100).contains(&wanted.gone), "{wanted:?}");
+        assert_eq!((folded.waiting, folded.held, folded.gone), (0, 0, wanted.gone), "{folded:?}");
+        assert_eq!(folded.states, wanted.states);
     }
 }

@@ -10,6 +10,8 @@ use crate::row::{SourceEvent, Table};
 
 /// Within how many events an earn follows its early cancel.
 const LATEST_EARN_EVENTS: u64 = 200;
+/// Transactions in a thousand that close a ledger, where members leave.
+const CLOSED_PER_MILLE: u32 = 3;
 
 /// The service's state: one small ledger a member, whatever the number of events.
 #[derive(Debug)]
@@ -18,6 +20,9 @@ pub struct Points {
     members: Vec<Member>,
     skew_per_mille: u32,
     early_per_mille: u32,
+    /// Members leave where the service that looks after them is simulated, too.
+    members_leave: bool,
+    closed: usize,
     /// Earns still to be committed, by the event number at which they are due.
     owed: BTreeMap<(u64, usize), Vec<Owed>>,
     owed_events: u64,
@@ -32,6 +37,8 @@ impl Points {
             members: (0..members).map(|_| Member::default()).collect(),
             skew_per_mille: knobs.skew_per_mille,
             early_per_mille: knobs.early_per_mille,
+            members_leave: knobs.others_per_mille > 0,
+            closed: 0,
             owed: BTreeMap::new(),
             owed_events: 0,
         }
@@ -63,7 +70,14 @@ impl Points {
     /// One transaction of at most `room` events of one member, at event number `at`. An early
     /// cancel takes the room of its earn, too.
     pub fn transact(&mut self, at: u64, now_ms: i64, room: u64) -> Vec<Draft> {
-        let member = self.rng.skewed(self.members.len(), self.skew_per_mille);
+        if self.members_leave
+            && self.rng.chance(CLOSED_PER_MILLE)
+            && let Some(closed) = self.close(now_ms)
+        {
+            return vec![closed];
+        }
+        let drawn = self.rng.skewed(self.members.len(), self.skew_per_mille);
+        let member = self.open_from(drawn);
         let pen = Pen { member, now_ms };
         let Some(ledger) = self.members.get_mut(member) else {
             return Vec::new();
@@ -85,12 +99,39 @@ impl Points {
     }
 }
 
+impl Points {
+    /// Closes the ledger of some member, if it is open and no earn is owed to it. Half of the
+    /// members stay, so that one who has not left is found soon.
+    fn close(&mut self, now_ms: i64) -> Option<Draft> {
+        let member = self.rng.index(self.members.len());
+        let is_owed = self.owed.keys().any(|(_, owed)| *owed == member);
+        let most_have_left = 2 * (self.closed + 1) > self.members.len();
+        let ledger = self.members.get_mut(member)?;
+        if ledger.closed || is_owed || most_have_left {
+            return None;
+        }
+        self.closed += 1;
+        let pen = Pen { member, now_ms };
+        let event = ledger.close_ledger(pen);
+        Some(draft(pen, ledger.version, SourceEvent::Points(event)))
+    }
+
+    /// The first member from this one on who has not left.
+    fn open_from(&self, drawn: usize) -> usize {
+        let (before, from) = self.members.split_at(drawn.min(self.members.len()));
+        let ahead = from.iter().chain(before).position(|member| !member.closed);
+        (drawn + ahead.unwrap_or(0)) % self.members.len().max(1)
+    }
+}
+
 fn draft(pen: Pen, version: i64, event: SourceEvent) -> Draft {
     Draft { table: Table::Points, aggregate_id: pen.member_id(), version: Some(version), event }
 }
 
 #[cfg(test)]
 mod tests {
+    use readmill_schemas::points::PointsEvent;
+
     use super::*;
 
     #[test]
@@ -105,5 +146,24 @@ mod tests {
             assert!(points.members.iter().all(|member| member.balance() >= 0), "at event {at}");
         }
         assert!(points.owed_events() < LATEST_EARN_EVENTS);
+    }
+
+    #[test]
+    fn nothing_happens_in_a_closed_ledger_and_half_of_the_members_stay() {
+        let knobs =
+            Knobs { members: 20, early_per_mille: 50, others_per_mille: 1, ..Knobs::default() };
+        let mut points = Points::new(&knobs);
+        let mut closed = std::collections::BTreeSet::new();
+        for at in 0..20_000 {
+            let now_ms = i64::try_from(at).unwrap() * 700;
+            let drafts = points.pay(at, now_ms, false);
+            for draft in drafts.unwrap_or_else(|| points.transact(at, now_ms, 5)) {
+                assert!(!closed.contains(&draft.aggregate_id), "{draft:?}");
+                if let SourceEvent::Points(PointsEvent::LedgerClosed(e)) = draft.event {
+                    closed.insert(e.member_id);
+                }
+            }
+        }
+        assert_eq!(closed.len(), 10);
     }
 }

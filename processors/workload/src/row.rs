@@ -6,11 +6,14 @@ use readmill_schemas::coupons::CouponsEvent;
 use readmill_schemas::deals::DealsEvent;
 use readmill_schemas::deliveries::DeliveriesEvent;
 use readmill_schemas::holdings::HoldingsEvent;
+use readmill_schemas::members::MembersEvent;
 use readmill_schemas::notices::NoticesEvent;
+use readmill_schemas::orders::OrdersEvent;
 use readmill_schemas::points::PointsEvent;
 use readmill_schemas::reviews::ReviewsEvent;
 use readmill_schemas::stock::StockEvent;
 use readmill_schemas::store_stats::StoreStatsEvent;
+use readmill_schemas::tickets::TicketsEvent;
 use readmill_schemas::{Contract, Events, WrittenEvents};
 
 use crate::table_rows::{self, Change, Layout};
@@ -108,6 +111,18 @@ tables! {
     StoreOrders = "store_orders_outbox" of "store" for ["store_stats"];
     /// The calls that partners make; their service keeps no versions.
     ApiCalls = "api_calls_outbox" of "organisation" for ["store_stats"];
+    /// The orders of the shop; the aggregate is the order, here and in the three tables below.
+    Orders = "orders_outbox" of "order" for ["orders"];
+    /// The payments for them.
+    Payments = "payments_outbox" of "order" for ["orders"];
+    /// Their way to the customer.
+    OrderDeliveries = "order_deliveries_outbox" of "order" for ["orders"];
+    /// Whether there was enough of everything.
+    StockDecisions = "stock_decisions_outbox" of "order" for ["orders"];
+    /// Dormant members; the aggregate is the member.
+    Members = "members_outbox" of "member" for ["members"];
+    /// Tickets; the aggregate is the concert.
+    Tickets = "tickets_outbox" of "concert" for ["tickets"];
 }
 
 /// The subjects: those of events, and those of rows of ordinary tables, which connectors write.
@@ -186,6 +201,12 @@ subjects! {
     Holdings(HoldingsEvent),
     /// Of stores and partners.
     StoreStats(StoreStatsEvent),
+    /// Of the order services.
+    Orders(OrdersEvent),
+    /// Of the service that looks after dormant members.
+    Members(MembersEvent),
+    /// Of the ticket shop.
+    Tickets(TicketsEvent),
     rows:
     /// Of the coupon tables.
     Coupons(CouponsEvent),

@@ -8,10 +8,13 @@ use crate::deals::Deals;
 use crate::holdings::Holdings;
 use crate::journal::Draft;
 use crate::knobs::Knobs;
+use crate::members::Members;
 use crate::notices::Notices;
+use crate::orders::Orders;
 use crate::reviews::Reviews;
 use crate::stock::Stock;
 use crate::store_stats::StoreStats;
+use crate::tickets::Tickets;
 
 /// A service: an endless stream of transactions, decided by the seed, in bounded memory.
 ///
@@ -33,5 +36,8 @@ pub fn others(knobs: &Knobs) -> Vec<Box<dyn Service>> {
         Box::new(Stock::new(knobs)),
         Box::new(Holdings::new(knobs)),
         Box::new(StoreStats::new(knobs)),
+        Box::new(Orders::new(knobs)),
+        Box::new(Members::new(knobs)),
+        Box::new(Tickets::new(knobs)),
     ]
 }

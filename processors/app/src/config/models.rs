@@ -24,9 +24,8 @@ pub fn read(
 ) -> Vec<Model> {
     let names: Vec<&str> = ALL.iter().map(|row| row.name).collect();
     if !root.contains_key("models") {
-        let what =
-            format!("there are none: name one, such as [models.{}]", names.join("], [models."));
-        reading.note(None, "models".to_owned(), what);
+        let what = "there are none: name one, such as [models.points]; `readmill models` lists all";
+        reading.note(None, "models".to_owned(), what.to_owned());
         return Vec::new();
     }
     let Some(stanza) = reading.stanza(root, "", "models") else { return Vec::new() };

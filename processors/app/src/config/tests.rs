@@ -166,8 +166,8 @@ fn what_belongs_together_is_checked_together() {
             "f.toml:1: embedded: must be a table: write it under [embedded]",
             "f.toml: source: is missing: say kind = \"kafka\", or kind = \"archive\" and \
          archive_dir",
-            "f.toml: models: there are none: name one, such as [models.points], \
-         [models.deliveries], [models.coupons], [models.deals]",
+            "f.toml: models: there are none: name one, such as [models.points]; `readmill models` \
+             lists all",
         ],
     );
 }

@@ -124,6 +124,23 @@ impl<M: ReadModel> Run<M> {
         }
     }
 
+    /// Whether some document is fed by several aggregates, of which any may come first.
+    fn is_interleaved(&self) -> bool {
+        self.documents.values().any(|document| document.stamp.marks.len() > 1)
+    }
+
+    /// What was said. At which revision is for the interleaving to decide.
+    fn told(&self) -> Value {
+        if !self.is_interleaved() {
+            return json!(self.said);
+        }
+        let key = |id: &str| id.rsplitn(3, '/').last().unwrap_or_default().to_owned();
+        let said = self.said.iter().map(|(id, contract)| format!("{}: {contract}", key(id)));
+        let mut said: Vec<String> = said.collect();
+        said.sort();
+        json!(said)
+    }
+
     /// What was added up, group by group. How often embedded documents changed what others
     /// contribute is for the interleaving to decide, and so is what was withdrawn.
     pub fn rollups(&self) -> BTreeMap<String, Totals> {
@@ -134,7 +151,7 @@ impl<M: ReadModel> Run<M> {
             let group = groups.entry(format!("{}/{}", what.rollup, what.group)).or_default();
             group.add(difference, rollup.beside);
         }
-        if M::EMBEDS {
+        if M::EMBEDS || self.is_interleaved() {
             groups.values_mut().for_each(|totals| totals.withdrawn = 0);
             groups.retain(|_, totals| totals.count != 0);
         }
@@ -196,7 +213,7 @@ impl<M: ReadModel> Run<M> {
         let documents: BTreeMap<&str, Value> =
             self.documents.iter().map(|(key, doc)| (key.as_str(), document(doc))).collect();
         self.check_copies();
-        let mut seen = json!({ "documents": documents, "said": self.said });
+        let mut seen = json!({ "documents": documents, "said": self.told() });
         if !M::ROLLUPS.is_empty() {
             let groups = self.rollups();
             self.check_contributed(&groups);

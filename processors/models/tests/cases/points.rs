@@ -3,7 +3,7 @@
 use readmill_models::Points;
 use readmill_schemas::Timestamp;
 use readmill_schemas::points::{
-    EarnCancelled, LotUse, PointsEarned, PointsEvent, PointsUsed, UseCancelled,
+    EarnCancelled, LedgerClosed, LotUse, PointsEarned, PointsEvent, PointsUsed, UseCancelled,
 };
 
 use crate::kit::{Line, Run, line};
@@ -114,4 +114,35 @@ fn trap_a_view_that_is_refreshed_before_the_commit_stays_stale() {
 fn what_a_use_took_comes_back_to_its_own_lot() {
     let log = [earned(1, "a", 100), used(2, "a", 40), use_cancelled(3)];
     assert_eq!(available(&log, &[0, 1, 2]), 100);
+}
+
+fn closed(version: i64) -> Line<PointsEvent> {
+    let (ledger_id, member_id, occurred_at) = head();
+    line(MEMBER, version, LedgerClosed { ledger_id, member_id, occurred_at, forfeited_points: 60 })
+}
+
+#[test]
+fn trap_a_closed_ledger_is_not_opened_again_by_a_replay() {
+    let log = [earned(1, "a", 100), used(2, "a", 40), closed(3), earned(4, "b", 7)];
+    // Deleted when it was closed, and made again by what comes.
+    let balance = |order: &[usize]| {
+        let since = order.iter().rposition(|at| *at == 2).map_or(0, |at| at + 1);
+        naive(&log, &order[since..])
+    };
+    assert_eq!(balance(&[0, 1, 2, 0]), 100);
+    for order in [vec![0, 1, 2], vec![0, 1, 2, 0, 1, 2, 0], vec![0, 2, 1, 3], vec![0, 1, 2, 3, 3]] {
+        let run = Run::<Points>::in_order(&log, order);
+        assert_eq!((run.state(MEMBER), run.waiting(MEMBER)), (None, 0));
+        let stored = serde_json::to_string(&run.documents[&MEMBER.into()]).unwrap();
+        assert!(!stored.contains("lots") && !stored.contains("order"), "{stored}");
+    }
+}
+
+#[test]
+fn rule_what_is_left_in_a_closed_ledger_is_forfeited_once() {
+    let log = [earned(1, "a", 100), used(2, "a", 40), earn_cancelled(3, "never"), closed(4)];
+    let rollups = Run::<Points>::in_order(&log, [0, 1, 2, 3, 3, 2, 0]).rollups();
+    let forfeited = &rollups["ledger/forfeited/1970-01-01"];
+    assert_eq!((forfeited.count, i64::try_from(forfeited.sum.0)), (1, Ok(60)));
+    assert_eq!(rollups["tiers/1-999"].count, 0, "nobody can spend them");
 }

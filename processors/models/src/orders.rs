@@ -1,0 +1,298 @@
+//! `orders`: one wide document per order, out of four topics that each fill sections of their own.
+
+use readmill_core::{
+    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup,
+    Standing,
+};
+use readmill_schemas::orders::{
+    OrderPlaced, OrderRejected, OrderSheetWritten, OrderShipped, OrdersEvent, PaymentApproved,
+    PaymentCancelled, StockDenied, StockRestored, StockTaken,
+};
+use readmill_schemas::orders_out::{OrdersOutEvent, PaymentRefundAsked, StockRestoreAsked};
+use readmill_schemas::{Contract, Events, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The most items that a document shows. The order's total counts all of them.
+pub const SHOWN_ITEMS: usize = 200;
+
+const SUMS: Beside = Beside { extremes: false, top: 0, distinct: false };
+/// How far the orders are.
+pub const STATUSES: Rollup = Rollup {
+    name: "statuses",
+    about: "orders by status: how many, and what they come to in won",
+    beside: SUMS,
+};
+/// Which compensations are under way.
+pub const OWED: Rollup = Rollup {
+    name: "owed",
+    about: "rejected orders whose stock, or whose payment in won, is still to be given back",
+    beside: SUMS,
+};
+
+/// The read model.
+#[derive(Debug)]
+pub struct Orders;
+
+/// An order. Most sections are the last event of their kind, whole, so that what a contract gains
+/// is in the document as well. A section whose topic is behind is missing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Order {
+    /// Computed from the sections.
+    pub status: Status,
+    /// Who ordered what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placed: Option<OrderPlaced>,
+    /// When it was found to be right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validated_at: Option<Timestamp>,
+    /// When it was confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmed_at: Option<Timestamp>,
+    /// Why it was rejected, which is final.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<OrderRejected>,
+    /// The payment approved last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment: Option<PaymentApproved>,
+    /// The payment cancelled last, the same or another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_cancelled: Option<PaymentCancelled>,
+    /// Who carries it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipped: Option<OrderShipped>,
+    /// When it arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<Timestamp>,
+    /// The decision that took it out of stock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stock_taken: Option<StockTaken>,
+    /// The decision that could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stock_denied: Option<StockDenied>,
+    /// The decision that was undone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stock_restored: Option<StockRestored>,
+    /// Everything else that the shop knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<Box<OrderSheetWritten>>,
+}
+
+/// How far an order is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Other topics have told of it, and its own has not.
+    #[default]
+    Expected,
+    /// Placed.
+    Provisional,
+    /// Found to be right.
+    Validated,
+    /// To be delivered.
+    Confirmed,
+    /// On its way.
+    Shipped,
+    /// Delivered.
+    Delivered,
+    /// Rejected, whatever else becomes known.
+    Rejected,
+}
+
+impl Status {
+    /// Its name, as documents and roll-ups have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expected => "EXPECTED",
+            Self::Provisional => "PROVISIONAL",
+            Self::Validated => "VALIDATED",
+            Self::Confirmed => "CONFIRMED",
+            Self::Shipped => "SHIPPED",
+            Self::Delivered => "DELIVERED",
+            Self::Rejected => "REJECTED",
+        }
+    }
+}
+
+impl ReadModel for Orders {
+    const NAME: &'static str = "orders";
+    const FOLD_VERSION: u32 = 1;
+    const ABOUT: &'static str = "an order with its payment, its stock and its delivery, in one";
+    const SAYS: &'static [Contract] = OrdersOutEvent::CONTRACTS;
+    const ROLLUPS: &'static [Rollup] = &[STATUSES, OWED];
+
+    /// Readers list what a customer ordered, the latest first, and what stands at a status.
+    const INDEXES: &'static [Index] = &[
+        Index {
+            name: "by_customer",
+            fields: &[
+                ("placed.customer_id", Direction::Ascending),
+                ("placed.occurred_at", Direction::Descending),
+            ],
+            sparse: true,
+        },
+        Index {
+            name: "by_status",
+            fields: &[
+                ("status", Direction::Ascending),
+                ("placed.occurred_at", Direction::Ascending),
+            ],
+            sparse: true,
+        },
+    ];
+
+    type Event = OrdersEvent;
+    type State = Order;
+
+    fn keys(event: &OrdersEvent) -> Keys {
+        macro_rules! order_no {
+            ($($kind:ident)+) => {
+                match event { $(OrdersEvent::$kind(e) => &e.order_no,)+ }
+            };
+        }
+        Keys::one(order_no!(OrderPlaced OrderValidated OrderConfirmed OrderRejected
+            OrderSheetWritten PaymentApproved PaymentCancelled OrderShipped OrderDelivered
+            StockTaken StockDenied StockRestored))
+    }
+
+    /// Nothing waits: topics are independent, so each fills its sections as it comes. An event is
+    /// judged by its own topic's sections alone, or interleavings would differ.
+    fn admit(standing: Standing<'_, Order>, event: &OrdersEvent) -> Admit {
+        let Standing::Live(order) = standing else { return Admit::Fold };
+        let is_repeat = match event {
+            OrdersEvent::OrderPlaced(e) => match &order.placed {
+                Some(placed) if placed.customer_id != e.customer_id => return Admit::Refuse(TWICE),
+                placed => placed.is_some(),
+            },
+            OrdersEvent::OrderRejected(_) if order.confirmed_at.is_some() => {
+                return Admit::Refuse("a confirmed order was rejected");
+            }
+            OrdersEvent::OrderRejected(_) => order.rejected.is_some(),
+            OrdersEvent::OrderValidated(_) => order.validated_at.is_some() || order.is_decided(),
+            OrdersEvent::OrderConfirmed(_) => order.is_decided(),
+            OrdersEvent::PaymentApproved(e) => {
+                let cancelled = order.payment_cancelled.as_ref();
+                order.payment.as_ref().is_some_and(|known| known.payment_id == e.payment_id)
+                    || cancelled.is_some_and(|known| known.payment_id == e.payment_id)
+            }
+            OrdersEvent::StockTaken(e) => {
+                let restored = order.stock_restored.as_ref();
+                order.stock_taken.as_ref().is_some_and(|known| known.decision_no == e.decision_no)
+                    || restored.is_some_and(|known| known.decision_no == e.decision_no)
+            }
+            OrdersEvent::OrderSheetWritten(_)
+            | OrdersEvent::PaymentCancelled(_)
+            | OrdersEvent::OrderShipped(_)
+            | OrdersEvent::OrderDelivered(_)
+            | OrdersEvent::StockDenied(_)
+            | OrdersEvent::StockRestored(_) => false,
+        };
+        if is_repeat { Admit::Stale } else { Admit::Fold }
+    }
+
+    /// A compensation is asked for by the event that makes it due, whichever topic that is of.
+    fn fold(state: Option<Order>, event: &OrdersEvent) -> Folded<Order> {
+        let mut order = state.unwrap_or_default();
+        let (stock, payment) = (order.stock_owed(), order.payment_owed());
+        order.take(event);
+        order.status = order.stands();
+        let (restore, refund) = (order.stock_owed(), order.payment_owed());
+        let restore =
+            restore.filter(|now| stock.is_none_or(|was| was.decision_no != now.decision_no));
+        let refund =
+            refund.filter(|now| payment.is_none_or(|was| was.payment_id != now.payment_id));
+        let mut folded = Folded::next(order);
+        if let Some(asked) = restore {
+            folded = folded.saying(&OrdersOutEvent::from(asked));
+        }
+        if let Some(asked) = refund {
+            folded = folded.saying(&OrdersOutEvent::from(asked));
+        }
+        folded
+    }
+
+    fn contributes(order: &Order) -> Vec<Contribution> {
+        let total_won = order.placed.as_ref().map_or(0, |placed| placed.total_won);
+        let status = GroupName::of(&[order.status.name()]);
+        let stock = order.stock_owed();
+        let stock = stock.map(|_| Contribution::one(&OWED, GroupName::of(&["stock"])));
+        let payment = order.payment_owed();
+        let payment = payment
+            .map(|asked| Contribution::of(&OWED, GroupName::of(&["payment"]), asked.amount_won));
+        let stands = Contribution::of(&STATUSES, status, total_won);
+        [Some(stands), stock, payment].into_iter().flatten().collect()
+    }
+}
+
+const TWICE: &str = "another customer's order has this number already";
+
+impl Order {
+    const fn is_decided(&self) -> bool {
+        self.confirmed_at.is_some() || self.rejected.is_some()
+    }
+
+    fn take(&mut self, event: &OrdersEvent) {
+        match event {
+            OrdersEvent::OrderPlaced(e) => {
+                let items = e.items.iter().take(SHOWN_ITEMS).cloned().collect();
+                self.placed = Some(OrderPlaced { items, ..e.clone() });
+            }
+            OrdersEvent::OrderValidated(e) => self.validated_at = Some(e.occurred_at),
+            OrdersEvent::OrderConfirmed(e) => self.confirmed_at = Some(e.occurred_at),
+            OrdersEvent::OrderRejected(e) => self.rejected = Some(e.clone()),
+            OrdersEvent::OrderSheetWritten(e) => self.sheet = Some(e.clone()),
+            OrdersEvent::PaymentApproved(e) => self.payment = Some(e.clone()),
+            OrdersEvent::PaymentCancelled(e) => self.payment_cancelled = Some(e.clone()),
+            OrdersEvent::OrderShipped(e) => self.shipped = Some(e.clone()),
+            OrdersEvent::OrderDelivered(e) => self.delivered_at = Some(e.occurred_at),
+            OrdersEvent::StockTaken(e) => self.stock_taken = Some(e.clone()),
+            OrdersEvent::StockDenied(e) => self.stock_denied = Some(e.clone()),
+            OrdersEvent::StockRestored(e) => self.stock_restored = Some(e.clone()),
+        }
+    }
+
+    const fn stands(&self) -> Status {
+        match self {
+            Self { rejected: Some(_), .. } => Status::Rejected,
+            Self { confirmed_at: Some(_), delivered_at: Some(_), .. } => Status::Delivered,
+            Self { confirmed_at: Some(_), shipped: Some(_), .. } => Status::Shipped,
+            Self { confirmed_at: Some(_), .. } => Status::Confirmed,
+            Self { validated_at: Some(_), .. } => Status::Validated,
+            Self { placed: Some(_), .. } => Status::Provisional,
+            Self { .. } => Status::Expected,
+        }
+    }
+
+    /// What is taken for an order that is known to be rejected, and not put back.
+    fn stock_owed(&self) -> Option<StockRestoreAsked> {
+        let (rejected, taken) = self.rejected.as_ref().zip(self.stock_taken.as_ref())?;
+        let restored = self.stock_restored.as_ref();
+        if restored.is_some_and(|restored| restored.decision_no == taken.decision_no) {
+            return None;
+        }
+        Some(StockRestoreAsked {
+            order_no: rejected.order_no.clone(),
+            rejected_at: rejected.occurred_at,
+            reason: rejected.reason.clone(),
+            taken_at: taken.occurred_at,
+            decision_no: taken.decision_no,
+        })
+    }
+
+    /// What is paid for an order that is known to be rejected, and not cancelled.
+    fn payment_owed(&self) -> Option<PaymentRefundAsked> {
+        let (rejected, paid) = self.rejected.as_ref().zip(self.payment.as_ref())?;
+        let cancelled = self.payment_cancelled.as_ref();
+        if cancelled.is_some_and(|cancelled| cancelled.payment_id == paid.payment_id) {
+            return None;
+        }
+        Some(PaymentRefundAsked {
+            order_no: rejected.order_no.clone(),
+            rejected_at: rejected.occurred_at,
+            reason: rejected.reason.clone(),
+            approved_at: paid.occurred_at,
+            payment_id: paid.payment_id.clone(),
+            amount_won: paid.amount_won,
+        })
+    }
+}

@@ -36,22 +36,6 @@ fn fed() -> impl Iterator<Item = Row> {
     ALL.iter().copied().filter(is_fed)
 }
 
-/// The outbox tables of the shop beside those that the project's own script makes.
-fn more_tables() -> String {
-    let mut ddl = String::new();
-    for name in outboxes().map(Table::name) {
-        let _ = writeln!(
-            ddl,
-            "create table if not exists {name} (like points_outbox including all);
-             alter table {name} replica identity full;
-             grant select on {name} to debezium;"
-        );
-    }
-    let names: Vec<&str> = outboxes().map(Table::name).collect();
-    let all = names.join(", ");
-    ddl + &format!("alter publication readmill_outbox set table {all}, debezium_heartbeat;")
-}
-
 fn configuration(corner: &Corner) -> String {
     let whole = corner.configuration();
     let mut text = whole.split("[models.points]").next().unwrap().to_owned();
@@ -114,8 +98,10 @@ async fn every_model_becomes_what_its_rows_in_postgresql_fold_to() {
     let topics: Vec<String> = fed().flat_map(|row| topics(&corner, row)).collect();
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     producer.ensure_topics(&names, 4).await.unwrap();
-    let ddl = root().join("connectors/debezium/postgres/outbox.sql");
-    let shop = Shop::open(&corner, &(std::fs::read_to_string(ddl).unwrap() + &more_tables()));
+    let script = |name: &str| {
+        std::fs::read_to_string(root().join("connectors/debezium/postgres").join(name)).unwrap()
+    };
+    let shop = Shop::open(&corner, &(script("outbox.sql") + &script("cases.sql")));
     let tables: Vec<String> = outboxes().map(|t| format!("public.{}", t.name())).collect();
     shop.connect_with("outbox.json", &[&format!("TABLES={}", tables.join(","))]);
     let mill = Mill::start(corner.dir(), &configuration(&corner));
@@ -132,4 +118,25 @@ async fn every_model_becomes_what_its_rows_in_postgresql_fold_to() {
         model.check(&corner).await;
     }
     assert_eq!(mill.stop(), Some(0));
+}
+
+/// The page lists every trap that is a test, and no other.
+#[test]
+fn the_page_of_the_cases_names_every_trap() {
+    let page = std::fs::read_to_string(root().join("docs/cases/README.md")).unwrap();
+    let mut named: Vec<&str> = page.split('`').filter(|word| word.starts_with("trap_")).collect();
+    let folder = root().join("processors/models/tests/cases");
+    let mut texts = String::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        texts += &std::fs::read_to_string(file.unwrap().path()).unwrap();
+    }
+    let tests = texts.lines().filter_map(|line| line.strip_prefix("fn ")?.split('(').next());
+    let mut tests: Vec<&str> = tests.filter(|name| name.starts_with("trap_")).collect();
+    named.sort_unstable();
+    tests.sort_unstable();
+    assert_eq!(named, tests);
+    for row in ALL {
+        let page = root().join(format!("docs/cases/{}.md", row.name));
+        assert!(page.is_file(), "{} has no page", row.name);
+    }
 }

@@ -94,9 +94,16 @@ impl Fleet {
     }
 
     /// SIGTERM; answers the exit code. Its links are mended before, so that it can end in order.
+    /// One that could not begin, since a service was down, has ended before it is told to.
     pub fn stop(&mut self, seat: usize) -> Option<i32> {
         self.seats[seat].mend_all();
-        self.seats[seat].mill.take()?.stop()
+        let mut mill = self.seats[seat].mill.take()?;
+        if let Some(status) = mill.ended() {
+            self.ended += 1;
+            self.note(&format!("the instance in seat {seat} had ended by itself: {status}"));
+            return Some(0);
+        }
+        mill.stop()
     }
 
     /// SIGTERM; another instance takes the seat.

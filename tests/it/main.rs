@@ -19,6 +19,7 @@ mod kills;
 mod mill;
 mod mirrors;
 mod mongo;
+mod notices;
 mod paths;
 mod proxy;
 mod real;

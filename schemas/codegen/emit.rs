@@ -99,14 +99,7 @@ fn events(out: &mut String, domain: &str, contracts: &[&Contract]) {
         listed.map(|(place, contract)| text(place, &contract.record)).collect::<String>()
     };
     let of_table = |place: usize| contracts.get(place).is_some_and(|it| it.table.is_some());
-    let docs: Vec<&str> =
-        contracts.iter().filter_map(|c| Some(c.types.first()?.doc.as_str())).collect();
-    let doc = |place: usize| docs.get(place).copied().unwrap_or_default();
-    let variants = contracts.iter().enumerate().map(|(place, contract)| {
-        let (doc, held) = (print::doc("    ", doc(place)), held(contract));
-        format!("    {}    {}({held}),\n", doc.trim_start(), contract.record)
-    });
-    let variants: String = variants.collect();
+    let variants: String = contracts.iter().map(|contract| variant(contract)).collect();
     let listed = each(&|_, record| format!("        {record}::CONTRACT,\n"));
     let arm = |wanted: bool, call: &str| {
         each(&|place, record| match of_table(place) == wanted {
@@ -162,6 +155,13 @@ impl crate::Events for {name} {{
 {written}{from}"
         ),
     );
+}
+
+/// The event's place in its domain's enum, with the record's own words.
+fn variant(contract: &Contract) -> String {
+    let doc = contract.types.first().map_or("", |named| named.doc.as_str());
+    let (doc, held) = (print::doc("    ", doc), held(contract));
+    format!("    {}    {}({held}),\n", doc.trim_start(), contract.record)
 }
 
 /// From a record, or a change of a table's row, to the event.

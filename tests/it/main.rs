@@ -27,6 +27,7 @@ mod redis;
 mod registry;
 mod rollups;
 mod routed;
+mod rows_file;
 mod scaling;
 mod shop;
 mod stores;

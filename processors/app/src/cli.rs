@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use readmill_models::{ALL, Row};
 use readmill_schemas::Timestamp;
+use readmill_workload::Table;
 
 use crate::config::{Here, fill_text, question};
 use crate::exit::{CODES, Exit, Failure};
@@ -231,6 +232,14 @@ pub struct ProduceArgs {
     /// The registry where the rows' payloads have their schemas, for --postgres.
     #[arg(long, value_name = "URL", requires = "postgres", value_parser = secret)]
     pub registry: Option<Secret>,
+    /// Send the rows of this file instead of generated ones, an event a line:
+    /// {"aggregate": …, "version": …, "event": {"<contract>": {…}}}. Each is the same row whenever
+    /// it is sent.
+    #[arg(long, value_name = "FILE", requires = "table")]
+    pub rows: Option<PathBuf>,
+    /// The outbox table that they are of, such as holdings_import_outbox.
+    #[arg(long, value_name = "TABLE", requires = "rows", value_parser = outbox_table)]
+    pub table: Option<Table>,
     /// The changes to generate.
     #[command(flatten)]
     pub workload: WorkloadArgs,
@@ -301,6 +310,13 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
         return Ok(address);
     }
     Err("must be on loopback: there are no tokens yet that would protect the documents".to_owned())
+}
+
+fn outbox_table(name: &str) -> Result<Table, String> {
+    let outboxes = || Table::ALL.iter().filter(|table| table.layouts().is_empty());
+    let names: Vec<&str> = outboxes().map(|table| table.name()).collect();
+    let table = outboxes().find(|table| table.name() == name).copied();
+    table.ok_or_else(|| format!("there is no such outbox table; {}", question(name, &names)))
 }
 
 fn model(name: &str) -> Result<Row, String> {

@@ -19,6 +19,7 @@ use readmill_models::{ALL, Row, Visit};
 use readmill_workload::{Knobs, Table};
 use serde_json::{Value, json};
 
+use crate::changes::Changes;
 use crate::cli::DemoArgs;
 use crate::config::{Config, Holding, Instance, Mirror, Model, Reactions, Source, Store};
 use crate::exit::{Exit, Failure};
@@ -108,9 +109,9 @@ async fn generate(dir: &Path, knobs: &Knobs) -> Result<u64> {
     }
     keep_knobs(dir, knobs)?;
     let bar = progress(knobs.events, "generated");
-    let (knobs, told) = (knobs.clone(), bar.clone());
+    let (changes, told) = (Changes::generated(knobs)?, bar.clone());
     let into = archived.clone();
-    tokio::task::spawn_blocking(move || archive(&into, &knobs, &told)).await??;
+    tokio::task::spawn_blocking(move || archive(&into, changes, &told)).await??;
     bar.finish_and_clear();
     Ok(Manifest::read(&archived)?.records())
 }

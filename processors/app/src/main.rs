@@ -1,5 +1,6 @@
 //! The binary `readmill`: reads the command line, and turns what comes of it into an exit code.
 
+mod changes;
 mod check;
 mod cli;
 mod config;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use readmill_connectors::archive::{ArchiveWriter, Roll};
 use readmill_connectors::kafka::{KafkaConfig, Producer, producer::Outgoing};
@@ -13,11 +13,10 @@ use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::Partition;
 use readmill_engine::Fault;
 use readmill_schemas::SchemaId;
-use readmill_workload::{
-    Emission, Knobs, Payloads, Relay, Source, SourceRow, Table, written_schemas,
-};
+use readmill_workload::{Emission, Knobs, Payloads, SourceRow, Table, written_schemas};
 use tokio::time::Instant;
 
+use crate::changes::{Changes, Rows};
 use crate::cli::{ProduceArgs, Target};
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
@@ -28,25 +27,28 @@ const PARTITIONS: u16 = 8;
 /// How many records are on their way to the brokers at a time.
 const SENT_TOGETHER: usize = 2_000;
 /// The ids of schemas, by the full names of their records.
-type Ids = BTreeMap<String, SchemaId>;
+pub type Ids = BTreeMap<String, SchemaId>;
 
 /// Obeys the command.
 ///
 /// # Errors
 /// When the target does not answer or refuses.
 pub async fn produce(args: ProduceArgs) -> Result<Exit> {
-    let knobs = args.workload.knobs(Knobs::default().others_per_mille)?;
-    let bar = progress(knobs.events, "produced");
+    let changes = match (&args.rows, args.table) {
+        (Some(file), Some(table)) => Changes::written(file, table)?,
+        _ => Changes::generated(&args.workload.knobs(Knobs::default().others_per_mille)?)?,
+    };
+    let bar = progress(changes.count, "produced");
     let pace = Pace::new(args.rate.map(std::num::NonZeroU64::get));
     let made = match args.target()? {
         Target::Archive(dir) => {
             let bar = bar.clone();
-            tokio::task::spawn_blocking(move || archive(&dir, &knobs, &bar)).await??
+            tokio::task::spawn_blocking(move || archive(&dir, changes, &bar)).await??
         }
-        Target::Kafka(file) => kafka(&Config::load(&file)?, &knobs, pace, &bar).await?,
+        Target::Kafka(file) => kafka(&Config::load(&file)?, changes, pace, &bar).await?,
         Target::Postgres { url, registry } => {
             let registry = book(&RegistryConfig::at(registry.reveal())).await?;
-            postgres(url.reveal(), &registry, &knobs, pace, &bar).await?
+            postgres(url.reveal(), &registry, changes, pace, &bar).await?
         }
     };
     bar.finish_and_clear();
@@ -69,7 +71,7 @@ pub fn progress(length: u64, what: &'static str) -> ProgressBar {
 ///
 /// # Errors
 /// When the directory cannot be written, or holds an archive already.
-pub fn archive(dir: &Path, knobs: &Knobs, bar: &ProgressBar) -> Result<String> {
+pub fn archive(dir: &Path, changes: Changes, bar: &ProgressBar) -> Result<String> {
     let mut writer = ArchiveWriter::create(dir, Roll::default())?;
     let mut ids = Ids::new();
     for (schema, id) in written_schemas().into_iter().zip(1..) {
@@ -81,7 +83,7 @@ pub fn archive(dir: &Path, knobs: &Knobs, bar: &ProgressBar) -> Result<String> {
             writer.partition(&Partition::new(table.topic(), partition.into()))?;
         }
     }
-    for emission in relay(knobs, &ids)? {
+    for emission in changes.relayed(PARTITIONS.into(), &ids)? {
         let partition = Partition::new(emission.table.topic(), emission.partition);
         let Emission { timestamp_ms, key, value, .. } = &emission;
         writer.append(&partition, *timestamp_ms, Some(key), Some(value))?;
@@ -91,12 +93,7 @@ pub fn archive(dir: &Path, knobs: &Knobs, bar: &ProgressBar) -> Result<String> {
     Ok(format!("{records} records in {}", dir.display()))
 }
 
-fn relay(knobs: &Knobs, ids: &Ids) -> Result<Relay<Source>> {
-    let rows = Source::new(knobs.clone()).context("the workload cannot be generated")?;
-    Ok(Relay::new(rows, knobs, PARTITIONS.into(), &|name| ids.get(name).copied())?)
-}
-
-async fn kafka(config: &Config, knobs: &Knobs, pace: Pace, bar: &ProgressBar) -> Result<String> {
+async fn kafka(config: &Config, changes: Changes, pace: Pace, bar: &ProgressBar) -> Result<String> {
     let config::Source::Kafka { kafka, registry } = &config.source else {
         let hint = "set source.kind = \"kafka\", or write an archive with --archive";
         return Err(Failure::new(Exit::Usage, "the configuration reads no Kafka", hint).into());
@@ -106,7 +103,7 @@ async fn kafka(config: &Config, knobs: &Knobs, pace: Pace, bar: &ProgressBar) ->
     let producer = ready(kafka, &topics).await?;
     let mut pace = pace;
     let (mut sent, mut batch) = (0_u64, Vec::new());
-    for emission in relay(knobs, &ids)? {
+    for emission in changes.relayed(PARTITIONS.into(), &ids)? {
         let topic = topics.get(&emission.table).cloned().unwrap_or_default();
         let Emission { key, value, .. } = emission;
         // The key decides the partition, so that a topic may have any number of them.
@@ -153,7 +150,7 @@ async fn ready(kafka: &KafkaConfig, topics: &BTreeMap<Table, String>) -> Result<
 async fn postgres(
     url: &str,
     registry: &RegistryBook,
-    knobs: &Knobs,
+    changes: Changes,
     pace: Pace,
     bar: &ProgressBar,
 ) -> Result<String> {
@@ -162,9 +159,8 @@ async fn postgres(
     let mut outbox = OutboxConfig::at(url);
     outbox.rollbacks_per_mille = ROLLBACKS_PER_MILLE;
     let writer = OutboxWriter::connect(outbox).await?;
-    let rows = Source::new(knobs.clone()).context("the workload cannot be generated")?;
     // Rows of ordinary tables are not the outbox's to write.
-    let rows: Rows = Box::new(rows.filter(|row| row.table.layouts().is_empty()));
+    let rows: Rows = Box::new(changes.rows.filter(|row| row.table.layouts().is_empty()));
     let transactions = Transactions { rows: rows.peekable(), payloads };
     let mut progress = |committed| bar.set_position(committed);
     let written = match pace.per_second {
@@ -215,8 +211,6 @@ async fn register(registry: &RegistryBook) -> Result<Ids, Fault> {
     }
     Ok(ids)
 }
-
-type Rows = Box<dyn Iterator<Item = SourceRow> + Send>;
 
 /// The workload's rows, a transaction at a time.
 struct Transactions {

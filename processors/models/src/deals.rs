@@ -152,8 +152,8 @@ impl ReadModel for Deals {
     const ABOUT: &'static str =
         "a deal with its product as it stands, and whether it can be bought";
 
-    /// Readers list deals by what is said of them, those that begin first at the front, and look for
-    /// the deals of a product and for those that are over.
+    /// Readers list deals by what is said of them, those that begin first at the front, and look
+    /// for the deals of a product and for those that are over.
     const INDEXES: &'static [Index] = &[
         Index {
             name: "by_offer",

@@ -30,6 +30,7 @@ mod store_stats;
 mod table_rows;
 mod tickets;
 mod wire;
+pub mod written;
 
 pub mod oracle;
 

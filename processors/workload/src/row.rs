@@ -145,6 +145,23 @@ macro_rules! subjects {
                 all.iter().copied().flatten()
             }
 
+            /// Reads an event under the name of its contract, as in `{"PointsEarned": …}`, with the
+            /// domain that it is of; none where no domain of events has one of that name.
+            pub fn read(
+                name: &str,
+                event: &serde_json::Value,
+            ) -> Option<(&'static str, Result<Self, serde_json::Error>)> {
+                let domain = |contract: &Contract| {
+                    let (before, own) = contract.name.rsplit_once('.')?;
+                    (own == name).then(|| before.rsplit('.').next().unwrap_or_default())
+                };
+                $(if let Some(domain) = <$events>::CONTRACTS.iter().find_map(domain) {
+                    let read = <$events as serde::Deserialize>::deserialize(event);
+                    return Some((domain, read.map(Self::$subject)));
+                })+
+                None
+            }
+
             /// The contract that it is written with.
             pub fn contract(&self) -> &'static Contract {
                 match self {

@@ -233,8 +233,8 @@ pub struct ProduceArgs {
     #[arg(long, value_name = "URL", requires = "postgres", value_parser = secret)]
     pub registry: Option<Secret>,
     /// Send the rows of this file instead of generated ones, an event a line:
-    /// {"aggregate": …, "version": …, "event": {"<contract>": {…}}}. Each is the same row whenever
-    /// it is sent.
+    /// `{"aggregate": …, "version": …, "event": {"<contract>": {…}}}`. Each is the same row
+    /// whenever it is sent.
     #[arg(long, value_name = "FILE", requires = "table")]
     pub rows: Option<PathBuf>,
     /// The outbox table that they are of, such as holdings_import_outbox.

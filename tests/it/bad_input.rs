@@ -213,7 +213,7 @@ fn a_truncated_archive_is_named_and_what_is_before_the_damage_is_folded() {
     for kept in ["state", "store"] {
         fs::remove_dir_all(dir.path().join(kept)).unwrap();
     }
-    let damaged = largest(&dir.path().join("archive"));
+    let damaged = largest(&dir.path().join("archive/shop.public.points_outbox"));
     let whole = fs::metadata(&damaged).unwrap().len();
     fs::File::options().write(true).open(&damaged).unwrap().set_len(whole / 2).unwrap();
     fails(&demo, 4, &[damaged.to_str().unwrap(), "hint:"]);

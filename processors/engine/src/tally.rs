@@ -1,12 +1,15 @@
 //! The conservation ledger of a running model, shared by its partitions, and its metrics.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use readmill_core::{Counts, Outcome, Partition, Position};
 
 use crate::metrics::{Meter, Metrics, PartitionLabels};
 use crate::open::Ended;
+
+/// So many releases are remembered of records that are not known to wait.
+const EARLY_RELEASES: usize = 16_384;
 
 /// What became of every record that this process took in for one model.
 #[derive(Debug, Clone)]
@@ -47,6 +50,11 @@ struct Books {
     waiting: BTreeMap<Position, Waits>,
     /// The same, by the time when their sources committed them.
     since: BTreeSet<(i64, Position)>,
+    /// The latest releases of records that are not known to wait: another partition may release
+    /// one before its own has counted it. Those of earlier processes are among them.
+    early: BTreeMap<Position, Vec<Outcome>>,
+    /// The same, the earliest first.
+    early_order: VecDeque<Position>,
     /// Whether any partition was ever assigned.
     assigned: bool,
 }
@@ -136,19 +144,34 @@ impl Books {
         }
         for (position, documents, committed_ms) in settled.waiting {
             self.since.insert((committed_ms, position.clone()));
-            let waits = self.waiting.entry(position).or_default();
+            let waits = self.waiting.entry(position.clone()).or_default();
             waits.times += 1;
             waits.documents = documents;
             waits.committed_ms = committed_ms;
+            for end in self.early.remove(&position).unwrap_or_default() {
+                self.release(&position, end);
+            }
         }
         for (position, end) in settled.released {
             self.release(&position, end);
         }
     }
 
+    fn remember_early(&mut self, position: &Position, end: Outcome) {
+        self.early.entry(position.clone()).or_default().push(end);
+        self.early_order.push_back(position.clone());
+        if self.early_order.len() > EARLY_RELEASES
+            && let Some(oldest) = self.early_order.pop_front()
+        {
+            self.early.remove(&oldest);
+        }
+    }
+
     /// A record has come to its end when it waits nowhere any more.
     fn release(&mut self, position: &Position, end: Outcome) {
-        let Some(waits) = self.waiting.get_mut(position) else { return };
+        let Some(waits) = self.waiting.get_mut(position) else {
+            return self.remember_early(position, end);
+        };
         waits.documents = waits.documents.saturating_sub(1);
         let end = waits.end.map_or(end, |other| other.max(end));
         waits.end = Some(end);
@@ -204,6 +227,33 @@ mod tests {
         let released = vec![(at(0), Outcome::Applied)];
         tally.count(&at(0).partition, Settled { ends, waiting: vec![(at(5), 1, 5)], released });
         check(&tally, 2, 1, 1);
+    }
+
+    #[test]
+    fn a_record_may_be_released_by_another_partition_before_it_is_counted_as_waiting() {
+        let tally = tally();
+        let other = Partition::new("t", 1);
+        let released = vec![(at(1), Outcome::Applied)];
+        tally.count(&other, Settled { released, ..Settled::default() });
+        check(&tally, 0, 0, 0);
+        let ends = vec![Outcome::Waiting];
+        let waiting = vec![(at(1), 1, 5)];
+        tally.count(&at(0).partition, Settled { ends, waiting, ..Settled::default() });
+        check(&tally, 1, 1, 0);
+    }
+
+    #[test]
+    fn releases_that_nobody_waits_for_are_forgotten_in_the_end() {
+        let tally = tally();
+        let many = i64::try_from(EARLY_RELEASES).unwrap() + 9;
+        let released = (0..many).map(|offset| (at(offset), Outcome::Applied)).collect();
+        tally.count(&at(0).partition, Settled { released, ..Settled::default() });
+        tally.with(|books| {
+            assert_eq!(
+                (books.early.len(), books.early_order.len()),
+                (EARLY_RELEASES, EARLY_RELEASES)
+            );
+        });
     }
 
     #[test]

@@ -79,8 +79,6 @@ guards! {
     EmbedRevision = "embed-revision",
     /// Who embeds a document is known before its present state is read.
     EmbedRegistered = "embed-registered",
-    /// Who embeds a document looks what stands there once, for a record that is not settled.
-    EmbedLook = "embed-look",
     /// Who embeds a document is told of a change before its record is settled.
     EmbedChanged = "embed-changed",
     /// A view gives way to a newer one only.

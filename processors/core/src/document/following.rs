@@ -123,11 +123,10 @@ impl<M: ReadModel> Document<M> {
     pub fn look(&mut self, (key, of): (&Key, Option<&Self>), since: i64, from: &Position) -> Taken {
         let mut unsent = self.stamp.unsent.iter();
         let looks = |output: &Output| output.revision == since && output.what.embeds(key);
-        match unsent.position(looks) {
-            Some(at) => drop(self.stamp.unsent.remove(at)),
-            None if stands(Guard::EmbedLook) => return Taken::as_outcome(Outcome::Stale),
-            None => {}
-        }
+        let Some(at) = unsent.position(looks) else {
+            return Taken::as_outcome(Outcome::Stale);
+        };
+        self.stamp.unsent.remove(at);
         let last = self.taken_over(key);
         match of.filter(|of| last.is_some_and(|last| last < of.stamp.revision)) {
             Some(of) => self.take_over(key, of, from),

@@ -387,8 +387,12 @@ pub fn views_behind(world: &World) -> (usize, usize) {
         let behind = mirror_differs(world);
         let is_a_desks = |key: &&Key| {
             world.documents.get(key).is_some_and(|Document { stamp, .. }| {
+                let is_owed_to_held = |from: &Position| {
+                    let mut held = world.held.all().iter();
+                    from.partition.is_held() || held.any(|held| held.record.position == *from)
+                };
                 let mut unsent = stamp.unsent.iter();
-                stamp.is_held() || unsent.any(|output| output.from.partition.is_held())
+                stamp.is_held() || unsent.any(|output| is_owed_to_held(&output.from))
             })
         };
         (behind.len(), behind.iter().filter(|key| !is_a_desks(key)).count())

@@ -35,6 +35,10 @@ impl<M: ReadModel> Document<M> {
             self.close_gaps(incoming.identity, incoming.from, &mut before);
         }
         let taken = match self.waiting_as(incoming.identity) {
+            // A repeat of it: what waits keeps its place among the records.
+            Some(at) if self.waits_for_another_record(at, &incoming) => {
+                Taken::as_outcome(Outcome::Duplicate)
+            }
             Some(at) => self.retry_waiting(at, &incoming),
             None => match self.judge(&incoming) {
                 Judged::Ended(outcome) => Taken::as_outcome(outcome),

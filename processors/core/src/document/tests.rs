@@ -310,6 +310,21 @@ fn nothing_that_waits_passes_one_of_its_partition_that_is_held() {
 }
 
 #[test]
+fn a_repeat_in_the_queue_does_not_take_the_place_of_the_record_that_waits() {
+    let log = [known_by_event(3), known_by_event(6)]
+        .map(|sent| Sent { label: format!("after:{}", sent.label), ..sent });
+    let mut document = Document::<Trail>::default();
+    deliver(&mut document, &log, 0, 2);
+    document.hold_overdue(1);
+    for (place, sent) in log.iter().enumerate() {
+        assert_eq!(retry(&mut document, sent, place).outcome, Outcome::Waiting);
+    }
+    let stood = document.clone();
+    assert_eq!(retry(&mut document, &log[0], 2).outcome, Outcome::Duplicate, "published again");
+    assert_eq!(document, stood);
+}
+
+#[test]
 fn freeing_a_key_never_leaves_an_event_held_that_nobody_keeps() {
     let log = [versioned(2, "b")];
     let mut document = Document::<Trail>::default();

@@ -160,6 +160,18 @@ impl<M: ReadModel> Document<M> {
         taken
     }
 
+    /// Whether one that waits, and is not held, was brought by another record than this one.
+    pub(super) fn waits_for_another_record(
+        &self,
+        at: usize,
+        incoming: &Incoming<'_, M::Event>,
+    ) -> bool {
+        let waiting = self.stamp.waiting.get(at);
+        waiting.is_some_and(|waiting| {
+            !waiting.held && waiting.record.position != incoming.record.position
+        })
+    }
+
     /// Tries one that waits again, as it is brought back: mended perhaps. Whatever comes of it
     /// changes the revision, so that nobody holds it meanwhile without noticing.
     pub(super) fn retry_waiting(&mut self, at: usize, incoming: &Incoming<'_, M::Event>) -> Taken {

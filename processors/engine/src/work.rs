@@ -164,7 +164,7 @@ fn take<M: ReadModel>(document: &mut Document<M>, part: &Part<M>, moment: Moment
             document.retry(incoming(part, told, moment), *close_gaps)
         }
         Task::GiveUp(identity) => document.give_up(identity, from),
-        Task::Look { key, of, since } => document.look((key, of.as_deref()), *since, from),
+        Task::Look { key, of, since } => document.look((key, of.as_deref()), *since),
         Task::Embed { key, of, since } => document.embed((key, of, *since), from, moment.sent),
         Task::HoldOverdue { before_ms } => document.hold_overdue(*before_ms),
     }

@@ -120,16 +120,16 @@ impl<M: ReadModel> Document<M> {
     /// Has looked what stands in a document that it embeds since a revision and is registered with:
     /// from now on it is told of changes only. Whoever comes when this was seen to already comes
     /// too late: the record to which it is owed may be settled.
-    pub fn look(&mut self, (key, of): (&Key, Option<&Self>), since: i64, from: &Position) -> Taken {
+    pub fn look(&mut self, (key, of): (&Key, Option<&Self>), since: i64) -> Taken {
         let mut unsent = self.stamp.unsent.iter();
         let looks = |output: &Output| output.revision == since && output.what.embeds(key);
         let Some(at) = unsent.position(looks) else {
             return Taken::as_outcome(Outcome::Stale);
         };
-        self.stamp.unsent.remove(at);
+        let Output { from, .. } = self.stamp.unsent.remove(at);
         let last = self.taken_over(key);
         match of.filter(|of| last.is_some_and(|last| last < of.stamp.revision)) {
-            Some(of) => self.take_over(key, of, from),
+            Some(of) => self.take_over(key, of, &from),
             None => self.stamp.revision += 1,
         }
         Taken::as_outcome(Outcome::Applied)

@@ -88,7 +88,7 @@ fn follows(document: &Document<Windows>) -> Vec<(&'static str, Position)> {
 }
 
 fn look(document: &mut Document<Windows>, of: Option<&Document<Windows>>) -> Outcome {
-    document.look((&Key::from(TARGET), of), 1, &at("own", 5)).outcome
+    document.look((&Key::from(TARGET), of), 1).outcome
 }
 
 fn embed(document: &mut Document<Windows>, of: &Document<Windows>, offset: i64) -> Outcome {

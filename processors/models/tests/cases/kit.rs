@@ -97,7 +97,7 @@ impl<M: ReadModel> Run<M> {
                     self.edges.entry(embedded.clone()).or_default().insert(key.clone());
                     let of = self.documents.get(&embedded).cloned();
                     if let Some(document) = self.documents.get_mut(key) {
-                        document.look((&embedded, of.as_ref()), output.revision, &output.from);
+                        document.look((&embedded, of.as_ref()), output.revision);
                     }
                     self.tell(key, from, sent);
                 }

@@ -25,14 +25,9 @@ fn knobs() -> Knobs {
     Knobs { events: EVENTS, others_per_mille, members: 300, seed: 3, ..Knobs::default() }
 }
 
-/// The outbox tables of the shop; ordinary tables have tests of their own.
-fn outboxes() -> impl Iterator<Item = Table> {
-    Table::ALL.iter().copied().filter(|table| table.layouts().is_empty())
-}
-
-/// The models that they feed.
+/// The models that outboxes feed; ordinary tables have tests of their own.
 fn fed() -> impl Iterator<Item = Row> {
-    let is_fed = |row: &Row| outboxes().any(|table| table.models().contains(&row.name));
+    let is_fed = |row: &Row| Table::outboxes().any(|table| table.models().contains(&row.name));
     ALL.iter().copied().filter(is_fed)
 }
 
@@ -102,7 +97,7 @@ async fn every_model_becomes_what_its_rows_in_postgresql_fold_to() {
         std::fs::read_to_string(root().join("connectors/debezium/postgres").join(name)).unwrap()
     };
     let shop = Shop::open(&corner, &(script("outbox.sql") + &script("cases.sql")));
-    let tables: Vec<String> = outboxes().map(|t| format!("public.{}", t.name())).collect();
+    let tables: Vec<String> = Table::outboxes().map(|t| format!("public.{}", t.name())).collect();
     shop.connect_with("outbox.json", &[&format!("TABLES={}", tables.join(","))]);
     let mill = Mill::start(corner.dir(), &configuration(&corner));
     mill.wait_for("/readyz", LIMIT);

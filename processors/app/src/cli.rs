@@ -313,9 +313,8 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn outbox_table(name: &str) -> Result<Table, String> {
-    let outboxes = || Table::ALL.iter().filter(|table| table.layouts().is_empty());
-    let names: Vec<&str> = outboxes().map(|table| table.name()).collect();
-    let table = outboxes().find(|table| table.name() == name).copied();
+    let names: Vec<&str> = Table::outboxes().map(Table::name).collect();
+    let table = Table::outboxes().find(|table| table.name() == name);
     table.ok_or_else(|| format!("there is no such outbox table; {}", question(name, &names)))
 }
 

@@ -160,7 +160,7 @@ async fn postgres(
     outbox.rollbacks_per_mille = ROLLBACKS_PER_MILLE;
     let writer = OutboxWriter::connect(outbox).await?;
     // Rows of ordinary tables are not the outbox's to write.
-    let rows: Rows = Box::new(changes.rows.filter(|row| row.table.layouts().is_empty()));
+    let rows: Rows = Box::new(changes.rows.filter(|row| row.table.is_outbox()));
     let transactions = Transactions { rows: rows.peekable(), payloads };
     let mut progress = |committed| bar.set_position(committed);
     let written = match pace.per_second {

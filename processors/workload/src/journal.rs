@@ -68,7 +68,7 @@ impl Journal {
     /// before what it reads.
     fn row(&mut self, draft: Draft, lsn: i64, committed_ms: i64) -> SourceRow {
         let event_id = self.rng.uuid();
-        let poisoned = self.rng.chance(self.poison_per_mille) && draft.table.layouts().is_empty();
+        let poisoned = self.rng.chance(self.poison_per_mille) && draft.table.is_outbox();
         let is_read = draft.event.change().is_some_and(|change| change.op == RowOp::Read);
         SourceRow {
             table: draft.table,

@@ -184,9 +184,7 @@ pub(crate) mod tests {
 
     /// Stations 2 to 6 over what the relay published, one record after the other.
     pub fn fold_published<M: ReadModel<Event: Subject>>(knobs: &Knobs) -> Expected<M> {
-        let envelopes: BTreeMap<SchemaId, Plan> = crate::row::Table::ALL
-            .iter()
-            .filter(|table| table.layouts().is_empty())
+        let envelopes: BTreeMap<SchemaId, Plan> = crate::row::Table::outboxes()
             .map(|table| format!("{}.Envelope", table.topic()))
             .map(|name| plan(&name, &readmill_schemas::debezium::OutboxEnvelope::CONTRACT))
             .collect();
@@ -201,7 +199,7 @@ pub(crate) mod tests {
         let rows = Source::new(knobs.clone()).unwrap();
         for (emission, at) in Relay::new(rows, knobs, 3, &id).unwrap().zip(0..) {
             let framed = framing::read(&emission.value).unwrap();
-            let (change, event) = if !emission.table.layouts().is_empty() {
+            let (change, event) = if !emission.table.is_outbox() {
                 let Some(read) = tables.read::<M::Event>(&emission) else { continue };
                 read
             } else {

@@ -60,6 +60,16 @@ macro_rules! tables {
                 match self { $(Self::$table => $aggregate,)+ }
             }
 
+            /// Whether it is an outbox: the others are ordinary tables that share a topic.
+            pub const fn is_outbox(self) -> bool {
+                self.layouts().is_empty()
+            }
+
+            /// The outboxes.
+            pub fn outboxes() -> impl Iterator<Item = Self> {
+                Self::ALL.iter().copied().filter(|table| table.is_outbox())
+            }
+
             /// Those that a read model reads.
             pub fn of_model(model: &str) -> impl Iterator<Item = Self> {
                 Self::ALL.iter().copied().filter(move |table| table.models().contains(&model))

@@ -39,7 +39,7 @@ pub struct MissingSchema {
 pub fn written_schemas() -> Vec<WrittenSchema> {
     let mut all = Vec::new();
     for &table in Table::ALL {
-        if table.layouts().is_empty() {
+        if table.is_outbox() {
             let topic = table.topic();
             let envelope = ENVELOPE.replace("TOPIC", topic);
             let [key, value] = [format!("{topic}-key"), format!("{topic}-value")];
@@ -136,7 +136,7 @@ impl Wire {
             Ok(())
         };
         for &table in Table::ALL {
-            if table.layouts().is_empty() {
+            if table.is_outbox() {
                 look_up((table, None), table.topic())?;
             }
             for layout in table.layouts() {

@@ -34,9 +34,7 @@ impl<M: ReadModel> fmt::Debug for Truth<M> {
 impl<M: ReadModel> Truth<M> {
     /// Before the first record.
     pub fn new(ids: &Ids) -> Self {
-        let envelopes = Table::ALL
-            .iter()
-            .filter(|table| table.layouts().is_empty())
+        let envelopes = Table::outboxes()
             .map(|table| {
                 plan(ids, &format!("{}.Envelope", table.topic()), &OutboxEnvelope::CONTRACT)
             })

@@ -23,6 +23,7 @@ mod notices;
 mod paths;
 mod proxy;
 mod real;
+mod rebuild;
 mod redis;
 mod registry;
 mod rollups;

@@ -66,6 +66,11 @@ impl Mill {
         Self { child, port }
     }
 
+    /// Where it listens.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Asks over HTTP; `None` while nobody answers.
     pub fn ask(&self, path: &str) -> Option<(u16, String)> {
         get(self.port, path)

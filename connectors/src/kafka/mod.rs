@@ -12,10 +12,12 @@ mod note;
 pub mod outlet;
 mod pace;
 mod poller;
+mod positions;
 pub mod producer;
 
 pub use config::{GroupProtocol, KafkaConfig, OnLostRecords};
 pub use dead_letters::DeadLetters;
 pub use log::{KafkaLog, Membership};
 pub use outlet::KafkaOutlet;
+pub use positions::{GroupPositions, Places};
 pub use producer::Producer;

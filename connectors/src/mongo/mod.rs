@@ -1,5 +1,6 @@
 //! MongoDB: documents that readers may read, and held records.
 
+mod alias;
 mod config;
 mod connect;
 mod faults;

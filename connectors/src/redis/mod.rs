@@ -6,6 +6,7 @@
 //! behind them in the same stream. What is forgotten is noticed, by a tide that each writer raises,
 //! and folded again from the positions that are still known: see `docs/stores/redis.md`.
 
+mod alias;
 mod apart;
 mod config;
 mod connect;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod generations;
 mod held;
 mod rollup;
 #[cfg(test)]
@@ -19,6 +20,9 @@ use readmill_workload::Table;
 use crate::config::{Here, fill_text, question};
 use crate::exit::{CODES, Exit, Failure};
 
+pub use generations::{
+    GenerationsArgs, GenerationsPlace, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
+};
 pub use held::{
     HeldCommand, HeldDropArgs, HeldEditArgs, HeldExportArgs, HeldListArgs, HeldOne, HeldPlace,
     HeldRetryArgs, HeldShowArgs,
@@ -75,6 +79,24 @@ pub enum Command {
     Held(HeldCommand),
     /// List the events that came before what they need, and wait in their documents.
     Waiting(WaitingArgs),
+    /// Make a new generation of a model beside the live one: folded anew from its log.
+    ///
+    /// Instances of this binary that run the same configuration make it, beside the live one and
+    /// giving way to it. It tells nobody of anything until readers see it. This command shows how
+    /// far it is; stopped, the rebuild goes on.
+    Rebuild(RebuildArgs),
+    /// List the generations of a model: which one readers see, and how far each is.
+    Generations(GenerationsArgs),
+    /// Let readers see another generation, in one step.
+    ///
+    /// Names stay the same: the view <model> in MongoDB, the keys that <model>.live and
+    /// <mirror>.live name in Redis, and the query API. Readers see no error, no mixture, and nothing
+    /// older than they have seen. The generation before stays warm.
+    Swap(SwapArgs),
+    /// Let readers see the generation again that they saw before, in one step.
+    Rollback(RollbackArgs),
+    /// Erase a generation that readers do not see.
+    Retire(RetireArgs),
     /// Generate the changes of a made-up shop.
     Produce(ProduceArgs),
     /// Compare schemas with what the read models can read.

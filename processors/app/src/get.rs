@@ -75,7 +75,8 @@ impl Visit for Look {
 
     fn visit<M: ReadModel>(self) -> Self::Out {
         Box::pin(async move {
-            let store = Services::default().documents::<M>(&self.model).await?;
+            let services = Services::default();
+            let store = services.documents::<M>(&services.live(&self.model).await?).await?;
             let found = store.load(&[self.key]).await?;
             Standing::of::<M>(found.first().and_then(Option::as_ref))
         })

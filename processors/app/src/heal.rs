@@ -63,7 +63,8 @@ impl Visit for Healing {
 impl Healing {
     async fn heal<M: ReadModel>(&self) -> Result<Exit> {
         let services = Services::default();
-        let opening = Opening { config: &self.config, model: &self.model, services: &services };
+        let live = services.live(&self.model).await?;
+        let opening = Opening { config: &self.config, model: &live, services: &services };
         let Some(mirror) = opening.mirror::<M>().await? else {
             let told = format!("{} has no mirror in this configuration", M::NAME);
             return Err(Failure::new(Exit::Usage, told, "set mirror in its stanza").into());
@@ -71,7 +72,7 @@ impl Healing {
         let metrics = Metrics::new().context("the metrics cannot be registered")?;
         let (_stop, stopping) = watch::channel(false);
         let patience = Patience::new(stopping, metrics.clone(), M::NAME);
-        let store = services.documents::<M>(&self.model).await?;
+        let store = services.documents::<M>(&live).await?;
         let mut found = Found::new(&self.args);
         let doing = if self.args.check { Doing::Check } else { Doing::Heal };
         let mut told = |tally, differences: &[Difference]| found.note(tally, differences);

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod demo;
 mod exit;
+mod generations;
 mod get;
 mod heal;
 mod held;
@@ -18,7 +19,6 @@ mod rollup;
 mod rollups;
 mod run;
 mod schemas;
-mod served;
 mod services;
 mod waiting;
 mod wiring;
@@ -56,6 +56,11 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Heal(_)
         | Command::Held(_)
         | Command::Waiting(_)
+        | Command::Rebuild(_)
+        | Command::Generations(_)
+        | Command::Swap(_)
+        | Command::Rollback(_)
+        | Command::Retire(_)
         | Command::Produce(_)
         | Command::Schemas(_) => LevelFilter::WARN,
     }
@@ -72,6 +77,11 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Heal(args) => on_runtime(heal::heal(args)),
         Command::Held(command) => on_runtime(held::held(command)),
         Command::Waiting(args) => on_runtime(waiting::waiting(args)),
+        Command::Rebuild(args) => on_runtime(generations::rebuild(args)),
+        Command::Generations(args) => on_runtime(generations::generations(args)),
+        Command::Swap(args) => on_runtime(generations::swap(args)),
+        Command::Rollback(args) => on_runtime(generations::rollback(args)),
+        Command::Retire(args) => on_runtime(generations::retire(args)),
         Command::Produce(args) => on_runtime(produce::produce(args)),
         Command::Schemas(SchemasCommand::Check(args)) => on_runtime(schemas::check(args)),
     }

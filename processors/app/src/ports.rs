@@ -11,7 +11,7 @@ use readmill_core::ReadModel;
 use readmill_engine::mirror::Tended;
 use readmill_engine::{
     Bounded, Clock, Fault, HeldStore, Memory, Metrics, Mirror, Outlet, Ports, Said, SchemaBook,
-    VersionsOf,
+    VersionsOf, Word,
 };
 
 use crate::config::{self, Config, HeldTopic, Reactions};
@@ -36,6 +36,8 @@ pub struct Opening<'a> {
 pub enum Bound {
     /// It is: nobody looks at every record.
     AsConfigured,
+    /// It is, and nobody hears of new ones: another generation tells of them.
+    Unheard,
     /// It is not: a person empties what may be full.
     Lifted,
 }
@@ -48,6 +50,7 @@ impl Opening<'_> {
     pub async fn ports<M: ReadModel>(
         &self,
         held: Arc<dyn HeldStore>,
+        word: Word,
         metrics: Metrics,
     ) -> Result<Ports<M>, Fault> {
         let mirror: Option<Arc<dyn Mirror>> = match self.mirror::<M>().await? {
@@ -61,6 +64,7 @@ impl Opening<'_> {
             side: self.services.side::<M>(self.model).await?,
             held,
             outlet: self.outlet::<M>().await?,
+            word,
             mirror,
             memory: Memory::default(),
             clock: Arc::new(SystemClock),
@@ -74,7 +78,8 @@ impl Opening<'_> {
     /// What its place refuses.
     pub async fn mirror<M: ReadModel>(&self) -> Result<Option<Arc<Tended>>, Fault> {
         let (Some(name), Some(place)) = (M::MIRROR, &self.model.mirror) else { return Ok(None) };
-        self.services.mirror(place, name, self.model.care).await.map(Some)
+        let generation = self.model.generation;
+        self.services.mirror(place, name, generation, self.model.care).await.map(Some)
     }
 
     /// The held records, with a copy of each new one on the topic that is configured.
@@ -83,11 +88,12 @@ impl Opening<'_> {
     /// What the store or the brokers refuse.
     pub async fn held(&self, bound: Bound) -> Result<Arc<dyn HeldStore>, Fault> {
         let held = &self.model.held;
-        let mut store = self.services.held(&self.model.store).await?;
-        if bound == Bound::AsConfigured {
+        let mut store = self.services.held(self.model).await?;
+        if bound != Bound::Lifted {
             store = Arc::new(Bounded::new(store, held.limit_records));
         }
-        let Some(HeldTopic { topic, kafka }) = &held.topic else {
+        let heard = held.topic.as_ref().filter(|_| bound != Bound::Unheard);
+        let Some(HeldTopic { topic, kafka }) = heard else {
             return Ok(store);
         };
         let producer = self.services.producer(kafka).await?;
@@ -130,7 +136,7 @@ impl Opening<'_> {
 
 /// The machine's time.
 #[derive(Debug)]
-struct SystemClock;
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {

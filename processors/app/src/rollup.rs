@@ -60,7 +60,8 @@ impl Visit for Look {
                 // What is declared is known without any store.
                 Asked::Declared => None,
                 Asked::Group { .. } | Asked::Within { .. } => {
-                    Services::default().side::<M>(&self.model).await?.partials
+                    let services = Services::default();
+                    services.side::<M>(&services.live(&self.model).await?).await?.partials
                 }
             };
             answer(M::NAME, &Rollups::of::<M>(side), self.asked).await

@@ -1,5 +1,6 @@
 //! `run`: the models of a configuration, served and folded until the process is told to stop.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::cli::RunArgs;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::http::{self, Served, ServedModel};
 use crate::services::Services;
@@ -52,7 +53,9 @@ impl Mill {
     pub async fn start(config: Arc<Config>) -> Result<Self> {
         let listener = http::bind(config.instance.http_listen).await?;
         let (stop, stopping) = watch::channel(false);
+        let address = listener.local_addr().context("the listener has no address")?;
         let process = Process {
+            instance: name_of(&config, address),
             config: Arc::clone(&config),
             services: Arc::new(Services::default()),
             metrics: Metrics::new().context("the metrics cannot be registered")?,
@@ -118,6 +121,17 @@ impl Mill {
     pub const fn process(&self) -> &Process {
         &self.process
     }
+}
+
+/// The name of this process among other instances: the same when it is started again.
+fn name_of(config: &Config, address: SocketAddr) -> String {
+    if let Source::Kafka { kafka, .. } = &config.source
+        && let Some(name) = &kafka.instance_id
+    {
+        return name.clone();
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}/{address}", host.trim())
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -9,10 +9,20 @@ use readmill_connectors::redis::{LateRedisMirror, Redis, RedisConfig};
 use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::ReadModel;
 use readmill_engine::mirror::{Care, Heals, Tended};
-use readmill_engine::{Fault, HeldStore, Side, Store};
+use readmill_engine::{Fault, HeldApart, HeldStore, Side, Store};
 use tokio::sync::OnceCell;
 
 use crate::config;
+use crate::generations::Registrar;
+
+/// Under which names rosters and seats are kept.
+const ROSTERS: &str = "readmill.rosters";
+const SEATS: &str = "readmill.seats";
+
+/// The name of a generation's mirror: of the first one it is the mirror's own.
+fn mirror_of(name: &str, generation: u32) -> String {
+    if generation == 1 { name.to_owned() } else { format!("{name}@{generation}") }
+}
 
 /// What is open.
 #[derive(Debug, Default)]
@@ -61,8 +71,66 @@ impl Services {
         model: &config::Model,
         name: &str,
     ) -> Result<Arc<dyn Store<M>>, Fault> {
-        let generation = model.generation;
-        Ok(match &model.store {
+        self.kept(&model.store, name, model.generation).await
+    }
+
+    /// Where the generations of a model are listed: beside its documents.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses.
+    pub async fn registrar(&self, model: &config::Model) -> Result<Registrar, Fault> {
+        let rosters = self.kept(&model.store, ROSTERS, 1).await?;
+        let seats = self.kept(&model.store, SEATS, 1).await?;
+        Ok(Registrar::new(model.row.name, rosters, seats))
+    }
+
+    /// The model with the number of the generation that readers see.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses.
+    pub async fn live(&self, model: &config::Model) -> Result<config::Model, Fault> {
+        let standing = self.registrar(model).await?.read().await?;
+        let generation = standing.map_or(1, |standing| standing.roster.live);
+        Ok(config::Model { generation, ..model.clone() })
+    }
+
+    /// Lets the names by which readers find a model lead to one of its generations.
+    ///
+    /// # Errors
+    /// When a store does not answer or refuses.
+    pub async fn point(&self, model: &config::Model, generation: u32) -> Result<(), Fault> {
+        let name = model.row.name;
+        match &model.store {
+            config::Store::Mongo(room) => self.mongo(room).await?.point(name, generation).await?,
+            config::Store::Redis(room) => self.redis(room).await?.point(name, generation).await?,
+            // Nobody but this process reads it.
+            config::Store::Embedded(_) => {}
+        }
+        let (Some(mirror), Some(config::Mirror::Redis(room))) = (model.row.mirror, &model.mirror)
+        else {
+            return Ok(());
+        };
+        let pointing = async || {
+            let redis = self.redis(room).await?;
+            redis.point_mirror(mirror, &mirror_of(mirror, generation)).await
+        };
+        match pointing().await {
+            // One that is not required may be away; it is told when it is seen again.
+            Err(fault) if !model.care.required => {
+                tracing::warn!(model = name, %fault, "the mirror was not told who is live");
+                Ok(())
+            }
+            told => told,
+        }
+    }
+
+    async fn kept<M: ReadModel>(
+        &self,
+        store: &config::Store,
+        name: &str,
+        generation: u32,
+    ) -> Result<Arc<dyn Store<M>>, Fault> {
+        Ok(match store {
             config::Store::Mongo(room) => {
                 Arc::new(self.mongo(room).await?.documents(name, generation).await?)
             }
@@ -75,19 +143,23 @@ impl Services {
         })
     }
 
-    /// Where a model's held records are: beside its documents.
+    /// Where the held records of a model's generation are: beside its documents.
     ///
     /// # Errors
     /// When the store does not answer or refuses.
-    pub async fn held(&self, store: &config::Store) -> Result<Arc<dyn HeldStore>, Fault> {
-        Ok(match store {
+    pub async fn held(&self, model: &config::Model) -> Result<Arc<dyn HeldStore>, Fault> {
+        let store: Arc<dyn HeldStore> = match &model.store {
             config::Store::Mongo(room) => Arc::new(self.mongo(room).await?.held().await?),
             config::Store::Redis(room) => Arc::new(self.redis(room).await?.held()),
             config::Store::Embedded(room) => Arc::new(self.embedded(room).await?),
+        };
+        Ok(match model.generation {
+            1 => store,
+            other => Arc::new(HeldApart::of(store, model.row.name, other)),
         })
     }
 
-    /// The mirror of that name. One that is not required need not be there yet.
+    /// The mirror of that name, of one generation. One that is not required need not be there yet.
     ///
     /// # Errors
     /// When its place does not answer or refuses.
@@ -95,8 +167,10 @@ impl Services {
         &self,
         mirror: &config::Mirror,
         name: &str,
+        generation: u32,
         care: Care,
     ) -> Result<Arc<Tended>, Fault> {
+        let name = &mirror_of(name, generation);
         let mirror: Arc<dyn Heals> = match mirror {
             config::Mirror::Redis(room) if care.required => {
                 Arc::new(self.redis(room).await?.mirror(name))

@@ -60,7 +60,8 @@ impl Visit for Look {
 
     fn visit<M: ReadModel>(self) -> Self::Out {
         Box::pin(async move {
-            let store = Services::default().documents::<M>(&self.model).await?;
+            let services = Services::default();
+            let store = services.documents::<M>(&services.live(&self.model).await?).await?;
             let mut lines = Vec::new();
             let mut visit = |key: Key, document: Document<M>| {
                 lines.extend(lines_of(&key, &document).filter(|line| {

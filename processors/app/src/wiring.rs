@@ -5,28 +5,23 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use readmill_connectors::archive::{ArchiveConfig, ArchiveLog};
-use readmill_connectors::kafka::{KafkaConfig, KafkaLog, Membership};
-use readmill_connectors::registry::Warmth;
 use readmill_core::{Counts, ReadModel};
-use readmill_engine::{
-    Fault, Lanes, Log, Metrics, Ports, Pulse, RollupGauges, Rollups, Store, Tally, Watch,
-};
+use readmill_engine::{Clock as _, Fault, Lanes, Metrics, Pulse};
 use readmill_models::Visit;
-use readmill_schemas::Events as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Config};
+use crate::generations::{Attendant, End, ServedFace};
 use crate::http::ServedModel;
-use crate::ports::{Bound, Opening};
-use crate::schemas;
-use crate::served::{End, Model};
+use crate::ports::SystemClock;
 use crate::services::Services;
 
 /// What all models of a process share.
 #[derive(Debug, Clone)]
 pub struct Process {
+    /// Its name among other instances.
+    pub instance: String,
     /// The configuration.
     pub config: Arc<Config>,
     /// What is open.
@@ -85,105 +80,21 @@ impl Visit for Start {
 
 impl Start {
     async fn start<M: ReadModel>(self) -> Result<Running, Fault> {
-        let Process { config, services, metrics, pulse, stop, .. } = &self.process;
-        let opening = Opening { config, model: &self.model, services };
-        let held = opening.held(Bound::AsConfigured).await?;
-        let ports = opening.ports::<M>(held, metrics.clone()).await?;
-        self.warm_up::<M>().await?;
-        let store = Arc::clone(&ports.store);
-        let tally = Tally::new(M::NAME, metrics.clone());
-        let watch = Watch { tally: tally.clone(), pulse: pulse.clone(), stop: stop.clone() };
-        let log = self.log(M::NAME, &tally).await?;
-        Ok(spawn(ports, store, log, self.model, watch))
-    }
-
-    /// Fetches what the first records will need; if that fails, they ask for it themselves.
-    async fn warm_up<M: ReadModel>(&self) -> Result<(), Fault> {
-        let config::Source::Kafka { registry, .. } = &self.process.config.source else {
-            return Ok(());
-        };
-        if registry.warm_up_limit_ms == 0 {
-            return Ok(());
-        }
-        let book = self.process.services.registry(registry).await?;
-        let subjects = schemas::subjects(&self.model, M::Event::CONTRACTS);
-        let Warmth { subjects, ready, first_failure, took } = book.warm_up(&subjects).await;
-        let (ms, because) = (took.as_millis(), first_failure.as_deref());
-        tracing::info!(model = M::NAME, ready, subjects, ms, because, "schemas fetched");
-        Ok(())
-    }
-
-    async fn log(&self, model: &'static str, tally: &Tally) -> Result<Box<dyn Log>, Fault> {
-        match &self.process.config.source {
-            config::Source::Kafka { kafka, .. } => {
-                Ok(Box::new(self.join(Arc::clone(kafka), model, tally).await?))
-            }
-            config::Source::Archive { dir } => {
-                let place = position_dir(&self.process.config.instance.state_dir, &self.model);
-                let archive = ArchiveConfig {
-                    dir: dir.clone(),
-                    state_dir: place,
-                    topics: self.model.topics.clone(),
-                };
-                Ok(Box::new(ArchiveLog::open(&archive)?))
-            }
-        }
-    }
-
-    async fn join(
-        &self,
-        kafka: Arc<KafkaConfig>,
-        model: &'static str,
-        tally: &Tally,
-    ) -> Result<KafkaLog, Fault> {
-        let Process { lanes, metrics, pulse, .. } = &self.process;
-        let membership = Membership {
-            model,
-            group: format!("{}.{model}.g{}", kafka.group_prefix, self.model.generation),
-            topics: self.model.topics.clone(),
-            lane_of: self.model.lane_of.clone(),
-            lanes: lanes.clone(),
-            tally: tally.clone(),
-            metrics: metrics.clone(),
-            pulse: pulse.clone(),
-        };
-        let join = move || KafkaLog::join(&kafka, membership);
-        // Joining asks for the topics first, and that blocks.
-        tokio::task::spawn_blocking(join)
-            .await
-            .unwrap_or_else(|error| Err(Fault::defect("joining a group", &error)))
+        let row = self.model.row;
+        let now_ms = SystemClock.now_ms();
+        let (attendant, outlook) = Attendant::<M>::begin(self.process, self.model, now_ms).await?;
+        let end = End::default();
+        let served = ServedFace::new(row, outlook.face, outlook.tally, end.clone());
+        let work = tokio::spawn(async move {
+            let result = attendant.attend().await;
+            end.note(&result);
+            result
+        });
+        Ok(Running { served: Arc::new(served), work })
     }
 }
 
 /// Where a model keeps its positions in an archive.
 pub fn position_dir(state_dir: &Path, model: &config::Model) -> PathBuf {
     state_dir.join(format!("{}.g{}", model.row.name, model.generation))
-}
-
-fn spawn<M: ReadModel>(
-    ports: Ports<M>,
-    store: Arc<dyn Store<M>>,
-    log: Box<dyn Log>,
-    model: config::Model,
-    watch: Watch,
-) -> Running {
-    let end = End::default();
-    let rollups = Rollups::of::<M>(ports.side.partials.clone());
-    let gauges = RollupGauges {
-        model: M::NAME,
-        rollups: rollups.clone(),
-        gauged: model.gauged,
-        metrics: ports.metrics.clone(),
-    };
-    let served = Model::<M>::new(model.row, store, rollups, watch.tally.clone(), end.clone());
-    let work = readmill_engine::run(Arc::new(ports), log, model.limits, watch);
-    let work = tokio::spawn(async move {
-        let result = tokio::select! {
-            result = work => result,
-            never = gauges.watch() => match never {},
-        };
-        end.note(&result);
-        result
-    });
-    Running { served: Arc::new(served), work }
 }

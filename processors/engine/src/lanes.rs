@@ -111,6 +111,18 @@ impl Lanes {
         })
     }
 
+    /// Makes a lane, unless there is one of that name.
+    pub fn ensure(&self, name: &str, rule: LaneRule) {
+        self.with(|lanes| {
+            lanes.entry(name.to_owned()).or_insert_with(|| Lane::new(rule));
+        });
+    }
+
+    /// The priority of those that give way to all others.
+    pub fn last_priority(&self) -> u32 {
+        self.with(|lanes| lanes.values().map(|lane| lane.rule.priority).max().unwrap_or(0))
+    }
+
     /// All lanes, as they stand.
     pub fn view(&self) -> Vec<LaneView> {
         self.with(|lanes| {

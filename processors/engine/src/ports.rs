@@ -18,6 +18,7 @@ use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::mirror::Tended;
 use crate::noted::Memory;
+use crate::word::Word;
 
 /// A source of partitions: Kafka, or an archive.
 #[async_trait]
@@ -328,6 +329,8 @@ pub struct Ports<M: ReadModel> {
     pub held: Arc<dyn HeldStore>,
     /// Reactions.
     pub outlet: Arc<dyn Outlet>,
+    /// Which of them are this generation's to send.
+    pub word: Word,
     /// The mirror, where the model has one and the configuration names a place for it.
     pub mirror: Option<Arc<dyn Mirror>>,
     /// What its rivers know together of a store that may forget.

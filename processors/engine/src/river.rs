@@ -8,6 +8,7 @@ use readmill_core::{
 
 use crate::fault::Fault;
 use crate::feed::Feed;
+use crate::leave::{Leave, Take};
 use crate::metrics::Meter;
 use crate::noted::Notes;
 use crate::open::Open;
@@ -35,6 +36,7 @@ pub struct River<M: ReadModel> {
     shards: Shards<M>,
     open: Option<Open>,
     progress: Progress,
+    leave: Leave,
 }
 
 /// What happens next.
@@ -58,7 +60,8 @@ impl<M: ReadModel> River<M> {
             partition: partition.clone(),
             limits,
             tally: watch.tally.clone(),
-            progress: Progress::of::<M>(partition, ports.metrics.clone(), watch.pulse.clone()),
+            progress: Progress::of::<M>(partition, ports.metrics.clone(), watch),
+            leave: watch.leave.clone(),
             reader: Reader::new(&ports, patience.clone()),
             shards: Shards::new(Arc::clone(&ports), partition.clone(), &limits, &patience),
             ports,
@@ -115,19 +118,32 @@ impl<M: ReadModel> River<M> {
         Err(Fault::defect("a river", &"records are open, and no shard has them"))
     }
 
-    /// Waits for records, as long as there is room for more, or for a shard.
+    /// Waits for records, as long as there is room for more and leave to take them, or for a shard.
     async fn turn(&mut self, feed: &mut Feed) -> Option<Turn> {
-        if !feed.has_ended() && self.has_room() {
+        while !feed.has_ended() && self.has_room() {
+            let has_leave = self.leave.is_given();
+            let is_idle = self.open.as_ref().is_none_or(|open| open.records() == 0);
+            self.progress.rest(is_idle && !has_leave);
+            let limit = self.limits.batch_records;
+            let taking = async {
+                if has_leave {
+                    self.leave.take(feed, limit).await
+                } else {
+                    self.leave.wait(feed).await
+                }
+            };
             tokio::select! {
                 biased; // so that a simulation can be repeated
                 Some(ends) = self.shards.next() => return Some(Turn::Out(ends)),
-                records = feed.next(self.limits.batch_records) => match records {
-                    Some(records) => return Some(Turn::In(records)),
-                    None if feed.is_closing() && !stands(Guard::Drain) => return None,
-                    None if feed.is_closing() => self.shards.forget_queued(),
-                    None => {}
+                take = taking => match take {
+                    Take::Changed => continue,
+                    Take::Next(Some(records)) => return Some(Turn::In(records)),
+                    Take::Next(None) if feed.is_closing() && !stands(Guard::Drain) => return None,
+                    Take::Next(None) if feed.is_closing() => self.shards.forget_queued(),
+                    Take::Next(None) => {}
                 },
             }
+            break;
         }
         self.shards.next().await.map(Turn::Out)
     }
@@ -142,7 +158,7 @@ impl<M: ReadModel> River<M> {
     /// What must be known before the first record is taken. A store that is silent now is as much
     /// in the way as later.
     async fn begin(&mut self, feed: &Feed) -> Result<Notes, Fault> {
-        self.progress.begin();
+        self.progress.begin(feed.begins().unwrap_or(ResumeAt::START));
         let notes = Notes::compare(&mut self.patience, &self.ports, feed).await?;
         self.find_unread().await?;
         self.progress.begun();

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::fault::{Fault, Remedy};
 use crate::feed::Feed;
 use crate::gauge;
+use crate::leave::Leave;
 use crate::metrics::Meter;
 use crate::mirror;
 use crate::noted;
@@ -17,6 +18,7 @@ use crate::overdue;
 use crate::patience::Patience;
 use crate::ports::{Log, Ports};
 use crate::pulse::Pulse;
+use crate::reached::Reached;
 use crate::river::River;
 use crate::tally::Tally;
 
@@ -59,6 +61,17 @@ pub struct Watch {
     pub pulse: Pulse,
     /// Turns true when the process is to stop.
     pub stop: watch::Receiver<bool>,
+    /// How far its workers have come.
+    pub reached: Reached,
+    /// Whether they may take records in.
+    pub leave: Leave,
+}
+
+impl Watch {
+    /// Of a model that takes records in whenever there are some.
+    pub fn new(tally: Tally, pulse: Pulse, stop: watch::Receiver<bool>) -> Self {
+        Self { tally, pulse, stop, reached: Reached::default(), leave: Leave::always() }
+    }
 }
 
 /// Runs a model over a log until the log ends, `stop` turns true, or a fault needs a person.

@@ -67,7 +67,8 @@ impl Teller {
             What::Reaction(reaction) => Some(Said::named(M::NAME, owed.key, owed.output, reaction)),
             What::Difference(_) | What::Embeds(_) | What::Leaves(_) | What::Changed => None,
         };
-        let said: Vec<Said> = owed.iter().filter_map(said).collect();
+        let ours = |owed: &&Owed<'_, M>| batch.ports.word.is_ours(&owed.output.from);
+        let said: Vec<Said> = owed.iter().filter(ours).filter_map(said).collect();
         if said.is_empty() {
             return Ok(());
         }

@@ -12,7 +12,7 @@ use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::Counts;
 use readmill_engine::{
     Clock, Fault, Lanes, Limits, Memory, Metrics, Mirror, Outlet, Ports, Pulse, Said, Side, Tally,
-    VersionsOf, View, Watch, run,
+    VersionsOf, View, Watch, Word, run,
 };
 use readmill_models::Points;
 use readmill_schemas::SchemaId;
@@ -218,6 +218,7 @@ impl Lab {
             store: Arc::new(store),
             held: Arc::new(mongo.held().await.unwrap()),
             outlet: Arc::new(Nobody),
+            word: Word::alone(),
             mirror: Some(Arc::clone(&stopwatch) as _),
             clock: Arc::new(Wall),
             metrics: metrics.clone(),
@@ -235,7 +236,7 @@ impl Lab {
         let join = move || KafkaLog::join(&config, membership);
         let log = tokio::task::spawn_blocking(join).await.unwrap().unwrap();
         let (stop, stopping) = watch::channel(false);
-        let watch = Watch { tally: tally.clone(), pulse: Pulse::default(), stop: stopping };
+        let watch = Watch::new(tally.clone(), Pulse::default(), stopping);
         let running =
             tokio::spawn(run(Arc::clone(&ports), Box::new(log), Limits::default(), watch));
         Mill { stopwatch, tally, untimed: None, ports, stop, running }

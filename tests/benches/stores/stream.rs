@@ -12,7 +12,7 @@ use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
     Clock, Fault, Limits, Memory, Metrics, Outlet, Ports, Pulse, Said, SchemaBook, Side, Tally,
-    VersionsOf, Watch,
+    VersionsOf, Watch, Word,
 };
 use readmill_models::Points;
 use readmill_schemas::SchemaId;
@@ -134,6 +134,7 @@ async fn fold(book: &Arc<Book>, waves: &[Vec<Record>], limits: Limits) -> (f64, 
         store: Arc::new(mongo.documents("points", 1).await.unwrap()),
         held: Arc::new(mongo.held().await.unwrap()),
         outlet: Arc::new(Nobody),
+        word: Word::alone(),
         mirror: None,
         memory: Memory::default(),
         side: Side { partials: Some(Arc::new(partials)), edges: None },
@@ -143,7 +144,7 @@ async fn fold(book: &Arc<Book>, waves: &[Vec<Record>], limits: Limits) -> (f64, 
     let (_close, closing) = watch::channel(false);
     let tally = Tally::new("points", metrics.clone());
     let patience = Patience::new(closing.clone(), metrics.clone(), "points");
-    let watch = Watch { tally: tally.clone(), pulse: Pulse::default(), stop: closing };
+    let watch = Watch::new(tally.clone(), Pulse::default(), closing);
     let mut river = River::<Points>::new(ports, &partition(), limits, &watch, patience);
     let (line, mut feed) = feed(partition(), waves.len());
     for wave in waves {

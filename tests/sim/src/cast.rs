@@ -7,7 +7,7 @@ use std::time::Duration;
 use readmill_core::{Counts, ReadModel};
 use readmill_engine::mirror::{Care, Tended};
 use readmill_engine::{
-    Fault, Limits, Memory, Metrics, Ports, Pulse, Side, Tally, VersionsOf, Watch, run,
+    Fault, Limits, Memory, Metrics, Ports, Pulse, Side, Tally, VersionsOf, Watch, Word, run,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -67,6 +67,7 @@ pub fn ports(world: &World, who: Who, metrics: &Metrics) -> Ports<Trails> {
         store: Arc::new(SimStore { world: world(), who }),
         held: Arc::new(SimHeld { world: world(), who }),
         outlet: Arc::new(SimOutlet { world: world(), who }),
+        word: Word::alone(),
         mirror: Some(Arc::new(Tended::new(Arc::new(SimMirror::new(world(), who)), care))),
         clock: Arc::new(SimClock(world())),
         metrics: metrics.clone(),
@@ -96,7 +97,7 @@ impl Cast {
         let poller = log.poller();
         let (stop, stopping) = watch::channel(false);
         let tally = Tally::new(Trails::NAME, self.metrics.clone());
-        let watch = Watch { tally: tally.clone(), pulse: Pulse::default(), stop: stopping };
+        let watch = Watch::new(tally.clone(), Pulse::default(), stopping);
         let ports = Arc::new(ports(&world, who, &self.metrics));
         let running = tokio::spawn(run(ports, Box::new(log), self.limits, watch));
         self.slots.insert(slot, Instance { who, running, poller, stop, tally });

@@ -107,7 +107,7 @@ pub struct Model {
     pub care: Care,
     /// The roll-ups that are metrics, too.
     pub gauged: Vec<Gauged>,
-    /// Its generation, from 1.
+    /// The generation that is meant: the first, unless somebody has looked which is.
     pub generation: u32,
     /// Where its reactions go.
     pub reactions: Reactions,

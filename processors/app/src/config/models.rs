@@ -77,9 +77,6 @@ impl Checking<'_, '_> {
             open_bytes_per_partition: raw.open_bytes_per_partition,
             waiting_limit_ms: raw.waiting_limit_ms,
         };
-        if raw.generation == 0 {
-            self.blame("generation", "generations are counted from 1");
-        }
         let store = self.store(raw.store);
         let mirror = self.mirror(raw.mirror);
         let care = Care {
@@ -88,7 +85,7 @@ impl Checking<'_, '_> {
         };
         let reactions = self.reactions(&raw);
         let held = self.holding(&raw);
-        let ModelStanza { topics, lanes: lane_of, versions_of, generation, .. } = raw;
+        let ModelStanza { topics, lanes: lane_of, versions_of, .. } = raw;
         let subjects = raw.subject_strategy;
         let (row, store, reactions) = (self.row, store?, reactions?);
         Some(Model {
@@ -101,7 +98,7 @@ impl Checking<'_, '_> {
             mirror,
             care,
             gauged,
-            generation,
+            generation: 1,
             reactions,
             held,
             limits,

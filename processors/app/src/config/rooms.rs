@@ -76,8 +76,6 @@ pub struct ModelStanza {
     /// Roll-ups that are metrics, too, as `{ "<roll-up>" = n }`: the first n dimensions of their
     /// groups tell the series apart, up to 200 of them.
     pub rollup_gauges: BTreeMap<String, usize>,
-    /// The generation; a changed fold or changed topics need a new one.
-    pub generation: u32,
     /// The topic that its reactions are sent to.
     pub reactions_topic: Option<String>,
     /// How those who write to the topics name their values' subjects in the registry.
@@ -118,7 +116,6 @@ impl Default for ModelStanza {
             mirror_required: care.required,
             mirror_heal_limit_per_second: care.heal_limit_per_second,
             rollup_gauges: BTreeMap::new(),
-            generation: 1,
             reactions_topic: None,
             subject_strategy: SubjectStrategy::default(),
             reactions_subject_strategy: None,

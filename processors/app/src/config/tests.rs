@@ -99,7 +99,6 @@ topics = ["a"]
 topics = ["a", "b c", "a"]
 store = "mongo"
 mirror = "mongo"
-generation = 0
 [models.deliveries]
 topics = []
 colour = 1
@@ -124,14 +123,13 @@ colour = 1
             "f.toml:18: models.points.topics: \"a\" is named twice",
             "f.toml:19: models.points.store: \"mongo\" needs a [mongo] stanza, and there is none",
             "f.toml:20: models.points.mirror: views are kept in \"redis\" or \"embedded\"",
-            "f.toml:21: models.points.generation: generations are counted from 1",
-            "f.toml:22: models.deliveries.store: is missing: \"mongo\", \"redis\" or \"embedded\"",
-            "f.toml:22: models.deliveries.reactions_topic: is missing: deliveries tells others \
+            "f.toml:21: models.deliveries.store: is missing: \"mongo\", \"redis\" or \"embedded\"",
+            "f.toml:21: models.deliveries.reactions_topic: is missing: deliveries tells others \
              what it did",
-            "f.toml:23: models.deliveries.topics: is empty: the model would be folded from nothing",
-            "f.toml:24: models.deliveries.colour: there is no such setting; known: topics, lanes, \
+            "f.toml:22: models.deliveries.topics: is empty: the model would be folded from nothing",
+            "f.toml:23: models.deliveries.colour: there is no such setting; known: topics, lanes, \
              versions_of, store, mirror, mirror_required, mirror_heal_limit_per_second, \
-             rollup_gauges, generation, reactions_topic, subject_strategy, \
+             rollup_gauges, reactions_topic, subject_strategy, \
              reactions_subject_strategy, held_limit_records, held_topic, batch_records, \
              shards_per_partition, cached_documents_per_partition, open_records_per_partition, \
              open_bytes_per_partition, waiting_limit_ms",

@@ -11,7 +11,7 @@ mod sight;
 use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
 use readmill_core::{Key, ReadModel};
-use readmill_engine::{Held, HeldRecord, HeldStore, Metrics, Ports};
+use readmill_engine::{Held, HeldRecord, HeldStore, Metrics, Ports, Word};
 use readmill_models::Visit;
 
 use crate::cli::{HeldCommand, HeldOne};
@@ -63,9 +63,10 @@ const ONE_PROCESS: &str = "held records in the embedded store can be dealt with 
 impl Case {
     async fn deal<M: ReadModel>(&self) -> Result<Exit> {
         let services = Services::default();
-        let opening = Opening { config: &self.config, model: &self.model, services: &services };
+        let live = services.live(&self.model).await?;
+        let opening = Opening { config: &self.config, model: &live, services: &services };
         // To look needs neither the brokers nor the documents.
-        let store = services.held(&self.model.store).await?;
+        let store = services.held(&live).await?;
         match &self.command {
             HeldCommand::List(args) => list::list(&*store, M::NAME, args).await,
             HeldCommand::Export(args) => export::export(&*store, M::NAME, args).await,
@@ -79,13 +80,15 @@ impl Case {
                 edit::edit(&*store, schemas, found, args).await
             }
             HeldCommand::Retry(args) => {
-                let ports: Ports<M> =
-                    opening.ports(opening.held(Bound::Lifted).await?, metrics()?).await?;
+                let ports: Ports<M> = opening
+                    .ports(opening.held(Bound::Lifted).await?, Word::alone(), metrics()?)
+                    .await?;
                 retry::retry(&ports, args).await
             }
             HeldCommand::Drop(args) => {
-                let ports: Ports<M> =
-                    opening.ports(opening.held(Bound::Lifted).await?, metrics()?).await?;
+                let ports: Ports<M> = opening
+                    .ports(opening.held(Bound::Lifted).await?, Word::alone(), metrics()?)
+                    .await?;
                 drop::drop(&ports, args).await
             }
         }

@@ -32,6 +32,7 @@ pub fn brief(model: &dyn ServedModel) -> Value {
         "about": row.about,
         "mirror": row.mirror,
         "fold_version": row.fold_version,
+        "generation": model.generation(),
         "rollups": row.rollups.iter().map(|rollup| rollup.name).collect::<Vec<_>>(),
         "embeds": row.embeds,
         "state": state,

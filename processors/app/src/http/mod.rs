@@ -45,8 +45,11 @@ pub trait ServedModel: Debug + Send + Sync {
     /// What stands under a key.
     async fn get(&self, key: &Key) -> Result<Standing, Fault>;
 
+    /// The generation that readers see here; none for the moment of a swap, or if others have it.
+    fn generation(&self) -> Option<u32>;
+
     /// Its roll-ups.
-    fn rollups(&self) -> &Rollups;
+    async fn rollups(&self) -> Result<Rollups, Fault>;
 }
 
 /// What a model is doing.

@@ -26,7 +26,11 @@ pub async fn rollups(State(served): State<Served>, uri: Uri) -> Response {
 
 async fn tell(model: &dyn ServedModel, asked: Asked) -> Response {
     let name = model.row().name;
-    match answer(name, model.rollups(), asked).await {
+    let rollups = match model.rollups().await {
+        Ok(rollups) => rollups,
+        Err(fault) => return failed(&fault),
+    };
+    match answer(name, &rollups, asked).await {
         Ok(Answer::Found(body)) => answer_json(StatusCode::OK, &body),
         Ok(Answer::NoRollup(detail) | Answer::NoGroup(detail)) => {
             problem(StatusCode::NOT_FOUND, detail, json!({ "model": name }))

@@ -45,8 +45,12 @@ impl ServedModel for Shelf {
         Ok(self.documents.get(key.as_str()).cloned().unwrap_or(Standing::Never))
     }
 
-    fn rollups(&self) -> &Rollups {
-        &self.rollups
+    fn generation(&self) -> Option<u32> {
+        Some(1)
+    }
+
+    async fn rollups(&self) -> Result<Rollups, Fault> {
+        Ok(self.rollups.clone())
     }
 }
 

@@ -41,7 +41,7 @@ async fn retried(ports: &Ports<Points>, close_gaps: bool) -> Vec<Outcome> {
 /// Holds what has waited for an hour, until the time is up.
 async fn watch_waiting(live: &Worker<Points>, ports: &Arc<Ports<Points>>, time: Duration) {
     let (tally, stop) = (live.tally.clone(), live.close.subscribe());
-    let watch = Watch { tally, pulse: Pulse::default(), stop };
+    let watch = Watch::new(tally, Pulse::default(), stop);
     let watching = overdue::hold_overdue(Arc::clone(ports), HOUR, watch);
     tokio::time::timeout(time, watching).await.unwrap_err();
 }

@@ -192,7 +192,7 @@ pub async fn flow(
     let (_close, closing) = watch::channel(false);
     let tally = Tally::new(Purses::NAME, ports.metrics.clone());
     let patience = Patience::new(closing.clone(), ports.metrics.clone(), Purses::NAME);
-    let watch = Watch { tally, pulse: Pulse::default(), stop: closing };
+    let watch = Watch::new(tally, Pulse::default(), closing);
     let mut river = River::new(Arc::clone(ports), &partition, Limits::default(), &watch, patience);
     let (line, mut feed) = feed(partition, 1);
     let sending = async move {

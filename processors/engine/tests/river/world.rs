@@ -13,7 +13,7 @@ use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
     Clock, Fault, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Outlet, Ports, Pulse, Put,
-    Record, Said, SchemaBook, Side, Store, Tally, VersionsOf, Watch, Write,
+    Record, Said, SchemaBook, Side, Store, Tally, VersionsOf, Watch, Word, Write,
 };
 use readmill_schemas::debezium::{OutboxEnvelope, Source, Value};
 use readmill_schemas::{Events, SchemaId, WriterSchema, WrittenEvents, framing};
@@ -135,6 +135,7 @@ impl<M: ReadModel> World<M> {
             store: Arc::new(self.clone()),
             held,
             outlet: Arc::new(self.clone()),
+            word: Word::alone(),
             mirror: None,
             clock: Arc::new(SinceStart(Instant::now())),
             metrics: Metrics::new().unwrap(),
@@ -163,7 +164,7 @@ pub fn worker_within<M: ReadModel>(ports: &Arc<Ports<M>>, limits: Limits) -> Wor
     let (close, closing) = watch::channel(false);
     let tally = Tally::new(M::NAME, ports.metrics.clone());
     let patience = Patience::new(closing.clone(), ports.metrics.clone(), M::NAME);
-    let watch = Watch { tally: tally.clone(), pulse: Pulse::default(), stop: closing };
+    let watch = Watch::new(tally.clone(), Pulse::default(), closing);
     let river = River::new(Arc::clone(ports), &partition(), limits, &watch, patience);
     Worker { river, tally, close, progress: None }
 }

@@ -1,0 +1,121 @@
+//! The part of the command line that is about generations of a model.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use readmill_models::Row;
+use readmill_schemas::Timestamp;
+
+use super::{held, model};
+
+/// Whose generations.
+#[derive(Debug, Clone, Args)]
+pub struct GenerationsPlace {
+    /// The read model.
+    #[arg(value_parser = model)]
+    pub model: Row,
+    /// The configuration that says where it is kept.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// `rebuild`
+#[derive(Debug, Clone, Args)]
+pub struct RebuildArgs {
+    /// Of what.
+    #[command(flatten)]
+    pub place: GenerationsPlace,
+    /// Begin with what was written at a time or later, instead of the log's beginning: a time such
+    /// as 2026-11-21T06:50:00Z, or an age such as 10m, 2h or 7d. What came before is missing then.
+    #[arg(long, value_name = "WHEN", value_parser = held::since)]
+    pub from: Option<Timestamp>,
+    /// Begin it and return; instances go on with it.
+    #[arg(long)]
+    pub detach: bool,
+    /// Let the newest generation that readers do not see take no more records for now.
+    #[arg(long, conflicts_with_all = ["from", "detach", "resume", "cancel"])]
+    pub pause: bool,
+    /// Let it go on.
+    #[arg(long, conflicts_with_all = ["from", "detach", "cancel"])]
+    pub resume: bool,
+    /// Give it up, and erase its documents.
+    #[arg(long, conflicts_with_all = ["from", "detach"])]
+    pub cancel: bool,
+    /// Print JSON objects, one a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `generations`
+#[derive(Debug, Clone, Args)]
+pub struct GenerationsArgs {
+    /// Whose.
+    #[command(flatten)]
+    pub place: GenerationsPlace,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `swap`
+#[derive(Debug, Clone, Args)]
+pub struct SwapArgs {
+    /// Of what.
+    #[command(flatten)]
+    pub place: GenerationsPlace,
+    /// The generation that readers are to see; without it the newest.
+    #[arg(long, value_name = "GENERATION")]
+    pub to: Option<u32>,
+    /// Swap although nobody has verified it: readers may see wrong documents.
+    #[arg(long)]
+    pub unverified: bool,
+    /// Each step may take so long; then everything is as it was.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span)]
+    pub step_limit: Duration,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rollback`
+#[derive(Debug, Clone, Args)]
+pub struct RollbackArgs {
+    /// Of what.
+    #[command(flatten)]
+    pub place: GenerationsPlace,
+    /// Wait so long before, such as 10m; stopped meanwhile, it is not done.
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub after: Option<Duration>,
+    /// Each step may take so long; then everything is as it was.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span)]
+    pub step_limit: Duration,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `retire`
+#[derive(Debug, Clone, Args)]
+pub struct RetireArgs {
+    /// Of what.
+    #[command(flatten)]
+    pub place: GenerationsPlace,
+    /// The generation that is to go.
+    pub generation: u32,
+}
+
+/// A time such as 90s, 10m or 2h.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "must be a number with s, m, h or d, such as 90s or 10m".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text.trim_end_matches(unit).parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}

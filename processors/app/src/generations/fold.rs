@@ -1,0 +1,240 @@
+//! One generation of a model while this process folds it.
+
+use std::sync::Arc;
+
+use readmill_connectors::archive::{ArchiveConfig, ArchiveLog};
+use readmill_connectors::kafka::{KafkaConfig, KafkaLog, Membership};
+use readmill_connectors::registry::Warmth;
+use readmill_core::{Counts, ReadModel};
+use readmill_engine::held_apart::name_of;
+use readmill_engine::leave::GivesLeave;
+use readmill_engine::roster::{Roster, Works};
+use readmill_engine::{
+    Fault, LaneRule, Leave, Log, Metrics, Pulse, Reached, RollupGauges, Rollups, Tally, Watch, Word,
+};
+use readmill_schemas::Events as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::face::Shown;
+use crate::config;
+use crate::ports::{Bound, Opening};
+use crate::schemas;
+use crate::wiring::{Process, position_dir};
+
+/// The lane of topics that are in none, while another generation is folded beside.
+pub const LIVE_LANE: &str = "live";
+/// The lane of all topics of generations that readers do not see.
+pub const REBUILD_LANE: &str = "rebuild";
+/// Of a hundred turns so many are a rebuild's own, however much the live streams have to do: what
+/// comes all the time would keep it from ever catching up.
+const REBUILD_SHARE_PERCENT: u32 = 100;
+
+/// Whether readers see what is folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// They do: its metrics are the model's, and others hear of what it holds.
+    Live,
+    /// They do not: it gives way to those that they see.
+    Beside,
+}
+
+/// A generation that is being folded.
+#[derive(Debug)]
+pub struct Fold<M: ReadModel> {
+    /// Its role.
+    pub role: Role,
+    /// What readers would see of it.
+    pub shown: Shown<M>,
+    /// Its counts.
+    pub tally: Tally,
+    /// How it ended, once it has.
+    pub ended: Option<Result<Counts, String>>,
+    leave: GivesLeave,
+    reached: Reached,
+    stop: watch::Sender<bool>,
+}
+
+/// The work of a generation, until it ends.
+pub type Work = JoinHandle<Result<Counts, Fault>>;
+
+/// A generation that is to be folded.
+#[derive(Debug)]
+pub struct Begin<'a> {
+    /// What all models share.
+    pub process: &'a Process,
+    /// The model with the generation's number.
+    pub model: &'a config::Model,
+    /// Its role.
+    pub role: Role,
+    /// The roster, as it is from now on.
+    pub roster: watch::Receiver<Arc<Roster>>,
+}
+
+impl Begin<'_> {
+    /// Begins to fold it. It takes nothing in until it is given leave.
+    ///
+    /// # Errors
+    /// What a service refuses.
+    pub async fn begin<M: ReadModel>(self) -> Result<(Fold<M>, Work), Fault> {
+        let Process { config, services, metrics, pulse, .. } = self.process;
+        let (metrics, pulse, bound) = match self.role {
+            Role::Live => (metrics.clone(), pulse.clone(), Bound::AsConfigured),
+            Role::Beside => (aside()?, Pulse::default(), Bound::Unheard),
+        };
+        let generation = self.model.generation;
+        let opening = Opening { config, model: self.model, services };
+        let held = opening.held(bound).await?;
+        let word = Word::of(generation, self.roster.clone());
+        let ports = opening.ports::<M>(held, word, metrics.clone()).await?;
+        self.warm_up::<M>().await?;
+        let rollups = Rollups::of::<M>(ports.side.partials.clone());
+        let shown = Shown { generation, store: Arc::clone(&ports.store), rollups };
+        let tally = Tally::new(M::NAME, metrics.clone());
+        let (stop, stopping) = watch::channel(false);
+        let (leave, given) = Leave::given_by_another();
+        let reached = Reached::default();
+        let watch = Watch {
+            tally: tally.clone(),
+            pulse: pulse.clone(),
+            stop: stopping,
+            reached: reached.clone(),
+            leave: given,
+        };
+        let log = self.log::<M>(&tally, metrics.clone(), pulse).await?;
+        let gauges = self.gauges::<M>(&shown.rollups, metrics);
+        let running = readmill_engine::run(Arc::new(ports), log, self.model.limits, watch);
+        let work = tokio::spawn(async move {
+            tokio::select! {
+                result = running => result,
+                never = gauges.watch() => match never {},
+            }
+        });
+        let role = self.role;
+        Ok((Fold { role, shown, tally, ended: None, leave, reached, stop }, work))
+    }
+
+    fn gauges<M: ReadModel>(&self, rollups: &Rollups, metrics: Metrics) -> RollupGauges {
+        let gauged = match self.role {
+            Role::Live => self.model.gauged.clone(),
+            Role::Beside => Vec::new(),
+        };
+        RollupGauges { model: M::NAME, rollups: rollups.clone(), gauged, metrics }
+    }
+
+    /// Fetches what the first records will need; if that fails, they ask for it themselves.
+    async fn warm_up<M: ReadModel>(&self) -> Result<(), Fault> {
+        let config::Source::Kafka { registry, .. } = &self.process.config.source else {
+            return Ok(());
+        };
+        if registry.warm_up_limit_ms == 0 {
+            return Ok(());
+        }
+        let book = self.process.services.registry(registry).await?;
+        let subjects = schemas::subjects(self.model, M::Event::CONTRACTS);
+        let Warmth { subjects, ready, first_failure, took } = book.warm_up(&subjects).await;
+        let (ms, because) = (took.as_millis(), first_failure.as_deref());
+        tracing::info!(model = M::NAME, ready, subjects, ms, because, "schemas fetched");
+        Ok(())
+    }
+
+    async fn log<M: ReadModel>(
+        &self,
+        tally: &Tally,
+        metrics: Metrics,
+        pulse: Pulse,
+    ) -> Result<Box<dyn Log>, Fault> {
+        match &self.process.config.source {
+            config::Source::Kafka { kafka, .. } => {
+                let membership = self.membership::<M>(kafka, tally, metrics, pulse);
+                Ok(Box::new(join(Arc::clone(kafka), membership).await?))
+            }
+            config::Source::Archive { dir } => {
+                let place = position_dir(&self.process.config.instance.state_dir, self.model);
+                let archive = ArchiveConfig {
+                    dir: dir.clone(),
+                    state_dir: place,
+                    topics: self.model.topics.clone(),
+                };
+                Ok(Box::new(ArchiveLog::open(&archive)?))
+            }
+        }
+    }
+
+    fn membership<M: ReadModel>(
+        &self,
+        kafka: &KafkaConfig,
+        tally: &Tally,
+        metrics: Metrics,
+        pulse: Pulse,
+    ) -> Membership {
+        let lanes = &self.process.lanes;
+        let mut lane_of = self.model.lane_of.clone();
+        let (name, default) = match self.role {
+            Role::Live => (M::NAME, LIVE_LANE),
+            Role::Beside => {
+                lanes.ensure(LIVE_LANE, LaneRule::default());
+                let priority = lanes.last_priority().saturating_add(1);
+                let least_share_percent = REBUILD_SHARE_PERCENT;
+                let rule = LaneRule { priority, least_share_percent, ..LaneRule::default() };
+                lanes.ensure(REBUILD_LANE, rule);
+                lane_of.clear();
+                (name_of(M::NAME, self.model.generation), REBUILD_LANE)
+            }
+        };
+        for topic in &self.model.topics {
+            lane_of.entry(topic.clone()).or_insert_with(|| default.to_owned());
+        }
+        Membership {
+            model: name,
+            group: group(kafka, self.model),
+            topics: self.model.topics.clone(),
+            lane_of,
+            lanes: lanes.clone(),
+            tally: tally.clone(),
+            metrics,
+            pulse,
+        }
+    }
+}
+
+/// The consumer group of a model's generation.
+pub fn group(kafka: &KafkaConfig, model: &config::Model) -> String {
+    format!("{}.{}.g{}", kafka.group_prefix, model.row.name, model.generation)
+}
+
+async fn join(kafka: Arc<KafkaConfig>, membership: Membership) -> Result<KafkaLog, Fault> {
+    let join = move || KafkaLog::join(&kafka, membership);
+    // Joining asks for the topics first, and that blocks.
+    tokio::task::spawn_blocking(join)
+        .await
+        .unwrap_or_else(|error| Err(Fault::defect("joining a group", &error)))
+}
+
+/// Metrics that nobody is shown.
+fn aside() -> Result<Metrics, Fault> {
+    Metrics::new().map_err(|error| Fault::defect("the metrics of a rebuild", &error))
+}
+
+impl<M: ReadModel> Fold<M> {
+    /// Gives it leave to take records in, or takes that back.
+    pub fn let_go_on(&self, goes_on: bool, life: std::time::Duration) {
+        if goes_on { self.leave.give(life) } else { self.leave.take_back() }
+    }
+
+    /// Asks it to end, with what is in hand settled.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// How it stands, for others to see.
+    pub fn works(&self, goes_on: bool) -> Works {
+        let places = self.reached.places();
+        Works {
+            generation: self.shown.generation,
+            rests: !goes_on && self.reached.rests(),
+            places: places.into_iter().map(|(partition, at)| (partition, at.value())).collect(),
+            failed: self.ended.clone().and_then(Result::err),
+        }
+    }
+}

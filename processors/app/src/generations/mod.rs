@@ -1,0 +1,17 @@
+//! Generations of a model in this process: which are folded, and which one readers see.
+
+mod attendant;
+mod end;
+mod face;
+mod fold;
+mod positions;
+mod progress;
+mod registrar;
+mod swap;
+mod verbs;
+
+pub use attendant::Attendant;
+pub use end::End;
+pub use face::ServedFace;
+pub use registrar::Registrar;
+pub use verbs::{generations, rebuild, retire, rollback, swap};

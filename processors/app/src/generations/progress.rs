@@ -1,0 +1,136 @@
+//! Watching how a generation catches up: how far, how fast, and when it will be done.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::positions::{self, Behind};
+use super::registrar::Registrar;
+use crate::config::{self, Config, Source};
+use crate::exit::{Exit, Failure};
+use crate::out;
+use crate::services::Services;
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// It is told again, where nobody sees a bar, after this.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// If nobody works on it for so long, that is told.
+const LONELY_AFTER: Duration = Duration::from_secs(10);
+
+/// Watches until it has caught up.
+///
+/// # Errors
+/// When a service does not answer, or the generation has failed or is gone.
+pub async fn watch(
+    config: &Config,
+    services: &Services,
+    model: &config::Model,
+    as_json: bool,
+) -> Result<()> {
+    let Source::Kafka { kafka, .. } = &config.source else {
+        out::complain("an archive is folded by the next `readmill run`\n".to_owned());
+        return Ok(());
+    };
+    let registrar = services.registrar(model).await?;
+    let bar = bar(as_json);
+    let (began, mut told) = (Instant::now(), Instant::now());
+    let mut first = None;
+    let mut worked_on = Instant::now();
+    loop {
+        if is_worked_on(&registrar, model.generation).await? {
+            worked_on = Instant::now();
+        } else if worked_on.elapsed() >= LONELY_AFTER {
+            worked_on = Instant::now();
+            let told = "no instance folds it: start one with `readmill run` and this binary\n";
+            bar.suspend(|| out::complain(told.to_owned()));
+        }
+        let behind = positions::behind(kafka, model).await?;
+        let first = *first.get_or_insert(behind);
+        let pace = Pace::of(first, behind, began.elapsed());
+        bar.set_message(pace.text());
+        if behind.records <= near(behind) {
+            bar.finish_and_clear();
+            if as_json {
+                out::line(pace.json(model, true));
+            }
+            return Ok(());
+        }
+        if as_json && told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            out::line(pace.json(model, false));
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// So few records behind is as good as at the end, which moves on: a swap waits for the rest.
+const fn near(behind: Behind) -> i64 {
+    let hundredth = behind.of / 100;
+    if hundredth > 1_000 { 1_000 } else { hundredth + 10 }
+}
+
+/// Whether an instance folds it; one that has failed is an error.
+async fn is_worked_on(registrar: &Registrar, generation: u32) -> Result<bool> {
+    let Some(standing) = registrar.read().await? else { return Ok(false) };
+    if standing.roster.generation(generation).is_none() {
+        let told = format!("generation {generation} was given up");
+        return Err(Failure::new(Exit::Failed, told, "begin another one").into());
+    }
+    let seats = registrar.seats().await?;
+    let works: Vec<_> = seats.values().filter_map(|seat| seat.works_on(generation)).collect();
+    if let Some(why) = works.iter().find_map(|works| works.failed.as_ref()) {
+        let told = format!("generation {generation} stopped: {why}");
+        let hint = "mend what it says, and restart the instance, or `readmill rebuild --cancel`";
+        return Err(Failure::new(Exit::Failed, told, hint).into());
+    }
+    Ok(!works.is_empty())
+}
+
+fn bar(as_json: bool) -> ProgressBar {
+    let shown = std::io::stderr().is_terminal() && !as_json;
+    let bar = if shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    // The template is a constant, and right.
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// How fast it goes.
+struct Pace {
+    behind: Behind,
+    records_per_s: f64,
+    eta_s: Option<f64>,
+}
+
+impl Pace {
+    fn of(first: Behind, now: Behind, elapsed: Duration) -> Self {
+        // What came meanwhile was read, too, or is still to be read.
+        let read = (first.records + now.of - first.of - now.records).max(0) as f64;
+        let records_per_s = read / elapsed.as_secs_f64().max(0.001);
+        let closing = (first.records - now.records) as f64 / elapsed.as_secs_f64().max(0.001);
+        let eta_s = (closing > 0.0).then(|| now.records as f64 / closing);
+        Self { behind: now, records_per_s, eta_s }
+    }
+
+    fn text(&self) -> String {
+        let Self { behind: Behind { records, of }, records_per_s, eta_s } = self;
+        let eta = eta_s.map_or_else(|| "?".to_owned(), |seconds| format!("{seconds:.0} s"));
+        format!("{records} of {of} records to go, {records_per_s:.0} a second, done in {eta}")
+    }
+
+    fn json(&self, model: &config::Model, caught_up: bool) -> String {
+        let body = json!({
+            "model": model.row.name, "generation": model.generation,
+            "behind_records": self.behind.records, "of_records": self.behind.of,
+            "records_per_s": self.records_per_s.round(), "eta_s": self.eta_s.map(f64::round),
+            "caught_up": caught_up,
+        });
+        body.to_string()
+    }
+}

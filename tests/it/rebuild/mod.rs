@@ -1,0 +1,151 @@
+//! A model is rebuilt beside the live one, swapped in and swapped back, under load, with readers on
+//! every road to its documents: they see no error, no mixture, and nothing older than they have seen.
+
+mod readers;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use readmill_core::ReadModel;
+use readmill_engine::Store;
+use readmill_workload::Knobs;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use self::readers::Readers;
+use crate::faults::shipment::Shipment;
+use crate::faults::topics::{self, Group};
+use crate::faults::truth::Truth;
+use crate::faults::verdict::Verdict;
+use crate::mill::{Mill, readmill, succeed, wait};
+use crate::paths::stack;
+use crate::real::Corner;
+
+const LIMIT: Duration = Duration::from_secs(120);
+const PARTITIONS: i32 = 4;
+const MODELS: [&str; 2] = ["points", "deliveries"];
+/// Sent before anything is rebuilt.
+const BEFORE: usize = 3_000;
+/// Sent at a time while it goes on.
+const AT_A_TIME: usize = 15;
+const PAUSE: Duration = Duration::from_millis(60);
+
+fn knobs() -> Knobs {
+    Knobs { events: 200_000, members: 600, deliveries_per_mille: 400, ..Knobs::default() }
+}
+
+/// Runs a command on a model that must succeed.
+#[track_caller]
+fn command(verb: &str, model: &str, file: &str, more: &[&str]) -> Value {
+    let told = succeed(&[&[verb, model, "-c", file, "--json"], more].concat());
+    serde_json::from_str(told.lines().last().unwrap_or("null")).unwrap()
+}
+
+/// Sends on and on, until it is told to stop.
+async fn load(mut shipment: Shipment, stop: Arc<AtomicBool>) -> Shipment {
+    while !stop.load(Ordering::Relaxed) && shipment.send(AT_A_TIME, PARTITIONS).await > 0 {
+        sleep(PAUSE).await;
+    }
+    shipment
+}
+
+fn wait_for_all(corner: &Corner, shipment: &Shipment, generations: &[u32]) {
+    for model in MODELS {
+        let table = if model == "points" { "points_" } else { "deliveries_" };
+        let its = |partition: &readmill_core::Partition| partition.topic.contains(table);
+        for generation in generations {
+            let name = format!("{}.{model}.g{generation}", corner.name);
+            let partitions = shipment.partitions().into_iter().filter(its).collect();
+            let group = Group::new(&stack("KAFKA_BROKERS"), &name, partitions);
+            wait(LIMIT, &format!("{name} to commit all"), || group.lag() == Some(0));
+        }
+    }
+}
+
+async fn compare<M: ReadModel>(
+    verdict: &mut Verdict,
+    store: &impl Store<M>,
+    truth: &Truth<M>,
+    generation: u32,
+) {
+    let before = verdict.told.len();
+    verdict.documents(store, truth).await;
+    for told in verdict.told.iter_mut().skip(before) {
+        *told = format!("generation {generation}: {told}");
+    }
+}
+
+async fn verdict(corner: &Corner, shipment: &Shipment, generations: &[u32]) -> Verdict {
+    let (mongo, redis) = (corner.mongo().await, corner.redis().await);
+    let mut verdict = Verdict::default();
+    for generation in generations {
+        let points = mongo.documents("points", *generation).await.unwrap();
+        compare(&mut verdict, &points, &shipment.points, *generation).await;
+        let deliveries = redis.documents("deliveries", *generation).await.unwrap();
+        compare(&mut verdict, &deliveries, &shipment.deliveries, *generation).await;
+    }
+    let told = format!("{}.integrated", corner.name);
+    verdict.reactions(&stack("KAFKA_BROKERS"), &told, &shipment.deliveries);
+    verdict
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_notice_nothing_of_a_rebuild_a_swap_and_a_rollback() {
+    let corner = Corner::new("rebuild");
+    corner.make_topics_of(PARTITIONS).await;
+    let file = corner.configuration_file();
+    let file = file.to_str().unwrap();
+    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
+    shipment.send(BEFORE, PARTITIONS).await;
+    let mills = [corner.start(), corner.start()];
+    for mill in &mills {
+        mill.wait_for("/readyz", LIMIT);
+    }
+    wait_for_all(&corner, &shipment, &[1]);
+    let stop = Arc::new(AtomicBool::new(false));
+    let keys = [
+        shipment.points.documents.keys().cloned().collect(),
+        shipment.deliveries.documents.keys().cloned().collect(),
+    ];
+    let sending = tokio::spawn(load(shipment, Arc::clone(&stop)));
+    let ports: Vec<u16> = mills.iter().map(Mill::port).collect();
+    let readers = Readers::begin(&corner, ports, keys).await;
+    for model in MODELS {
+        let rebuilt = command("rebuild", model, file, &[]);
+        assert_eq!((&rebuilt["generation"], &rebuilt["caught_up"]), (&2.into(), &true.into()));
+        let refused = readmill(&["swap", model, "-c", file]);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains("generation 2 is not verified"), "{said}");
+    }
+    for (verb, more, live) in [
+        ("swap", vec!["--unverified"], 2),
+        ("rollback", vec![], 1),
+        ("swap", vec!["--to", "2", "--unverified"], 2),
+    ] {
+        for model in MODELS {
+            let swapped = command(verb, model, file, &more);
+            eprintln!("{verb} {model}: {swapped}");
+            assert_eq!(swapped["live"], live);
+            readers.seen_on_every_road().await;
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let shipment = sending.await.unwrap();
+    wait_for_all(&corner, &shipment, &[1, 2]);
+    let found = readers.end().await;
+    eprintln!("{found}");
+    found.check();
+    for model in MODELS {
+        let listed = command("generations", model, file, &[]);
+        assert_eq!((&listed["live"], &listed["before"]), (&2.into(), &1.into()), "{listed}");
+    }
+    // The old one is as warm as the new one, and everything was told by one of the two.
+    let verdict = verdict(&corner, &shipment, &[1, 2]).await;
+    verdict.check();
+    let said = topics::reactions(&stack("KAFKA_BROKERS"), &format!("{}.integrated", corner.name));
+    assert_eq!(said.len(), shipment.deliveries.said.len(), "told twice, although nobody died");
+    for mill in mills {
+        assert_eq!(mill.stop(), Some(0));
+    }
+}

@@ -120,8 +120,12 @@ async fn services_that_are_not_there_or_refuse_are_named_with_a_remedy() {
     run_fails(&corner, &redis, &format!("redis://{dead}/"), &["Redis", &dead, "hint:"]);
     let stranger = mongo.replace("mongodb://", "mongodb://nobody:wrong-secret@");
     run_fails(&corner, &mongo, &stranger, &["mongo", "hint:"]);
-    let missing = corner.topics("points").replace('"', "");
-    run_fails(&corner, &missing, "no.such.topic", &["no.such.topic", "does not exist", "hint:"]);
+    let another = corner.topics("points").replace('"', "");
+    let said = ["points: its live generation 1", "topics no.such.topic instead of", "rebuild"];
+    run_fails(&corner, &another, "no.such.topic", &said);
+    let fresh = Corner::new("refusedtopic");
+    let missing = fresh.topics("points").replace('"', "");
+    run_fails(&fresh, &missing, "no.such.topic", &["no.such.topic", "does not exist", "hint:"]);
 }
 
 #[test]

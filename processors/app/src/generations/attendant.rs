@@ -379,6 +379,6 @@ fn refuse_strangers<M: ReadModel>(roster: &Roster, ours: &Fingerprint) -> Result
     Err(Fault::Refused {
         service: "readmill",
         detail: format!("{}: its live generation {} {how}", M::NAME, roster.live),
-        hint: "begin a generation for this fold with `readmill rebuild <model> -c <file>`, then run",
+        hint: "begin one for this fold with `readmill rebuild <model> -c <file>`, then run",
     })
 }

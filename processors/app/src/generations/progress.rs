@@ -32,7 +32,7 @@ pub async fn watch(
     as_json: bool,
 ) -> Result<()> {
     let Source::Kafka { kafka, .. } = &config.source else {
-        out::complain("an archive is folded by the next `readmill run`\n".to_owned());
+        out::complain("an archive is folded by the next `readmill run`\n");
         return Ok(());
     };
     let registrar = services.registrar(model).await?;
@@ -46,7 +46,7 @@ pub async fn watch(
         } else if worked_on.elapsed() >= LONELY_AFTER {
             worked_on = Instant::now();
             let told = "no instance folds it: start one with `readmill run` and this binary\n";
-            bar.suspend(|| out::complain(told.to_owned()));
+            bar.suspend(|| out::complain(told));
         }
         let behind = positions::behind(kafka, model).await?;
         let first = *first.get_or_insert(behind);

@@ -169,8 +169,8 @@ impl<'a> HandingOver<'a> {
         }
     }
 
-    /// Where a generation stands that rests: in partitions that nobody has in hand, where they would
-    /// be resumed.
+    /// Where a generation stands that rests: in partitions that nobody has in hand, where they
+    /// would be resumed.
     async fn places(&mut self, generation: u32) -> Result<Places, NotDone> {
         let living = self.seats().await?;
         let mut places = match &self.config.source {

@@ -254,12 +254,9 @@ fn line(generation: &Value) -> String {
     if is("paused") {
         line += "  paused";
     }
-    line += &match &generation["verified"] {
-        Value::Object(verified) => {
-            format!("  verified {}", verified["at"].as_str().unwrap_or_default())
-        }
-        _ => "  not verified".to_owned(),
-    };
+    line += &generation["verified"]["at"]
+        .as_str()
+        .map_or_else(|| "  not verified".to_owned(), |at| format!("  verified {at}"));
     for why in generation["failed"].as_array().into_iter().flatten() {
         line += &format!("\n  stopped: {}", why.as_str().unwrap_or_default());
     }

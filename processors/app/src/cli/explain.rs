@@ -21,7 +21,8 @@ pub struct ExplainArgs {
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
     /// Show the document as it was when this record had been folded, or with all that had come at
-    /// this time: TOPIC/PARTITION@OFFSET, a time such as 2026-11-21T06:50:00Z, or an age such as 2h.
+    /// this time: TOPIC/PARTITION@OFFSET, a time such as 2026-11-21T06:50:00Z, or an age such as
+    /// 2h.
     #[arg(long, value_name = "WHEN", value_parser = when)]
     pub as_of: Option<When>,
     /// Say which events set this field last, such as lots.b.left or history[0].

@@ -187,7 +187,8 @@ struct Again<'a, M: ReadModel> {
 }
 
 impl<M: ReadModel> Again<'_, M> {
-    /// Compares those again that had moved on. Answers those that still have, as far as can be told.
+    /// Compares those again that had moved on. Answers those that still have, as far as anybody
+    /// can tell.
     async fn compare(&self, keys: Vec<Key>, report: &mut Report) -> Result<Vec<Key>, Fault> {
         let (mut moved, mut quiet) = (Vec::new(), true);
         for keys in keys.chunks(pairs::PAGE_DOCUMENTS) {

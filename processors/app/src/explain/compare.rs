@@ -110,8 +110,8 @@ impl<M: ReadModel> Stored<M> {
     }
 }
 
-/// Whether a document has taken in what a record brings. Of one that cannot be read, and is known by
-/// nothing else, nobody can tell whether it was.
+/// Whether a document has taken in what a record brings. Of one that cannot be read, and is known
+/// by nothing else, nobody can tell whether it was.
 fn knows<M: ReadModel>(document: &Document<M>, touch: &Touch<M>) -> bool {
     let from = &touch.part.from;
     let identity = match &touch.part.task {

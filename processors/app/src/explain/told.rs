@@ -214,7 +214,10 @@ impl Step {
     }
 
     fn json(&self) -> Json {
-        let then = self.then.as_ref();
+        let then = self
+            .then
+            .as_ref()
+            .map(|(outcome, by)| json!({"outcome": outcome.name(), "by": by.to_string()}));
         json!({
             "position": self.position.to_string(),
             "of": self.of.as_ref().map(Key::as_str),
@@ -227,7 +230,7 @@ impl Step {
             "outcome": self.outcome.name(),
             "why": self.why,
             "undecided": self.undecided,
-            "then": then.map(|(outcome, by)| json!({"outcome": outcome.name(), "by": by.to_string()})),
+            "then": then,
             "revision": self.revision,
             "changed": self.changed.iter().map(json_of).collect::<Vec<_>>(),
         })

@@ -94,6 +94,11 @@ impl Services {
         Ok(config::Model { generation, ..model.clone() })
     }
 
+    /// The same, as far as the store can be asked: another process may have it to itself.
+    pub async fn live_or_first(&self, model: &config::Model) -> config::Model {
+        self.live(model).await.unwrap_or_else(|_| model.clone())
+    }
+
     /// Lets the names by which readers find a model lead to one of its generations.
     ///
     /// # Errors

@@ -1,12 +1,14 @@
 //! When things happen: the river over its ports, partition workers, retries, metrics and health.
 
 pub mod bounded;
+pub mod bounds;
 pub mod contents;
 pub mod desk;
 pub mod fault;
 pub mod feed;
 mod gauge;
 pub mod held_apart;
+pub mod history;
 mod joins;
 pub mod lanes;
 pub mod leave;
@@ -32,6 +34,7 @@ pub mod run;
 pub mod savings;
 pub mod shard;
 pub mod shards;
+pub mod shelf;
 pub mod station;
 pub mod tally;
 pub mod tell;
@@ -39,6 +42,7 @@ pub mod word;
 pub mod work;
 
 pub use bounded::Bounded;
+pub use bounds::{Bounds, Since, Until};
 pub use contents::Contents;
 pub use desk::{Dealt, Desk};
 pub use fault::{Fault, Remedy};
@@ -56,5 +60,6 @@ pub use readmill_core::Record;
 pub use rollup_gauges::{Gauged, RollupGauges};
 pub use rollup_reader::{Groups, Rollups};
 pub use run::{Limits, Watch, run};
+pub use shelf::Silent;
 pub use tally::Tally;
 pub use word::Word;

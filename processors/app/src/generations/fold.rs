@@ -187,7 +187,7 @@ impl Begin<'_> {
         }
         Membership {
             model: name,
-            group: group(kafka, self.model),
+            group: self.model.group(kafka),
             topics: self.model.topics.clone(),
             lane_of,
             lanes: lanes.clone(),
@@ -196,11 +196,6 @@ impl Begin<'_> {
             pulse,
         }
     }
-}
-
-/// The consumer group of a model's generation.
-pub fn group(kafka: &KafkaConfig, model: &config::Model) -> String {
-    format!("{}.{}.g{}", kafka.group_prefix, model.row.name, model.generation)
 }
 
 async fn join(kafka: Arc<KafkaConfig>, membership: Membership) -> Result<KafkaLog, Fault> {

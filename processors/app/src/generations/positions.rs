@@ -6,7 +6,6 @@ use readmill_connectors::kafka::{GroupPositions, KafkaConfig, Places};
 use readmill_core::Partition;
 use readmill_engine::Fault;
 
-use super::fold::group;
 use crate::config;
 
 /// How far a generation is behind its log.
@@ -73,7 +72,7 @@ async fn asked<T: Send + 'static>(
     model: &config::Model,
     ask: impl FnOnce(&GroupPositions, &[Partition]) -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    let (kafka, group, topics) = (Arc::clone(kafka), group(kafka, model), model.topics.clone());
+    let (kafka, group, topics) = (Arc::clone(kafka), model.group(kafka), model.topics.clone());
     let asking = move || {
         let positions = GroupPositions::of(&kafka, &group)?;
         let partitions = positions.partitions(&topics)?;

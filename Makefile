@@ -15,7 +15,7 @@ SEEDS ?= 20000
 
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
 	bench-decode bench-lanes bench-held bench-hot bench-stores decode-coverage fuzz sim mutants kills \
-	conformance store-kills cases
+	conformance store-kills cases rebuild-drill
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -87,6 +87,10 @@ mutants: ## Take each guard of the engine down: the simulation must miss it
 kills: ## KILLS kills and freezes of instances and services under load, and other faults
 	@tools/toolchain
 	@tools/kills $(KILLS)
+
+rebuild-drill: ## A rebuild, swaps and a rollback under load: what readers see, what it costs
+	@tools/toolchain
+	@tools/rebuild-drill
 
 conformance: ## The checks that every store must pass, on the real servers
 	@tools/toolchain

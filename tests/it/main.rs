@@ -23,6 +23,7 @@ mod mirrors;
 mod mongo;
 mod notices;
 mod paths;
+mod positions;
 mod proxy;
 mod real;
 mod rebuild;

@@ -4,6 +4,7 @@ mod diff;
 mod explain;
 mod generations;
 mod held;
+mod positions;
 mod rollup;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use held::{
     HeldCommand, HeldDropArgs, HeldEditArgs, HeldExportArgs, HeldListArgs, HeldOne, HeldPlace,
     HeldRetryArgs, HeldShowArgs,
 };
+pub use positions::{By, PositionsCommand, PositionsExportArgs, PositionsImportArgs};
 pub use rollup::RollupArgs;
 pub use workload::WorkloadArgs;
 
@@ -112,6 +114,9 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// Erase a generation that readers do not see.
     Retire(RetireArgs),
+    /// Carry the positions of a model's consumer group over to another cluster.
+    #[command(subcommand)]
+    Positions(PositionsCommand),
     /// Generate the changes of a made-up shop.
     Produce(ProduceArgs),
     /// Compare schemas with what the read models can read.

@@ -17,6 +17,7 @@ mod http;
 mod logs;
 mod out;
 mod ports;
+mod positions;
 mod produce;
 mod rollup;
 mod rollups;
@@ -67,6 +68,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Swap(_)
         | Command::Rollback(_)
         | Command::Retire(_)
+        | Command::Positions(_)
         | Command::Produce(_)
         | Command::Schemas(_) => LevelFilter::WARN,
     }
@@ -90,6 +92,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Swap(args) => on_runtime(generations::swap(args)),
         Command::Rollback(args) => on_runtime(generations::rollback(args)),
         Command::Retire(args) => on_runtime(generations::retire(args)),
+        Command::Positions(command) => on_runtime(positions::positions(command)),
         Command::Produce(args) => on_runtime(produce::produce(args)),
         Command::Schemas(SchemasCommand::Check(args)) => on_runtime(schemas::check(args)),
     }

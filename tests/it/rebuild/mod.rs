@@ -1,8 +1,10 @@
 //! A model is rebuilt beside the live one, swapped in and swapped back, under load, with readers on
 //! every road to its documents: they see no error, no mixture, and nothing older than they have seen.
 
+mod drill;
 mod readers;
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,7 +21,7 @@ use crate::faults::topics::{self, Group};
 use crate::faults::truth::Truth;
 use crate::faults::verdict::Verdict;
 use crate::mill::{Mill, readmill, succeed, wait};
-use crate::paths::stack;
+use crate::paths::{self, stack};
 use crate::real::Corner;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -148,4 +150,67 @@ async fn readers_notice_nothing_of_a_rebuild_a_swap_and_a_rollback() {
     for mill in mills {
         assert_eq!(mill.stop(), Some(0));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_rebuilds_or_swaps_may_die_at_any_moment() {
+    let corner = Corner::new("rebuilddies");
+    corner.make_topics_of(PARTITIONS).await;
+    let file = corner.configuration_file();
+    let file = file.to_str().unwrap();
+    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
+    shipment.send(BEFORE, PARTITIONS).await;
+    let mut mill = corner.start();
+    mill.wait_for("/readyz", LIMIT);
+    wait_for_all(&corner, &shipment, &[1]);
+    for model in MODELS {
+        command("rebuild", model, file, &["--detach"]);
+    }
+    for _ in 0..4 {
+        sleep(Duration::from_millis(1_200)).await;
+        mill.kill();
+        mill = corner.start();
+        mill.wait_for("/readyz", LIMIT);
+    }
+    for model in MODELS {
+        assert_eq!(command("rebuild", model, file, &[])["caught_up"], true);
+    }
+    wait_for_all(&corner, &shipment, &[1, 2]);
+    verdict(&corner, &shipment, &[1, 2]).await.check();
+    let stop = Arc::new(AtomicBool::new(false));
+    let keys = [
+        shipment.points.documents.keys().cloned().collect(),
+        shipment.deliveries.documents.keys().cloned().collect(),
+    ];
+    let sending = tokio::spawn(load(shipment, Arc::clone(&stop)));
+    let readers = Readers::begin(&corner, vec![mill.port()], keys).await;
+    let over = |listed: &Value| listed["swapping_to"].is_null();
+    for (model, after_ms) in MODELS.into_iter().flat_map(|m| [300, 700, 1_200].map(|ms| (m, ms))) {
+        let args = ["swap", model, "-c", file, "--unverified", "--json"];
+        let mut swapping = Command::new(paths::readmill()).args(args).spawn().unwrap();
+        sleep(Duration::from_millis(after_ms)).await;
+        swapping.kill().unwrap();
+        swapping.wait().unwrap();
+        wait(LIMIT, "the swap to be given up or ended", || {
+            over(&command("generations", model, file, &[]))
+        });
+        readers.seen_on_every_road().await;
+        let live = command("generations", model, file, &[])["live"].as_i64().unwrap();
+        eprintln!("{model}: killed after {after_ms} ms, {live} is live");
+        if live == 2 {
+            command("rollback", model, file, &[]);
+        }
+    }
+    for model in MODELS {
+        assert_eq!(command("swap", model, file, &["--to", "2", "--unverified"])["live"], 2);
+        readers.seen_on_every_road().await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let shipment = sending.await.unwrap();
+    wait_for_all(&corner, &shipment, &[1, 2]);
+    let found = readers.end().await;
+    eprintln!("{found}");
+    found.check();
+    verdict(&corner, &shipment, &[1, 2]).await.check();
+    assert_eq!(mill.stop(), Some(0));
 }

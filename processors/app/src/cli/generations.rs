@@ -106,7 +106,7 @@ pub struct RetireArgs {
 }
 
 /// A time such as 90s, 10m or 2h.
-fn span(text: &str) -> Result<Duration, String> {
+pub fn span(text: &str) -> Result<Duration, String> {
     let wrong = || "must be a number with s, m, h or d, such as 90s or 10m".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {

@@ -1,0 +1,105 @@
+//! What a rebuild costs the live stream, and what the live stream costs a rebuild: ratios of one run.
+//! `make rebuild-drill` runs it; the readers' part is in every `make test`.
+
+use std::time::Duration;
+
+use super::*;
+
+/// Freshness of a model's records so far: the upper bounds of its buckets, and how many are below.
+fn freshness(mills: &[Mill], model: &str) -> Vec<(f64, f64)> {
+    let mut all: Vec<(f64, f64)> = Vec::new();
+    let head = "readmill_freshness_seconds_bucket{";
+    for mill in mills {
+        let (_, text) = mill.ask("/metrics").unwrap();
+        let its = format!("model=\"{model}\"");
+        for line in text.lines().filter(|line| line.starts_with(head) && line.contains(&its)) {
+            let bound = line.split("le=\"").nth(1).unwrap().split('"').next().unwrap();
+            let bound = bound.replace("+Inf", "inf").parse::<f64>().unwrap();
+            let count: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+            match all.iter_mut().find(|(known, _)| known.total_cmp(&bound).is_eq()) {
+                Some((_, sum)) => *sum += count,
+                None => all.push((bound, count)),
+            }
+        }
+    }
+    all.sort_by(|one, other| one.0.total_cmp(&other.0));
+    all
+}
+
+/// The 99th percentile of what came between two looks, interpolated within its bucket.
+fn p99(before: &[(f64, f64)], after: &[(f64, f64)]) -> f64 {
+    let known = |bound: f64| {
+        before.iter().find(|(b, _)| b.total_cmp(&bound).is_eq()).map_or(0.0, |(_, count)| *count)
+    };
+    let new: Vec<(f64, f64)> =
+        after.iter().map(|(bound, count)| (*bound, count - known(*bound))).collect();
+    let wanted = new.last().unwrap().1 * 0.99;
+    let mut below = (0.0, 0.0);
+    for (bound, count) in new {
+        if count >= wanted {
+            let top = if bound.is_finite() { bound } else { below.0 * 2.0 };
+            let part = (wanted - below.1) / (count - below.1).max(1.0);
+            return below.0 + (top - below.0) * part;
+        }
+        below = (bound, count);
+    }
+    below.0
+}
+
+async fn measured(mills: &[Mill], during: impl Future<Output = f64>) -> (f64, f64) {
+    let before = freshness(mills, "points");
+    let rate = during.await;
+    (p99(&before, &freshness(mills, "points")), rate)
+}
+
+/// Rebuilds once, and answers how many records a second that was.
+async fn rebuild(file: String, records: f64) -> f64 {
+    let since = std::time::Instant::now();
+    let rebuilding = move || command("rebuild", "points", &file, &[]);
+    let rebuilt = tokio::task::spawn_blocking(rebuilding).await.unwrap();
+    assert_eq!(rebuilt["caught_up"], true);
+    records / since.elapsed().as_secs_f64()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "`make rebuild-drill` runs it, alone"]
+async fn what_a_rebuild_costs_the_live_stream() {
+    let size = |name: &str, or: usize| {
+        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(or)
+    };
+    let records = size("READMILL_DRILL_RECORDS", 60_000);
+    let corner = Corner::new("drill");
+    corner.make_topics_of(PARTITIONS).await;
+    let file = corner.configuration_file().to_str().unwrap().to_owned();
+    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
+    for _ in 0..records / 2_000 {
+        shipment.send(2_000, PARTITIONS).await;
+    }
+    let mills = [corner.start()];
+    mills[0].wait_for("/readyz", LIMIT);
+    wait_for_all(&corner, &shipment, &[1]);
+    let its = |p: &readmill_core::Partition| p.topic.contains("points_");
+    let partitions = shipment.partitions().into_iter().filter(its).collect();
+    let group = Group::new(&stack("KAFKA_BROKERS"), "nobody", partitions);
+    let records = group.ends().iter().map(|(_, end)| *end as f64).sum();
+    // Once to warm up, and once with no live stream.
+    let mut alone = 0.0;
+    for _ in 0..2 {
+        alone = rebuild(file.clone(), records).await;
+        command("rebuild", "points", &file, &["--cancel"]);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let sending = tokio::spawn(load(shipment, Arc::clone(&stop)));
+    sleep(Duration::from_secs(3)).await;
+    let rest = async {
+        sleep(Duration::from_secs(15)).await;
+        0.0
+    };
+    let (without, _) = measured(&mills, rest).await;
+    let (beside, rate) = measured(&mills, rebuild(file.clone(), records)).await;
+    stop.store(true, Ordering::Relaxed);
+    drop(sending.await.unwrap());
+    println!("records={records} alone_per_s={alone:.0} beside_live_per_s={rate:.0}");
+    println!("live_p99_s={without:.4} live_p99_while_rebuilding_s={beside:.4}");
+    println!("live_p99_ratio={:.2} rebuild_ratio={:.2}", beside / without, rate / alone);
+}

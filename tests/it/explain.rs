@@ -173,6 +173,17 @@ fn what_each_record_of_a_key_did_is_told_in_its_order() {
     assert!(set[1].contains("set before that by") && set[1].contains("version 1"), "{text}");
     let nobody = readmill(&["explain", "points", "nobody", "-c", &config]);
     assert_eq!(nobody.status.code(), Some(5));
+    let table = [
+        ("elsewhere/0@1", 2, "elsewhere is none of the topics of points"),
+        ("points@1", 2, "must be topic, partition and offset"),
+        ("yesterday", 2, "or TOPIC/PARTITION@OFFSET"),
+        ("shop.public.points_outbox/99@1", 5, "nothing was read of shop.public.points_outbox/99"),
+    ];
+    for (when, code, words) in table {
+        let done = readmill(&["explain", "points", "m-1", "-c", &config, "--as-of", when]);
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.code() == Some(code) && said.contains(words), "{when}: {said}");
+    }
 }
 
 #[test]

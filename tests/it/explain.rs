@@ -4,6 +4,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use futures::future::BoxFuture;
+use readmill_connectors::embedded::{Embedded, EmbeddedConfig};
+use readmill_core::{Key, ReadModel};
+use readmill_engine::Store;
+use readmill_models::{ALL, Visit};
+use readmill_workload::Table;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -167,6 +173,17 @@ fn what_each_record_of_a_key_did_is_told_in_its_order() {
     assert!(set[1].contains("set before that by") && set[1].contains("version 1"), "{text}");
     let nobody = readmill(&["explain", "points", "nobody", "-c", &config]);
     assert_eq!(nobody.status.code(), Some(5));
+    let table = [
+        ("elsewhere/0@1", 2, "elsewhere is none of the topics of points"),
+        ("points@1", 2, "must be topic, partition and offset"),
+        ("yesterday", 2, "or TOPIC/PARTITION@OFFSET"),
+        ("shop.public.points_outbox/99@1", 5, "nothing was read of shop.public.points_outbox/99"),
+    ];
+    for (when, code, words) in table {
+        let done = readmill(&["explain", "points", "m-1", "-c", &config, "--as-of", when]);
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.code() == Some(code) && said.contains(words), "{when}: {said}");
+    }
 }
 
 #[test]
@@ -271,4 +288,70 @@ fn a_copy_is_explained_by_the_records_of_what_it_is_of() {
     let of: Vec<&Value> = told["steps"].as_array().unwrap().iter().map(|s| &s["of"]).collect();
     assert!(of.contains(&&json!("product/p-2")), "{told:#}");
     assert_eq!(told["field"]["set_by"].as_array().unwrap().len(), 2, "{told:#}");
+}
+
+/// Keys of every model that a demo has folded.
+#[derive(Default)]
+struct Keys(Vec<(&'static str, Vec<Key>)>);
+
+/// Some keys of one model in a demo's store, one that is held among them if there is one.
+struct Sample(Embedded);
+
+impl Visit for Sample {
+    type Out = BoxFuture<'static, Vec<Key>>;
+
+    fn visit<M: ReadModel>(self) -> Self::Out {
+        Box::pin(async move {
+            let store = self.0.documents(M::NAME, 1).unwrap();
+            let page = Store::<M>::scan_range(&store, "", None, 400).await.unwrap();
+            let held = page.iter().find(|(_, document)| document.stamp.is_held()).cloned();
+            let some = page.into_iter().step_by(133).chain(held);
+            some.map(|(key, _)| key).collect()
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_every_model_are_explained_as_they_are_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().to_str().unwrap();
+    let demo = ["demo", "--events", "12000", "--seed", "4", "--exit", "--dir", place];
+    succeed(&[&demo[..], &["--poison-per-mille", "5"]].concat());
+    let mut keys = Keys::default();
+    {
+        let embedded = Embedded::open(&EmbeddedConfig::at(dir.path().join("store"))).unwrap();
+        for row in ALL.iter().filter(|row| Table::of_model(row.name).next().is_some()) {
+            let found = readmill_models::visit(row.name, Sample(embedded.clone())).unwrap().await;
+            assert!(!found.is_empty(), "{}", row.name);
+            keys.0.push((row.name, found));
+        }
+    }
+    let mut text = format!(
+        "[instance]\nstate_dir = \"{place}/state\"\n[source]\nkind = \"archive\"\n\
+         archive_dir = \"{place}/archive\"\n[embedded]\ndirectory = \"{place}/store\"\n"
+    );
+    for (model, _) in &keys.0 {
+        let topics = Table::of_model(model).map(|table| format!("{:?}", table.topic()));
+        let topics = topics.collect::<Vec<_>>().join(", ");
+        writeln!(text, "[models.{model}]\ntopics = [{topics}]\nstore = \"embedded\"").unwrap();
+    }
+    let file = dir.path().join("all.toml");
+    fs::write(&file, text).unwrap();
+    let config = file.to_str().unwrap();
+    assert_eq!(keys.0.len(), ALL.len());
+    let mut held = 0;
+    for (model, keys) in &keys.0 {
+        for key in keys {
+            let done = readmill(&["explain", model, key.as_str(), "-c", config, "--json"]);
+            let told: Value = serde_json::from_slice(&done.stdout).unwrap();
+            let is = (&told["stored"]["is"], done.status.code());
+            assert_eq!(is, (&json!("equal"), Some(0)), "{model} {key}: {told:#}");
+            held += usize::from(told["document"]["held"] == true);
+        }
+        let done = readmill(&["diff", model, "-c", config, "--json"]);
+        let told: Value = serde_json::from_slice(&done.stdout).unwrap();
+        let found = (&told["different"], &told["not_compared"]["moved_on"], done.status.code());
+        assert_eq!(found, (&json!({}), &json!(0), Some(0)), "{model}: {told:#}");
+    }
+    assert!(held > 1, "{held}");
 }

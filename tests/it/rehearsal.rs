@@ -1,6 +1,7 @@
 //! Planted differences between stored documents and a fold of the log: `diff` and `explain` name
 //! them, and nothing else; on the embedded store, and on Kafka and MongoDB.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use readmill_connectors::embedded::{Embedded, EmbeddedConfig};
@@ -11,7 +12,7 @@ use readmill_workload::{Knobs, Source, oracle};
 use serde_json::{Value, json};
 
 use crate::explain::{Place, earned};
-use crate::mill::{Mill, readmill, succeed};
+use crate::mill::{Mill, readmill, succeed, wait};
 use crate::real::{Corner, settled};
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -30,7 +31,12 @@ async fn plant(store: &impl Store<Points>, key: &str, change: impl FnOnce(&mut D
 
 #[track_caller]
 fn diff(config: &str, args: &[&str]) -> (Value, i32) {
-    let done = readmill(&[&["diff", "points", "-c", config, "--json"], args].concat());
+    diff_of("points", config, args)
+}
+
+#[track_caller]
+fn diff_of(model: &str, config: &str, args: &[&str]) -> (Value, i32) {
+    let done = readmill(&[&["diff", model, "-c", config, "--json"], args].concat());
     let said = String::from_utf8_lossy(&done.stderr);
     let told = serde_json::from_slice(&done.stdout);
     (told.unwrap_or_else(|error| panic!("{error}: {said}")), done.status.code().unwrap())
@@ -92,6 +98,58 @@ async fn a_rehearsal_of_a_window_compares_only_what_began_in_it() {
     assert_eq!((&told["equal"], code), (&json!(0), 0), "{told:#}");
 }
 
+/// Of a service without versions, a document remembers the last 32 events: of one that has had
+/// more, nobody can tell whether they are all in the window.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_may_have_older_events_is_not_compared() {
+    let event = |member: &str, lot: usize| {
+        let mut row = earned(member, 0, &format!("l{lot}"), 1);
+        row["version"] = Value::Null;
+        row
+    };
+    let mut rows: Vec<Value> = (0..5).map(|lot| event("m-1", lot)).collect();
+    rows.extend((5..45).map(|lot| event("m-1", lot)));
+    rows.extend((0..3).map(|lot| event("m-2", lot)));
+    let place = Place::new("points", "points_outbox", &rows);
+    place.run();
+    let config = place.configuration();
+    let (told, code) = diff(&config, &["--from", "1970-01-01T00:00:05.900Z"]);
+    assert_eq!((&told["different"], code), (&json!({}), 0), "{told:#}");
+    let not_compared = json!({"begin_before": 1, "moved_on": 0});
+    assert_eq!((&told["equal"], &told["not_compared"]), (&json!(1), &not_compared));
+    let (told, code) = diff(&config, &[]);
+    assert_eq!((&told["equal"], code), (&json!(2), 0), "{told:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_nothing_is_taken_for_wrong() {
+    let corner = Corner::new("rehearsed");
+    corner.make_topics().await;
+    let file = corner.configuration_file();
+    let config = file.to_str().unwrap();
+    let mill = corner.start();
+    mill.wait_for("/readyz", LIMIT);
+    let produce = ["produce", "--kafka", "-c", config, "--events", "400000", "--rate", "1500"];
+    let mut load = Command::new(crate::paths::readmill())
+        .args(produce)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait(LIMIT, "something to compare", || {
+        mill.metric("readmill_consumed_total").is_some_and(|consumed| consumed > 2000.0)
+    });
+    for _ in 0..2 {
+        let (told, code) = diff(config, &[]);
+        assert_eq!((&told["different"], code), (&json!({}), 0), "{told:#}");
+        assert!(told["equal"].as_u64().unwrap() > 100, "{told:#}");
+    }
+    assert!(load.try_wait().unwrap().is_none(), "the load was still on");
+    load.kill().unwrap();
+    load.wait().unwrap();
+    assert_eq!(mill.stop(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_planted_in_mongodb_is_named_by_its_path() {
     let corner = Corner::new("rehearsal");
@@ -112,6 +170,10 @@ async fn what_was_planted_in_mongodb_is_named_by_its_path() {
     assert_eq!((&told["different"], code), (&json!({}), 0), "{told:#}");
     check_explained(&corner, config, &expected, &store).await;
     assert_eq!(mill.stop(), Some(0));
+    // Three topics, one of them of a service without versions, in Redis.
+    let (told, code) = diff_of("deliveries", config, &[]);
+    assert_eq!((&told["different"], code), (&json!({}), 0), "{told:#}");
+    assert!(told["equal"].as_u64().unwrap() > 100, "{told:#}");
     let (told, code) = diff(config, &[]);
     assert_eq!(code, 7, "{told:#}");
     assert_eq!(

@@ -12,7 +12,9 @@ use serde::Deserialize;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::layout::{self, Manifest};
+use super::layout;
+use super::local::LocalDir;
+use super::manifest::{Manifest, PartitionEntry};
 use super::positions::Positions;
 use super::reading::{Ended, Reading};
 
@@ -72,17 +74,19 @@ impl ArchiveLog {
     /// When there is no sound archive, no topic is named, a file in it does not belong to it, or
     /// the positions are those of another one.
     pub fn open(config: &ArchiveConfig) -> Result<Self, Fault> {
-        let manifest = Manifest::read(&config.dir)?;
+        let storage = LocalDir::at(&config.dir);
+        let manifest = Manifest::of(&*storage)?;
         require_topics(config, &manifest)?;
-        let positions = Positions::open(&config.state_dir, &manifest.id)?;
+        let grows = manifest.lineage.is_some();
+        let positions = Positions::open(&config.state_dir, manifest.name())?;
         let mut waiting = VecDeque::new();
         for (partition, entry) in manifest.partitions() {
             let wanted = |topic: &String| **topic == *partition.topic;
             if config.topics.iter().any(wanted) {
-                let dir = layout::partition_dir(&config.dir, &partition);
-                layout::refuse_strangers(&dir, entry)?;
+                layout::refuse_strangers(&*storage, &partition, entry, grows)?;
                 let (resume_at, finished) = positions.get(&partition);
-                let reading = Reading::new(&config.dir, &partition, entry, resume_at);
+                require_what_comes_next(&partition, entry, resume_at)?;
+                let reading = Reading::new(&storage, &partition, entry, resume_at);
                 waiting.push_back(Waiting { partition, resume_at, finished, reading });
             }
         }
@@ -184,6 +188,31 @@ impl Line {
     fn take_fault(&mut self) -> Option<Fault> {
         self.ended.as_mut().and_then(|ended| ended.fault.take())
     }
+}
+
+/// Refuses to go on where files were pruned before they were read, and tells of gaps.
+fn require_what_comes_next(
+    partition: &Partition,
+    entry: &PartitionEntry,
+    resume_at: ResumeAt,
+) -> Result<(), Fault> {
+    let at = resume_at.value();
+    if at > 0 && at < entry.from {
+        return Err(Fault::Refused {
+            service: "archive",
+            detail: format!(
+                "{partition}: the next record is at {at}, and the archive begins at {}",
+                entry.from
+            ),
+            hint: "records were pruned before they were read: rebuild the model as a new \
+                   generation, from an archive or a log that has them",
+        });
+    }
+    for gap in entry.gaps.iter().filter(|gap| gap.to > at) {
+        let (from, to) = (gap.from, gap.to);
+        tracing::warn!(%partition, from, to, "the archive has a gap: the log had lost these offsets");
+    }
+    Ok(())
 }
 
 fn require_topics(config: &ArchiveConfig, manifest: &Manifest) -> Result<(), Fault> {

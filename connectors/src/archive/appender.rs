@@ -17,7 +17,7 @@ use super::manifest::{FileEntry, Gap, Manifest, PartitionEntry};
 use super::record::Parts;
 use super::shelf;
 use super::storage::{Lock, Storage};
-use super::writer::{Roll, begin, out_of_order, unwritable};
+use super::writer::{Roll, out_of_order, require_topic, unwritable};
 
 /// Appends to an archive. What is not saved is not there: whoever opens it again goes on behind
 /// what was saved last.
@@ -39,6 +39,8 @@ struct Line {
     /// Whatever the log has before is appended.
     to: i64,
     file: Option<(GrowingFile, Instant)>,
+    /// A file could not be written: what it had is not there, and nothing may come behind it.
+    is_broken: bool,
 }
 
 /// What the manifest does not say yet.
@@ -92,8 +94,11 @@ impl Appender {
     /// When its topic is no topic's name, or its directory cannot be written.
     pub fn begin(&mut self, partition: &Partition, from: i64) -> Result<(), Fault> {
         if !self.lines.contains_key(partition) {
-            begin(&*self.storage, partition)?;
-            let line = Line { after: from, to: from, file: None };
+            require_topic(&*self.storage, partition)?;
+            // Files of which no manifest knows may be all that is left of another archive.
+            let entry = PartitionEntry::default();
+            layout::refuse_strangers(&*self.storage, partition, &entry, false)?;
+            let line = Line { after: from, to: from, file: None, is_broken: false };
             self.lines.insert(partition.clone(), line);
             self.changes.push(Change::Begin(partition.clone(), from));
         }
@@ -120,6 +125,7 @@ impl Appender {
     /// When it does not come behind the last one, or cannot be written.
     pub fn append(&mut self, record: &Record) -> Result<(), Fault> {
         let (partition, offset) = (&record.position.partition, record.position.offset);
+        self.require_whole(partition)?;
         let Some(line) = self.lines.get_mut(partition).filter(|line| line.to <= offset.0) else {
             let to = self.end(partition).map_or(0, ResumeAt::value);
             return Err(out_of_order(partition, offset, Offset(to)));
@@ -136,14 +142,17 @@ impl Appender {
             file.append(offset, Parts::of(record), roll.block_bytes)?;
             Ok(roll.is_due(file))
         };
-        let is_due = append().map_err(|error| unwritable(&**storage, partition, &error))?;
+        let appended = append();
+        line.is_broken |= appended.is_err();
+        let is_due = appended.map_err(|error| unwritable(&**storage, partition, &error))?;
         line.to = offset.0 + 1;
         if is_due { self.seal(partition) } else { Ok(()) }
     }
 
     /// The log has nothing more before `to`.
     pub fn looked_up_to(&mut self, partition: &Partition, to: i64) {
-        if let Some(line) = self.lines.get_mut(partition).filter(|line| line.to < to) {
+        let whole = |line: &&mut Line| line.to < to && !line.is_broken;
+        if let Some(line) = self.lines.get_mut(partition).filter(whole) {
             line.to = to;
             if line.file.is_none() {
                 self.changes.push(Change::To(partition.clone(), to));
@@ -182,9 +191,11 @@ impl Appender {
     /// # Errors
     /// When it cannot be written.
     pub fn seal(&mut self, partition: &Partition) -> Result<(), Fault> {
+        self.require_whole(partition)?;
         let Some(line) = self.lines.get_mut(partition) else { return Ok(()) };
         let Some((file, _)) = line.file.take() else { return Ok(()) };
         let ended = file.finish();
+        line.is_broken |= ended.is_err();
         let entry = ended.map_err(|error| unwritable(&*self.storage, partition, &error))?;
         line.after = entry.next_offset;
         let (to, is_more) = (line.to, line.to > entry.next_offset);
@@ -193,6 +204,17 @@ impl Appender {
             self.changes.push(Change::To(partition.clone(), to));
         }
         Ok(())
+    }
+
+    fn require_whole(&self, partition: &Partition) -> Result<(), Fault> {
+        match self.lines.get(partition).filter(|line| line.is_broken) {
+            None => Ok(()),
+            Some(_) => Err(Fault::Refused {
+                service: "archive",
+                detail: format!("a file of {partition} could not be written"),
+                hint: "mend what was told before, and begin again: it goes on behind what is there",
+            }),
+        }
     }
 
     /// Keeps a schema that records name, before they are appended.
@@ -232,7 +254,7 @@ impl Appender {
 impl Line {
     fn of(entry: &PartitionEntry) -> Self {
         let gap = entry.gaps.last().map_or(0, |gap| gap.to);
-        Self { after: gap.max(entry.copied_to()), to: entry.to, file: None }
+        Self { after: gap.max(entry.copied_to()), to: entry.to, file: None, is_broken: false }
     }
 }
 

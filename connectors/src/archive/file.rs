@@ -14,7 +14,7 @@ use super::manifest::{FileEntry, IndexEntry};
 use super::record::{self, Parts};
 use super::storage::{NewFile, Storage, put};
 
-/// A file that grows.
+/// A file that grows. When something could not be written, it must not be finished.
 pub struct GrowingFile {
     storage: Arc<dyn Storage>,
     file: Box<dyn NewFile>,

@@ -118,8 +118,8 @@ impl Manifest {
     /// When there is none, or it is not one of this program's.
     pub fn of(storage: &dyn Storage) -> Result<Self, Fault> {
         Self::find(storage)?.ok_or_else(|| {
-            const HINT: &str = "name the directory of an archive; if its writer was interrupted, \
-                                write it again with `readmill produce`";
+            const HINT: &str = "name the directory of an archive; if `readmill produce` was \
+                                interrupted, let it write the archive again";
             let path = storage.place(MANIFEST);
             error::damaged(&path, "there is no finished archive here", HINT)
         })

@@ -196,17 +196,23 @@ impl Roll {
 }
 
 /// A partition's empty directory, whatever an interrupted writer left in it.
-pub fn begin(storage: &dyn Storage, partition: &Partition) -> Result<(), Fault> {
-    let dir = layout::partition_dir(partition);
-    if !layout::is_topic(&partition.topic) {
-        const HINT: &str = "use letters, digits, dots, dashes and underscores";
-        return Err(error::damaged(&storage.place(&dir), "that is not the name of a topic", HINT));
-    }
+fn begin(storage: &dyn Storage, partition: &Partition) -> Result<(), Fault> {
+    require_topic(storage, partition)?;
     for stranger in layout::strangers(storage, partition, &PartitionEntry::default())? {
         let deleted = storage.delete(&stranger.path);
         deleted.map_err(|error| error::io(&storage.place(&stranger.path), &error))?;
     }
     Ok(())
+}
+
+/// Refuses what Kafka would not take for a topic: it names a directory.
+pub fn require_topic(storage: &dyn Storage, partition: &Partition) -> Result<(), Fault> {
+    if layout::is_topic(&partition.topic) {
+        return Ok(());
+    }
+    const HINT: &str = "use letters, digits, dots, dashes and underscores";
+    let dir = storage.place(&layout::partition_dir(partition));
+    Err(error::damaged(&dir, "that is not the name of a topic", HINT))
 }
 
 /// A record that comes too late.

@@ -120,6 +120,23 @@ impl KafkaConfig {
         client
     }
 
+    /// A reader of partitions that it names itself, a member of no group. It commits nothing.
+    pub fn tail(&self) -> ClientConfig {
+        let mut client = self.client();
+        client
+            .set("group.id", format!("{}.archive", self.group_prefix))
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("isolation.level", "read_committed")
+            .set("queued.max.messages.kbytes", self.prefetch_kib.to_string())
+            .set("topic.metadata.refresh.interval.ms", self.metadata_refresh_ms.to_string())
+            .set("fetch.wait.max.ms", "100")
+            .set("check.crcs", "true")
+            .set("enable.partition.eof", "false");
+        client
+    }
+
     /// A producer whose answers mean that the record is on all in-sync replicas, once.
     pub fn producer(&self) -> ClientConfig {
         let mut client = self.client();

@@ -13,9 +13,11 @@ pub mod outlet;
 mod pace;
 mod poller;
 pub mod producer;
+mod tail;
 
 pub use config::{GroupProtocol, KafkaConfig, OnLostRecords};
 pub use dead_letters::DeadLetters;
 pub use log::{KafkaLog, Membership};
 pub use outlet::KafkaOutlet;
 pub use producer::Producer;
+pub use tail::{Pulled, Tail};

@@ -1,5 +1,6 @@
 //! The binary `readmill`: reads the command line, and turns what comes of it into an exit code.
 
+mod archive;
 mod changes;
 mod check;
 mod cli;
@@ -57,6 +58,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Held(_)
         | Command::Waiting(_)
         | Command::Produce(_)
+        | Command::Archive(_)
         | Command::Schemas(_) => LevelFilter::WARN,
     }
 }
@@ -73,6 +75,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Held(command) => on_runtime(held::held(command)),
         Command::Waiting(args) => on_runtime(waiting::waiting(args)),
         Command::Produce(args) => on_runtime(produce::produce(args)),
+        Command::Archive(args) => on_runtime(archive::archive(args)),
         Command::Schemas(SchemasCommand::Check(args)) => on_runtime(schemas::check(args)),
     }
 }

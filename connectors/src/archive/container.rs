@@ -116,7 +116,7 @@ impl<R: Read> Blocks<R> {
         &self.input
     }
 
-    /// Goes on with the block at the front of `input`, which is the same file from another place on.
+    /// Goes on with the block at the front of `input`: the same file, from another place on.
     pub fn jump(&mut self, input: R) {
         self.input = input;
     }

@@ -50,6 +50,22 @@ async fn only_what_was_committed_is_copied_and_the_ends_of_transactions_are_pass
     assert_eq!(place.with("verify", &[]).0, 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_follows_passes_the_ends_of_transactions_too() {
+    let group = Group::new("archivetxs", 1).await;
+    let place = Place::of(&[&group.topic]);
+    let copy = place.begin(&["--follow", "--file-limit-seconds", "1"]);
+    transaction(&group.topic, &values(0, 5), true);
+    transaction(&group.topic, &values(5, 9), false);
+    let end = || Some(place.manifest()?.partition(&group.partition(0))?.to);
+    wait(LIMIT, "the end of the second transaction", || end() == Some(11));
+    assert_eq!(told_to_stop(copy), Some(0));
+    assert_eq!(place.manifest().unwrap().records(), 5);
+    // Nothing is left of the log, and nothing is missing.
+    group.truncate(0, 11).await;
+    assert_eq!(place.copy(&[])["copied"]["records"], 0);
+}
+
 #[track_caller]
 fn told_to_stop(mut copy: Child) -> Option<i32> {
     let pid = copy.id().to_string();

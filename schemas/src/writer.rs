@@ -14,6 +14,7 @@ pub struct WriterSchema {
     text: String,
     schema: Schema,
     references: Vec<Schema>,
+    reference_texts: Vec<String>,
     /// The plans that were made for it, by the contracts' texts.
     plans: Arc<Mutex<BTreeMap<&'static str, Arc<Plan>>>>,
 }
@@ -33,14 +34,18 @@ impl WriterSchema {
     /// Parses a schema that stands on its own.
     pub fn parse(text: &str) -> Result<Self, WriterSchemaError> {
         let schema = Schema::parse_str(text).map_err(unreadable)?;
-        Ok(Self { text: text.to_owned(), schema, references: Vec::new(), plans: Arc::default() })
+        Ok(Self::of(text, schema, Vec::new(), &[]))
     }
 
     /// Parses a schema that names types of others.
     pub fn parse_with(text: &str, references: &[&str]) -> Result<Self, WriterSchemaError> {
-        let (schema, references) =
-            Schema::parse_str_with_list(text, references).map_err(unreadable)?;
-        Ok(Self { text: text.to_owned(), schema, references, plans: Arc::default() })
+        let (schema, parsed) = Schema::parse_str_with_list(text, references).map_err(unreadable)?;
+        Ok(Self::of(text, schema, parsed, references))
+    }
+
+    fn of(text: &str, schema: Schema, references: Vec<Schema>, reference_texts: &[&str]) -> Self {
+        let reference_texts = reference_texts.iter().map(ToString::to_string).collect();
+        Self { text: text.to_owned(), schema, references, reference_texts, plans: Arc::default() }
     }
 
     /// The plan to read a contract from what was written so, made once and then shared.
@@ -70,6 +75,11 @@ impl WriterSchema {
     /// The parsed schema.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// The texts of the schemas that it refers to, as they were given.
+    pub fn reference_texts(&self) -> &[String] {
+        &self.reference_texts
     }
 
     /// The parsed schemas that it refers to.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a failure is read with")]
 
+mod archive;
 mod bad_input;
 mod cases;
 mod demo;

@@ -111,6 +111,16 @@ impl<R: Read> Blocks<R> {
         Ok(Self { input, marker, codec, sealed })
     }
 
+    /// What is read from.
+    pub const fn input(&self) -> &R {
+        &self.input
+    }
+
+    /// Goes on with the block at the front of `input`: the same file, from another place on.
+    pub fn jump(&mut self, input: R) {
+        self.input = input;
+    }
+
     /// The next block: how many records it has, and their bytes. `None` at the end of the file.
     pub fn next_block(&mut self) -> Result<Option<(u64, Vec<u8>)>, Unreadable> {
         let Some(count) = first_long(&mut self.input)? else {

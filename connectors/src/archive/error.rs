@@ -7,7 +7,7 @@ use readmill_engine::Fault;
 
 /// What to do about an archive that is not as it was written.
 pub const COPY_AGAIN: &str =
-    "copy the archive again from its origin, or write a new one with `readmill produce`";
+    "copy the archive again from where it came from, or write a new one with `readmill archive`";
 
 /// A file that is not what was written.
 pub fn damaged(path: &Path, detail: impl Into<String>, hint: &'static str) -> Fault {

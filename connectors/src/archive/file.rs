@@ -1,56 +1,66 @@
-//! One file of a partition while it is written: `*.partial` until every byte of it is on the disk.
+//! One file of a partition while it is written, and its index.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::sync::Arc;
 
 use readmill_core::{Offset, Partition};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::container::{self, Marker};
-use super::layout::{FileEntry, file_name};
+use super::index::{self, BlockEntry, GrowingBlock};
+use super::layout::{file_path, index_path};
+use super::manifest::{FileEntry, IndexEntry};
 use super::record::{self, Parts};
+use super::storage::{NewFile, Storage, put};
 
-/// A file that grows.
+/// A file that grows. When something could not be written, it must not be finished.
 pub struct GrowingFile {
-    file: File,
-    partial: PathBuf,
-    path: PathBuf,
+    storage: Arc<dyn Storage>,
+    file: Box<dyn NewFile>,
+    partition: Partition,
     marker: Marker,
     hash: Box<Xxh3>,
-    block: Vec<u8>,
-    block_records: u64,
+    body: Vec<u8>,
+    block: GrowingBlock,
+    blocks: Vec<BlockEntry>,
     entry: FileEntry,
 }
 
 impl fmt::Debug for GrowingFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GrowingFile").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("GrowingFile").field("entry", &self.entry).finish_non_exhaustive()
     }
 }
 
 impl GrowingFile {
-    /// Begins a file whose first record will be at `first`.
-    pub fn create(dir: &Path, partition: &Partition, first: Offset) -> io::Result<Self> {
-        let path = dir.join(file_name(first));
-        let partial = path.with_extension("avro.partial");
+    /// Begins a file whose first record will be at `first`, and which covers all behind `after`.
+    pub fn create(
+        storage: &Arc<dyn Storage>,
+        partition: &Partition,
+        first: Offset,
+        after: i64,
+    ) -> io::Result<Self> {
         // Equal archives have equal bytes: the marker is not left to chance.
         let marker = xxh3_128(format!("{partition}@{}", first.0).as_bytes()).to_le_bytes();
         let mut growing = Self {
-            file: File::create(&partial)?,
-            partial,
-            path,
+            storage: Arc::clone(storage),
+            file: storage.write(&file_path(partition, first.0))?,
+            partition: partition.clone(),
             marker,
             hash: Box::new(Xxh3::new()),
-            block: Vec::new(),
-            block_records: 0,
+            body: Vec::new(),
+            block: GrowingBlock::default(),
+            blocks: Vec::new(),
             entry: FileEntry {
                 first_offset: first.0,
                 next_offset: first.0,
                 records: 0,
                 bytes: 0,
                 xxh3: String::new(),
+                after: Some(after),
+                times_ms: None,
+                index: None,
             },
         };
         growing.write(&container::header(&marker))?;
@@ -64,11 +74,11 @@ impl GrowingFile {
         parts: Parts<'_>,
         block_bytes: usize,
     ) -> io::Result<()> {
-        record::write(offset, parts, &mut self.block);
-        self.block_records += 1;
+        record::write(offset, parts, &mut self.body);
+        self.block.note(offset.0, parts);
         self.entry.records += 1;
         self.entry.next_offset = offset.0 + 1;
-        if self.block.len() >= block_bytes { self.flush() } else { Ok(()) }
+        if self.body.len() >= block_bytes { self.flush() } else { Ok(()) }
     }
 
     /// Its length so far, without the open block.
@@ -81,20 +91,30 @@ impl GrowingFile {
         self.entry.records
     }
 
-    /// Gives the file its name, once it is on the disk.
+    /// Gives the file its name, once it is durable, and then its index.
     pub fn finish(mut self) -> io::Result<FileEntry> {
         self.flush()?;
-        self.file.sync_all()?;
-        fs::rename(&self.partial, &self.path)?;
+        self.file.finish()?;
         self.entry.xxh3 = format!("{:032x}", self.hash.digest128());
+        self.entry.times_ms = self
+            .blocks
+            .iter()
+            .map(|block| (block.oldest_ms, block.newest_ms))
+            .reduce(|(old, new), (older, newer)| (old.min(older), new.max(newer)));
+        let index = index::write(&self.blocks);
+        put(&*self.storage, &index_path(&self.partition, self.entry.first_offset), &index)?;
+        let xxh3 = format!("{:032x}", xxh3_128(&index));
+        self.entry.index = Some(IndexEntry { bytes: index.len() as u64, xxh3 });
         Ok(self.entry)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.block_records > 0 {
-            let body = std::mem::take(&mut self.block);
-            let block = container::block(self.block_records, body, &self.marker)?;
-            self.block_records = 0;
+        let grown = std::mem::take(&mut self.block);
+        let records = grown.records();
+        if let Some(entry) = grown.end(self.entry.bytes) {
+            self.blocks.push(entry);
+            let body = std::mem::take(&mut self.body);
+            let block = container::block(records, body, &self.marker)?;
             self.write(&block)?;
         }
         Ok(())

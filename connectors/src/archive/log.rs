@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,9 +13,12 @@ use serde::Deserialize;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::layout::{self, Manifest, PartitionEntry};
+use super::layout;
+use super::local::LocalDir;
+use super::manifest::{Manifest, PartitionEntry};
 use super::positions::Positions;
 use super::reading::{Ended, Reading};
+use super::storage::Storage;
 use super::time;
 
 const QUEUED_BATCHES: usize = 8;
@@ -75,11 +79,12 @@ impl ArchiveLog {
     /// When there is no sound archive, no topic is named, a file in it does not belong to it, or
     /// the positions are those of another one.
     pub fn open(config: &ArchiveConfig) -> Result<Self, Fault> {
-        let manifest = Manifest::read(&config.dir)?;
+        let storage = LocalDir::at(&config.dir);
+        let manifest = Manifest::of(&*storage)?;
         require_topics(&config.dir, &config.topics, &manifest)?;
-        let positions = Positions::open(&config.state_dir, &manifest.id)?;
+        let positions = Positions::open(&config.state_dir, manifest.name())?;
         let begin = |partition: &Partition| positions.get(partition);
-        let log = Self::begin(&config.dir, &config.topics, &manifest, begin, &Until::Now)?;
+        let log = Self::begin(&storage, &config.topics, &manifest, begin, &Until::Now)?;
         Ok(Self { positions: Some(positions), ..log })
     }
 
@@ -93,33 +98,36 @@ impl ArchiveLog {
         since: &Since,
         until: &Until,
     ) -> Result<Self, Fault> {
-        let manifest = Manifest::read(dir)?;
+        let storage = LocalDir::at(dir);
+        let manifest = Manifest::of(&*storage)?;
         require_topics(dir, topics, &manifest)?;
         let places = match since {
             Since::Beginning => BTreeMap::new(),
             Since::Places(places) => places.clone(),
-            Since::Time(since_ms) => time::places(dir, topics, &manifest, *since_ms).await?,
+            Since::Time(since_ms) => time::places(&storage, topics, &manifest, *since_ms).await?,
         };
         let begin = |partition: &Partition| {
             let at = places.get(partition).copied().unwrap_or(ResumeAt::START);
             (at, Finished::default())
         };
-        Self::begin(dir, topics, &manifest, begin, until)
+        Self::begin(&storage, topics, &manifest, begin, until)
     }
 
     fn begin(
-        dir: &Path,
+        storage: &Arc<dyn Storage>,
         topics: &[String],
         manifest: &Manifest,
         begin: impl Fn(&Partition) -> (ResumeAt, Finished),
         until: &Until,
     ) -> Result<Self, Fault> {
+        let grows = manifest.lineage.is_some();
         let (mut waiting, mut bounds) = (VecDeque::new(), BTreeMap::new());
         for (partition, entry) in manifest.partitions_of(topics) {
-            layout::refuse_strangers(&layout::partition_dir(dir, &partition), entry)?;
+            layout::refuse_strangers(&**storage, &partition, entry, grows)?;
             let (resume_at, finished) = begin(&partition);
+            require_what_comes_next(&partition, entry, resume_at)?;
             let span = bounds_of(&partition, entry, resume_at, until);
-            let reading = Reading::new(dir, &partition, entry, resume_at).up_to(span.to);
+            let reading = Reading::new(storage, &partition, entry, resume_at).up_to(span.to);
             bounds.insert(partition.clone(), span);
             waiting.push_back(Waiting { partition, resume_at, finished, reading });
         }
@@ -243,6 +251,31 @@ fn bounds_of(
     let first = entry.files.first().map_or(0, |file| file.first_offset);
     let end = entry.files.last().map_or(0, |file| file.next_offset);
     Bounds::within(first, until.within(partition, end), Some(from))
+}
+
+/// Refuses to go on where files were pruned before they were read, and tells of gaps.
+fn require_what_comes_next(
+    partition: &Partition,
+    entry: &PartitionEntry,
+    resume_at: ResumeAt,
+) -> Result<(), Fault> {
+    let at = resume_at.value();
+    if at > 0 && at < entry.from {
+        return Err(Fault::Refused {
+            service: "archive",
+            detail: format!(
+                "{partition}: the next record is at {at}, and the archive begins at {}",
+                entry.from
+            ),
+            hint: "records were pruned before they were read: rebuild the model as a new \
+                   generation, from an archive or a log that has them",
+        });
+    }
+    for gap in entry.gaps.iter().filter(|gap| gap.to > at) {
+        let (from, to) = (gap.from, gap.to);
+        tracing::warn!(%partition, from, to, "the archive has a gap: the log had lost these");
+    }
+    Ok(())
 }
 
 fn require_topics(dir: &Path, topics: &[String], manifest: &Manifest) -> Result<(), Fault> {

@@ -1,26 +1,53 @@
 //! An archive of topics: Avro object-container files that intake reads like partitions of a broker.
 //!
 //! ```text
-//! <dir>/archive.json                              what belongs to it; written last
+//! <dir>/archive.json                              what belongs to it; written after what it lists
 //! <dir>/schemas/<id>.avsc                         every schema that its records name
 //! <dir>/<topic>/<partition>/<first offset>.avro   records, in the order of their offsets
+//! <dir>/<topic>/<partition>/<first offset>.index  what times and keys each block of that file has
 //! ```
 
+mod appender;
+#[cfg(test)]
+mod appender_tests;
 mod book;
 mod container;
 mod error;
 mod file;
+mod index;
 mod layout;
+mod local;
 mod log;
+mod manifest;
+mod names;
 mod positions;
+mod prune;
+mod reader;
+#[cfg(test)]
+mod reader_tests;
 mod reading;
 mod record;
 #[cfg(test)]
+mod shaky;
+mod shelf;
+mod storage;
+#[cfg(test)]
 mod tests;
 mod time;
+mod verify;
+#[cfg(test)]
+mod verify_tests;
 mod writer;
 
+pub use appender::Appender;
 pub use book::ArchiveBook;
-pub use layout::{FileEntry, MANIFEST, Manifest, PartitionEntry};
+pub use layout::MANIFEST;
+pub use local::LocalDir;
 pub use log::{ArchiveConfig, ArchiveLog};
+pub use manifest::{FileEntry, Gap, IndexEntry, Manifest, PartitionEntry};
+pub use names::Names;
+pub use prune::{Pruned, Pruning, prune};
+pub use reader::{ArchiveReader, Skimmed, Visit, Wanted};
+pub use storage::{Lock, NewFile, Storage};
+pub use verify::{Report, verify};
 pub use writer::{ArchiveWriter, Roll};

@@ -9,7 +9,7 @@ use readmill_engine::Fault;
 use serde::{Deserialize, Serialize};
 
 use super::error;
-use super::writer::replace;
+use super::local::replace;
 
 const FILE: &str = "positions.json";
 /// At most so many bytes a partition tell what is finished beyond its position.

@@ -1,8 +1,8 @@
 //! Reading one partition of an archive from a position on, in bounded batches.
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader};
+use std::path::Path;
+use std::sync::Arc;
 
 use readmill_core::{Offset, Partition, ResumeAt};
 use readmill_engine::{Fault, Record};
@@ -10,17 +10,21 @@ use tokio::sync::mpsc;
 
 use super::container::{Blocks, Unreadable};
 use super::error::{self, COPY_AGAIN};
-use super::layout::{self, FileEntry, PartitionEntry};
-use super::record::Cursor;
+use super::layout;
+use super::manifest::{FileEntry, PartitionEntry};
+use super::record;
+use super::storage::Storage;
 
 const BATCH_RECORDS: usize = 1000;
 const BATCH_BYTES: usize = 1 << 20;
+/// So much of a file is read at a time.
+pub const BUFFER_BYTES: usize = 256 << 10;
 
 /// A partition to be read.
 #[derive(Debug)]
 pub struct Reading {
+    storage: Arc<dyn Storage>,
     partition: Partition,
-    dir: PathBuf,
     files: Vec<FileEntry>,
     resume_at: ResumeAt,
     /// Nothing from here on is read.
@@ -52,15 +56,15 @@ impl From<Fault> for Stop {
 impl Reading {
     /// Reads from `resume_at` on; whole files before it are skipped by their names.
     pub fn new(
-        archive: &Path,
+        storage: &Arc<dyn Storage>,
         partition: &Partition,
         entry: &PartitionEntry,
         resume_at: ResumeAt,
     ) -> Self {
         let ahead = |file: &&FileEntry| file.next_offset > resume_at.value();
         Self {
+            storage: Arc::clone(storage),
             partition: partition.clone(),
-            dir: layout::partition_dir(archive, partition),
             files: entry.files.iter().filter(ahead).cloned().collect(),
             resume_at,
             until: ResumeAt::stored(i64::MAX),
@@ -88,22 +92,20 @@ impl Reading {
     }
 
     fn file(&self, entry: &FileEntry, outflow: &mut Outflow<'_>) -> Result<(), Stop> {
-        let path = self.dir.join(layout::file_name(Offset(entry.first_offset)));
-        let told = |cause: Unreadable| Stop::Fault(explain(&path, entry, cause));
-        let file = File::open(&path).map_err(|error| error::io(&path, &error))?;
-        let input = BufReader::with_capacity(256 << 10, file);
-        let mut blocks = Blocks::open(input).map_err(told)?;
-        let mut tracker = Tracker { next: entry.first_offset, records: 0 };
+        let name = layout::file_path(&self.partition, entry.first_offset);
+        let path = self.storage.place(&name);
+        let told = |cause| Stop::Fault(explain(&*self.storage, &name, entry, cause));
+        let file = self.storage.read(&name, 0).map_err(|error| error::io(&path, &error))?;
+        let mut blocks =
+            Blocks::open(BufReader::with_capacity(BUFFER_BYTES, file)).map_err(told)?;
+        let mut tracker = Tracker::new(entry);
         while let Some((count, body)) = blocks.next_block().map_err(told)? {
             let records = self.block(&body, count, &mut tracker).map_err(|why| told(why.into()))?;
             for record in records {
                 outflow.push(record)?;
             }
         }
-        if (tracker.records, tracker.next) != (entry.records, entry.next_offset) {
-            return Err(told(Unreadable::CutOff));
-        }
-        Ok(())
+        if tracker.is_at_end_of(entry) { Ok(()) } else { Err(told(Unreadable::CutOff)) }
     }
 
     /// All records of a block that are ahead; a block is taken as a whole or not at all.
@@ -113,28 +115,33 @@ impl Reading {
         count: u64,
         tracker: &mut Tracker,
     ) -> Result<Vec<Record>, &'static str> {
-        let mut cursor = Cursor(body);
         let mut records = Vec::new();
-        for _ in 0..count {
-            let record = cursor.record(&self.partition)?;
+        record::block(body, count, &self.partition, |record| {
             tracker.pass(record.position.offset)?;
             let offset = record.position.offset;
             if !self.resume_at.covers(offset) && self.until.covers(offset) {
                 records.push(record);
             }
-        }
-        if cursor.0.is_empty() { Ok(records) } else { Err("a block has bytes left over") }
+            Ok(())
+        })?;
+        Ok(records)
     }
 }
 
 /// Follows a file's offsets.
-struct Tracker {
+pub struct Tracker {
     next: i64,
     records: u64,
 }
 
 impl Tracker {
-    fn pass(&mut self, offset: Offset) -> Result<(), &'static str> {
+    /// At the beginning of a file.
+    pub const fn new(entry: &FileEntry) -> Self {
+        Self { next: entry.first_offset, records: 0 }
+    }
+
+    /// Passes a record.
+    pub fn pass(&mut self, offset: Offset) -> Result<(), &'static str> {
         if offset.0 < self.next || offset.0 == i64::MAX {
             return Err("offsets are out of order");
         }
@@ -142,14 +149,22 @@ impl Tracker {
         self.records += 1;
         Ok(())
     }
+
+    /// Whether all of the file was passed.
+    pub fn is_at_end_of(&self, entry: &FileEntry) -> bool {
+        (self.records, self.next) == (entry.records, entry.next_offset)
+    }
 }
 
-fn explain(path: &Path, entry: &FileEntry, cause: Unreadable) -> Fault {
+/// What is wrong with a file.
+pub fn explain(storage: &dyn Storage, name: &str, entry: &FileEntry, cause: Unreadable) -> Fault {
+    let path: &Path = &storage.place(name);
     match cause {
         Unreadable::Broken(why) => error::damaged(path, why, COPY_AGAIN),
         Unreadable::Io(error) => error::io(path, &error),
         Unreadable::CutOff => {
-            let found = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+            let copied = storage.read(name, 0).and_then(|mut f| io::copy(&mut f, &mut io::sink()));
+            let found = copied.unwrap_or_default();
             let detail = format!(
                 "it is not complete: {found} of {} bytes are there; the records before were read",
                 entry.bytes

@@ -27,6 +27,18 @@ pub struct Parts<'a> {
     pub headers: &'a [(String, Vec<u8>)],
 }
 
+impl<'a> Parts<'a> {
+    /// Those of a record.
+    pub fn of(record: &'a Record) -> Self {
+        Self {
+            timestamp_ms: record.timestamp_ms,
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            headers: &record.headers,
+        }
+    }
+}
+
 /// Appends a record.
 pub fn write(offset: Offset, parts: Parts<'_>, out: &mut Vec<u8>) {
     encode::long(offset.0, out);
@@ -121,4 +133,18 @@ impl<'a> Cursor<'a> {
             headers: self.headers()?,
         })
     }
+}
+
+/// The records of a block, in their order. A block has them all, and nothing else.
+pub fn block(
+    body: &[u8],
+    count: u64,
+    partition: &Partition,
+    mut take: impl FnMut(Record) -> Result<(), Broken>,
+) -> Result<(), Broken> {
+    let mut cursor = Cursor(body);
+    for _ in 0..count {
+        take(cursor.record(partition)?)?;
+    }
+    if cursor.0.is_empty() { Ok(()) } else { Err("a block has bytes left over") }
 }

@@ -10,15 +10,15 @@ use tempfile::TempDir;
 
 use super::layout::{file_name, partition_dir};
 use super::reading::Reading;
-use super::{ArchiveBook, ArchiveConfig, ArchiveLog, ArchiveWriter, Manifest, Roll};
+use super::{ArchiveBook, ArchiveConfig, ArchiveLog, ArchiveWriter, LocalDir, Manifest, Roll};
 
-const SMALL: Roll = Roll { file_bytes: 1 << 20, file_records: 40, block_bytes: 300 };
+pub const SMALL: Roll = Roll { file_bytes: 1 << 20, file_records: 40, block_bytes: 300 };
 
-fn topic(index: i32) -> Partition {
+pub fn topic(index: i32) -> Partition {
     Partition::new("shop.public.points_outbox", index)
 }
 
-fn record(partition: &Partition, offset: i64) -> Record {
+pub fn record(partition: &Partition, offset: i64) -> Record {
     let n = offset.to_string();
     Record {
         position: Position { partition: partition.clone(), offset: Offset(offset) },
@@ -30,7 +30,7 @@ fn record(partition: &Partition, offset: i64) -> Record {
 }
 
 /// Two partitions of 100 records, the second with gaps, in files of 40.
-fn write(dir: &Path) -> Manifest {
+pub fn write(dir: &Path) -> Manifest {
     let mut writer = ArchiveWriter::create(dir, SMALL).unwrap();
     writer.schema(SchemaId(7), r#"{"type":"string"}"#).unwrap();
     for n in 0..100 {
@@ -40,27 +40,33 @@ fn write(dir: &Path) -> Manifest {
     writer.finish().unwrap()
 }
 
-struct Place {
+pub struct Place {
     _root: TempDir,
-    config: ArchiveConfig,
+    pub config: ArchiveConfig,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
+        let place = Self::empty();
+        write(&place.config.dir);
+        place
+    }
+
+    /// One without an archive.
+    pub fn empty() -> Self {
         let root = tempfile::tempdir().unwrap();
         let (dir, state_dir) = (root.path().join("archive"), root.path().join("state"));
-        write(&dir);
         let topics = vec![topic(0).topic.to_string()];
         Self { _root: root, config: ArchiveConfig { dir, state_dir, topics } }
     }
 
-    fn file(&self, index: i32, first: i64) -> PathBuf {
+    pub fn file(&self, index: i32, first: i64) -> PathBuf {
         let dir = self.config.dir.join(&*topic(index).topic).join(index.to_string());
         dir.join(format!("{first:020}.avro"))
     }
 
     /// Reads all there is, settling everything; the records by partition, and the fault.
-    async fn read(&self) -> (Vec<Record>, Option<Fault>) {
+    pub async fn read(&self) -> (Vec<Record>, Option<Fault>) {
         let mut log = ArchiveLog::open(&self.config).unwrap();
         let mut workers = tokio::task::JoinSet::new();
         let fault = loop {
@@ -174,13 +180,14 @@ fn read_spoilt(spoil: impl Fn(&[u8], &mut dyn FnMut(&[u8], usize))) -> usize {
     (0..24).for_each(|n| writer.append_record(&record(&topic(0), n)).unwrap());
     let manifest = writer.finish().unwrap();
     let (partition, entry) = manifest.partitions().next().unwrap();
-    let path = partition_dir(dir.path(), &partition).join(file_name(Offset(8)));
+    let path = dir.path().join(partition_dir(&partition)).join(file_name(Offset(8)));
     let whole = fs::read(&path).unwrap();
     let mut faults = 0;
     spoil(&whole, &mut |bytes, at| {
         fs::write(&path, bytes).unwrap();
         let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
-        let ended = Reading::new(dir.path(), &partition, entry, ResumeAt::START).run(&sender);
+        let storage = LocalDir::at(dir.path());
+        let ended = Reading::new(&storage, &partition, entry, ResumeAt::START).run(&sender);
         drop(sender);
         let records: Vec<Record> =
             std::iter::from_fn(|| receiver.try_recv().ok()).flatten().collect();

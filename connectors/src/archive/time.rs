@@ -1,27 +1,28 @@
 //! Where the records of an archive begin that were stamped at a time or later.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::Arc;
 
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::{Fault, Record};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use super::layout::Manifest;
+use super::manifest::Manifest;
 use super::reading::Reading;
+use super::storage::Storage;
 
 /// The place of the first such record in each partition; the end where there is none. All records
 /// before it are looked at.
 pub async fn places(
-    dir: &Path,
+    storage: &Arc<dyn Storage>,
     topics: &[String],
     manifest: &Manifest,
     since_ms: i64,
 ) -> Result<BTreeMap<Partition, ResumeAt>, Fault> {
     let mut places = BTreeMap::new();
     for (partition, entry) in manifest.partitions_of(topics) {
-        let reading = Reading::new(dir, &partition, entry, ResumeAt::START);
+        let reading = Reading::new(storage, &partition, entry, ResumeAt::START);
         places.insert(partition, first(reading, since_ms).await?);
     }
     Ok(places)

@@ -1,9 +1,9 @@
-//! Writing an archive: records by partition, files of a bounded size, the manifest last.
+//! Writing an archive at once: records by partition, files of a bounded size, the manifest last.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use readmill_core::{Offset, Partition};
 use readmill_engine::{Fault, Record};
@@ -11,8 +11,12 @@ use readmill_schemas::SchemaId;
 
 use super::error;
 use super::file::GrowingFile;
-use super::layout::{self, FORMAT, MANIFEST, Manifest, PartitionEntry};
+use super::layout::{self, MANIFEST};
+use super::local::LocalDir;
+use super::manifest::{Manifest, PartitionEntry};
 use super::record::Parts;
+use super::shelf;
+use super::storage::{self, Storage};
 
 /// When a file ends and the next begins.
 #[derive(Debug, Clone, Copy)]
@@ -34,14 +38,14 @@ impl Default for Roll {
 /// Writes an archive. Until `finish` there is no manifest, and nobody takes it for an archive.
 #[derive(Debug)]
 pub struct ArchiveWriter {
-    dir: PathBuf,
+    storage: Arc<dyn Storage>,
     roll: Roll,
+    schemas: BTreeMap<u32, String>,
     partitions: BTreeMap<Partition, Growing>,
 }
 
 #[derive(Debug)]
 struct Growing {
-    dir: PathBuf,
     entry: PartitionEntry,
     file: Option<GrowingFile>,
     next: Offset,
@@ -54,17 +58,19 @@ impl ArchiveWriter {
     /// # Errors
     /// When a finished archive stands there, or the directory cannot be written.
     pub fn create(dir: impl Into<PathBuf>, roll: Roll) -> Result<Self, Fault> {
-        let dir = dir.into();
-        if dir.join(MANIFEST).exists() {
-            return Err(Fault::Refused {
+        let storage = LocalDir::at(dir);
+        let found = storage::get(&*storage, MANIFEST);
+        match found.map_err(|error| error::io(&storage.place(MANIFEST), &error))? {
+            None => {
+                let (schemas, partitions) = (BTreeMap::new(), BTreeMap::new());
+                Ok(Self { storage, roll, schemas, partitions })
+            }
+            Some(_) => Err(Fault::Refused {
                 service: "archive",
-                detail: format!("{} holds a finished archive", dir.display()),
+                detail: format!("{} holds a finished archive", storage.place("").display()),
                 hint: "name an empty directory, or remove that archive first",
-            });
+            }),
         }
-        let schemas = dir.join("schemas");
-        fs::create_dir_all(&schemas).map_err(|error| error::io(&schemas, &error))?;
-        Ok(Self { dir, roll, partitions: BTreeMap::new() })
     }
 
     /// Keeps a schema that records name.
@@ -72,8 +78,10 @@ impl ArchiveWriter {
     /// # Errors
     /// When it cannot be written.
     pub fn schema(&mut self, id: SchemaId, text: &str) -> Result<(), Fault> {
-        let path = layout::schema_path(&self.dir, id);
-        replace(&path, text.as_bytes()).map_err(|error| error::io(&path, &error))
+        let path = layout::schema_path(id);
+        self.schemas.insert(id.0, shelf::hash(text, &[]));
+        storage::put(&*self.storage, &path, text.as_bytes())
+            .map_err(|error| error::io(&self.storage.place(&path), &error))
     }
 
     /// Makes a partition known, so that it is listed even if nothing is appended to it.
@@ -105,13 +113,7 @@ impl ArchiveWriter {
     /// # Errors
     /// When it cannot be written, or does not come behind the last one of its partition.
     pub fn append_record(&mut self, record: &Record) -> Result<(), Fault> {
-        let parts = Parts {
-            timestamp_ms: record.timestamp_ms,
-            key: record.key.as_deref(),
-            value: record.value.as_deref(),
-            headers: &record.headers,
-        };
-        self.put(&record.position.partition, record.position.offset, parts)
+        self.put(&record.position.partition, record.position.offset, Parts::of(record))
     }
 
     /// Ends every file and writes the manifest.
@@ -119,28 +121,27 @@ impl ArchiveWriter {
     /// # Errors
     /// When something cannot be written; the archive is unfinished then.
     pub fn finish(mut self) -> Result<Manifest, Fault> {
-        let mut manifest = Manifest { format: FORMAT, ..Manifest::default() };
+        let schemas = std::mem::take(&mut self.schemas);
+        let mut manifest = Manifest { schemas, ..Manifest::default() };
         for (partition, mut growing) in std::mem::take(&mut self.partitions) {
-            growing.end_file().map_err(|error| error::io(&growing.dir, &error))?;
+            growing.end_file().map_err(|error| unwritable(&*self.storage, &partition, &error))?;
+            growing.entry.to = growing.next.0;
             let topic = manifest.topics.entry(partition.topic.to_string()).or_default();
             topic.insert(partition.index, growing.entry);
         }
-        manifest.id = manifest.hash();
-        let path = self.dir.join(MANIFEST);
-        let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other);
-        text.and_then(|text| replace(&path, &text)).map_err(|error| error::io(&path, &error))?;
+        manifest.write(&*self.storage)?;
         Ok(manifest)
     }
 
     fn put(&mut self, to: &Partition, offset: Offset, parts: Parts<'_>) -> Result<(), Fault> {
-        let roll = self.roll;
+        let (roll, storage) = (self.roll, Arc::clone(&self.storage));
         let growing = self.growing(to)?;
         if offset < growing.next {
-            let detail = format!("{to}@{} comes behind offset {}", offset.0, growing.next.0 - 1);
-            const HINT: &str = "append each partition's records in the order of their offsets";
-            return Err(Fault::Refused { service: "archive", detail, hint: HINT });
+            return Err(out_of_order(to, offset, growing.next));
         }
-        growing.append(to, offset, parts, roll).map_err(|error| error::io(&growing.dir, &error))
+        growing
+            .append(&storage, to, offset, parts, roll)
+            .map_err(|error| unwritable(&*storage, to, &error))
     }
 
     fn growing(&mut self, partition: &Partition) -> Result<&mut Growing, Fault> {
@@ -148,14 +149,9 @@ impl ArchiveWriter {
         match self.partitions.entry(partition.clone()) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(new) => {
-                let dir = layout::partition_dir(&self.dir, partition);
-                if !layout::is_topic(&partition.topic) {
-                    const HINT: &str = "use letters, digits, dots, dashes and underscores";
-                    return Err(error::damaged(&dir, "that is not the name of a topic", HINT));
-                }
+                begin(&*self.storage, partition)?;
                 let entry = PartitionEntry::default();
-                begin(&dir).map_err(|error| error::io(&dir, &error))?;
-                Ok(new.insert(Growing { dir, entry, file: None, next: Offset(0) }))
+                Ok(new.insert(Growing { entry, file: None, next: Offset(0) }))
             }
         }
     }
@@ -164,6 +160,7 @@ impl ArchiveWriter {
 impl Growing {
     fn append(
         &mut self,
+        storage: &Arc<dyn Storage>,
         partition: &Partition,
         offset: Offset,
         parts: Parts<'_>,
@@ -171,11 +168,11 @@ impl Growing {
     ) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(GrowingFile::create(&self.dir, partition, offset)?),
+            none => none.insert(GrowingFile::create(storage, partition, offset, self.next.0)?),
         };
         file.append(offset, parts, roll.block_bytes)?;
         self.next = Offset(offset.0 + 1);
-        if file.bytes() >= roll.file_bytes || file.records() >= roll.file_records {
+        if roll.is_due(file) {
             self.end_file()?;
         }
         Ok(())
@@ -187,28 +184,45 @@ impl Growing {
             self.entry.records += ended.records;
             self.entry.files.push(ended);
         }
-        sync_dir(&self.dir)
+        Ok(())
+    }
+}
+
+impl Roll {
+    /// Whether a file is large enough.
+    pub(super) const fn is_due(&self, file: &GrowingFile) -> bool {
+        file.bytes() >= self.file_bytes || file.records() >= self.file_records
     }
 }
 
 /// A partition's empty directory, whatever an interrupted writer left in it.
-fn begin(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+fn begin(storage: &dyn Storage, partition: &Partition) -> Result<(), Fault> {
+    require_topic(storage, partition)?;
+    for stranger in layout::strangers(storage, partition, &PartitionEntry::default())? {
+        let deleted = storage.delete(&stranger.path);
+        deleted.map_err(|error| error::io(&storage.place(&stranger.path), &error))?;
     }
-    fs::create_dir_all(dir)
+    Ok(())
 }
 
-/// Replaces a small file in one step.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let partial = path.with_extension("partial");
-    fs::write(&partial, bytes)?;
-    File::open(&partial)?.sync_all()?;
-    fs::rename(&partial, path)?;
-    path.parent().map_or(Ok(()), sync_dir)
+/// Refuses what Kafka would not take for a topic: it names a directory.
+pub fn require_topic(storage: &dyn Storage, partition: &Partition) -> Result<(), Fault> {
+    if layout::is_topic(&partition.topic) {
+        return Ok(());
+    }
+    const HINT: &str = "use letters, digits, dots, dashes and underscores";
+    let dir = storage.place(&layout::partition_dir(partition));
+    Err(error::damaged(&dir, "that is not the name of a topic", HINT))
 }
 
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+/// A record that comes too late.
+pub fn out_of_order(to: &Partition, offset: Offset, next: Offset) -> Fault {
+    let detail = format!("{to}@{} comes behind offset {}", offset.0, next.0 - 1);
+    const HINT: &str = "append each partition's records in the order of their offsets";
+    Fault::Refused { service: "archive", detail, hint: HINT }
+}
+
+/// A partition that cannot be written.
+pub fn unwritable(storage: &dyn Storage, partition: &Partition, error: &io::Error) -> Fault {
+    error::io(&storage.place(&layout::partition_dir(partition)), error)
 }

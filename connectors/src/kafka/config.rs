@@ -137,6 +137,18 @@ impl KafkaConfig {
         client
     }
 
+    /// A reader of partitions that goes on at their ends, whose queue is one for all of them.
+    pub fn tail(&self) -> ClientConfig {
+        let mut client = self.reader(&format!("{}.archive", self.group_prefix));
+        client
+            .set("queued.max.messages.kbytes", self.prefetch_kib.to_string())
+            .set("topic.metadata.refresh.interval.ms", self.metadata_refresh_ms.to_string())
+            .set("fetch.wait.max.ms", "100")
+            .set("check.crcs", "true")
+            .set("enable.partition.eof", "false");
+        client
+    }
+
     /// A producer whose answers mean that the record is on all in-sync replicas, once.
     pub fn producer(&self) -> ClientConfig {
         let mut client = self.client();

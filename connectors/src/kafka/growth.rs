@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
-use readmill_core::{Partition, ResumeAt};
+use readmill_core::{Partition, Record, ResumeAt};
 use readmill_engine::Fault;
 
 use super::config::KafkaConfig;
 use super::log::refused;
+use super::poller::record_of;
 
 /// How long a look at the next record may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
@@ -115,6 +115,8 @@ impl Probe {
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
             .set("isolation.level", "read_committed")
+            // What is asked for at a log's end must not keep the next look waiting.
+            .set("fetch.wait.max.ms", "10")
             .set("fetch.message.max.bytes", "1024");
         let consumer = client.create().map_err(|error| refused(&error))?;
         Ok(Self { consumer })
@@ -123,21 +125,30 @@ impl Probe {
     /// Whether there is no record from `at` up to `end`: what stands there is the end of a
     /// transaction, which no reader ever sees.
     pub fn is_empty(&self, partition: &Partition, at: ResumeAt, end: i64) -> bool {
+        match self.next(partition, at) {
+            Seen::Record(record) => record.position.offset.0 >= end,
+            Seen::End => true,
+            Seen::Unknown => false,
+        }
+    }
+
+    /// The first record from `at` on.
+    pub fn next(&self, partition: &Partition, at: ResumeAt) -> Seen {
         let mut list = TopicPartitionList::new();
         let from = KafkaOffset::Offset(at.value());
         let assigned = list
             .add_partition_offset(&partition.topic, partition.index, from)
             .and_then(|()| self.consumer.assign(&list));
         let until = Instant::now() + LOOK_LIMIT;
-        let mut empty = false;
+        let mut seen = Seen::Unknown;
         while assigned.is_ok() && Instant::now() < until {
             match self.consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
-                    empty = message.offset() >= end;
+                    seen = Seen::Record(record_of(&message));
                     break;
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
-                    empty = true;
+                    seen = Seen::End;
                     break;
                 }
                 Some(Err(error)) => tracing::debug!(%partition, %error, "looked in vain"),
@@ -147,8 +158,19 @@ impl Probe {
         if let Err(error) = self.consumer.unassign() {
             tracing::debug!(%partition, %error, "the probe stays where it is");
         }
-        empty
+        seen
     }
+}
+
+/// What a look at the next record shows.
+#[derive(Debug)]
+pub enum Seen {
+    /// A record.
+    Record(Record),
+    /// The log ends before there is one.
+    End,
+    /// Nobody answered in time.
+    Unknown,
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod pace;
 mod poller;
 mod positions;
 pub mod producer;
+mod tail;
 
 pub use config::{GroupProtocol, KafkaConfig, OnLostRecords};
 pub use dead_letters::DeadLetters;
@@ -27,3 +28,4 @@ pub use log::{KafkaLog, Membership};
 pub use outlet::KafkaOutlet;
 pub use positions::{GroupPositions, Places};
 pub use producer::Producer;
+pub use tail::{Pulled, Tail};

@@ -54,6 +54,7 @@ pub struct Poller {
 }
 
 /// What an error of the client asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// Nothing: it goes on by itself.
     Nothing,
@@ -332,7 +333,7 @@ pub fn record_of(message: &BorrowedMessage<'_>) -> Record {
     }
 }
 
-/// What passes is left to the client library, which goes on by itself; the rest stops the model.
+/// What passes is left to the client library, which goes on by itself; the rest stops the reader.
 pub fn judge(error: &KafkaError) -> Result<Asked, Fault> {
     match error.rdkafka_error_code() {
         Some(

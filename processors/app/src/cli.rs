@@ -1,5 +1,6 @@
 //! The command line.
 
+mod archive;
 mod diff;
 mod explain;
 mod generations;
@@ -23,6 +24,10 @@ use readmill_workload::Table;
 use crate::config::{Here, fill_text, question};
 use crate::exit::{CODES, Exit, Failure};
 
+pub use archive::{
+    ArchiveArgs, ArchiveCommand, ArchiveCopyArgs, ArchiveListArgs, ArchivePruneArgs,
+    ArchiveVerifyArgs,
+};
 pub use diff::DiffArgs;
 pub use explain::{ExplainArgs, When};
 pub use generations::{
@@ -119,6 +124,12 @@ pub enum Command {
     Positions(PositionsCommand),
     /// Generate the changes of a made-up shop.
     Produce(ProduceArgs),
+    /// Copy topics into an archive, so that a rebuild does not depend on how long the log is kept.
+    ///
+    /// Everything of a record is copied, with its offset, and every schema that it names. Files can
+    /// be read once they have ended. It goes on where the archive ends, also after a crash. A
+    /// source of kind "archive" reads such an archive, also while it grows.
+    Archive(ArchiveArgs),
     /// Compare schemas with what the read models can read.
     #[command(subcommand)]
     Schemas(SchemasCommand),

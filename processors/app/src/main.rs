@@ -1,5 +1,6 @@
 //! The binary `readmill`: reads the command line, and turns what comes of it into an exit code.
 
+mod archive;
 mod changes;
 mod check;
 mod cli;
@@ -70,6 +71,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Retire(_)
         | Command::Positions(_)
         | Command::Produce(_)
+        | Command::Archive(_)
         | Command::Schemas(_) => LevelFilter::WARN,
     }
 }
@@ -94,6 +96,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Retire(args) => on_runtime(generations::retire(args)),
         Command::Positions(command) => on_runtime(positions::positions(command)),
         Command::Produce(args) => on_runtime(produce::produce(args)),
+        Command::Archive(args) => on_runtime(archive::archive(args)),
         Command::Schemas(SchemasCommand::Check(args)) => on_runtime(schemas::check(args)),
     }
 }

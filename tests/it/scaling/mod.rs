@@ -1,6 +1,6 @@
 //! Scaling on a real broker: members come and go, holes outlive them, topics shrink and grow.
 
-mod group;
+pub mod group;
 mod grown_models;
 mod growth;
 mod holes;

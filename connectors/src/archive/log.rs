@@ -210,7 +210,7 @@ fn require_what_comes_next(
     }
     for gap in entry.gaps.iter().filter(|gap| gap.to > at) {
         let (from, to) = (gap.from, gap.to);
-        tracing::warn!(%partition, from, to, "the archive has a gap: the log had lost these offsets");
+        tracing::warn!(%partition, from, to, "the archive has a gap: the log had lost these");
     }
     Ok(())
 }

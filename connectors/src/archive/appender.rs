@@ -1,4 +1,4 @@
-//! An archive that grows: records are appended, files end by size and age, and the manifest follows.
+//! An archive that grows: files end by size and age, and the manifest follows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

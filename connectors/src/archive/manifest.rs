@@ -1,4 +1,4 @@
-//! The manifest: which files belong to an archive, what they cover, and what is known to be missing.
+//! The manifest: which files belong to an archive, what they cover, and what is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

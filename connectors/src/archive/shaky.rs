@@ -1,4 +1,4 @@
-//! A place that dies after so many steps, as a machine does, or that fails once, as a full disk does.
+//! A place that dies after so many steps, as a machine does, or fails once, as a full disk does.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The port behind which an archive's files lie: a directory of this machine, or a store of objects.
+//! The port behind which an archive lies: a directory of this machine, or a store of objects.
 
 use std::fmt::Debug;
 use std::io::{self, Read, Write};

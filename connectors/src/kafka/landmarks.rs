@@ -1,4 +1,5 @@
-//! Single records as landmarks: by what was settled last in one cluster, its place is found in another.
+//! Single records as landmarks: by what was settled last in one cluster, its place is found in
+//! another.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,6 @@
 //! A model is rebuilt beside the live one, swapped in and swapped back, under load, with readers on
-//! every road to its documents: they see no error, no mixture, and nothing older than they have seen.
+//! every road to its documents: they see no error, no mixture, and nothing older than they have
+//! seen.
 
 mod drill;
 mod readers;

@@ -22,7 +22,8 @@ use crate::services::Services;
 /// Obeys the command.
 ///
 /// # Errors
-/// When a service does not answer or refuses, a file is not what it should be, or somebody is at work.
+/// When a service does not answer or refuses, a file is not what it should be, or somebody is at
+/// work.
 pub async fn positions(command: PositionsCommand) -> Result<Exit> {
     match command {
         PositionsCommand::Export(args) => export(&args).await,

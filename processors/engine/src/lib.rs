@@ -31,6 +31,7 @@ pub mod shards;
 pub mod station;
 pub mod tally;
 pub mod tell;
+pub mod verify;
 pub mod work;
 
 pub use bounded::Bounded;

@@ -9,6 +9,7 @@ mod cases;
 mod demo;
 mod end_to_end;
 mod everything;
+mod excerpt;
 mod faults;
 mod first_model;
 mod held;

@@ -90,6 +90,15 @@ impl Manifest {
         })
     }
 
+    /// The partitions of some topics, in order.
+    pub fn partitions_of(
+        &self,
+        topics: &[String],
+    ) -> impl Iterator<Item = (Partition, &PartitionEntry)> {
+        self.partitions()
+            .filter(|(partition, _)| topics.iter().any(|topic| **topic == *partition.topic))
+    }
+
     /// The hash over everything that is listed.
     pub(super) fn hash(&self) -> String {
         let mut hash = Xxh3::new();

@@ -1,20 +1,21 @@
 //! An archive as a log: every partition is assigned once, read side by side, and comes to its end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use readmill_core::{Finished, Partition, ResumeAt};
 use readmill_engine::feed::{FeedLine, feed};
-use readmill_engine::{Fault, Feed, Log};
+use readmill_engine::{Bounds, Fault, Feed, Log, Since, Until};
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::layout::{self, Manifest};
+use super::layout::{self, Manifest, PartitionEntry};
 use super::positions::Positions;
 use super::reading::{Ended, Reading};
+use super::time;
 
 const QUEUED_BATCHES: usize = 8;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -39,7 +40,9 @@ pub struct ArchiveConfig {
 pub struct ArchiveLog {
     waiting: VecDeque<Waiting>,
     lines: Vec<Line>,
-    positions: Positions,
+    bounds: BTreeMap<Partition, Bounds>,
+    /// None where nobody is to resume it.
+    positions: Option<Positions>,
     saved_at: Instant,
 }
 
@@ -73,20 +76,75 @@ impl ArchiveLog {
     /// the positions are those of another one.
     pub fn open(config: &ArchiveConfig) -> Result<Self, Fault> {
         let manifest = Manifest::read(&config.dir)?;
-        require_topics(config, &manifest)?;
+        require_topics(&config.dir, &config.topics, &manifest)?;
         let positions = Positions::open(&config.state_dir, &manifest.id)?;
-        let mut waiting = VecDeque::new();
-        for (partition, entry) in manifest.partitions() {
-            let wanted = |topic: &String| **topic == *partition.topic;
-            if config.topics.iter().any(wanted) {
-                let dir = layout::partition_dir(&config.dir, &partition);
-                layout::refuse_strangers(&dir, entry)?;
-                let (resume_at, finished) = positions.get(&partition);
-                let reading = Reading::new(&config.dir, &partition, entry, resume_at);
-                waiting.push_back(Waiting { partition, resume_at, finished, reading });
+        let begin = |partition: &Partition| positions.get(partition);
+        let log = Self::begin(&config.dir, &config.topics, &manifest, begin, &Until::Now)?;
+        Ok(Self { positions: Some(positions), ..log })
+    }
+
+    /// Opens an archive for one reading, of which no positions are kept.
+    ///
+    /// # Errors
+    /// When there is no sound archive, no topic is named, or a file in it does not belong to it.
+    pub async fn aside(
+        dir: &Path,
+        topics: &[String],
+        since: &Since,
+        until: &Until,
+    ) -> Result<Self, Fault> {
+        let manifest = Manifest::read(dir)?;
+        require_topics(dir, topics, &manifest)?;
+        let places = match since {
+            Since::Beginning => BTreeMap::new(),
+            Since::Places(places) => places.clone(),
+            Since::Time(since_ms) => time::places(dir, topics, &manifest, *since_ms).await?,
+        };
+        let begin = |partition: &Partition| {
+            let at = places.get(partition).copied().unwrap_or(ResumeAt::START);
+            (at, Finished::default())
+        };
+        Self::begin(dir, topics, &manifest, begin, until)
+    }
+
+    fn begin(
+        dir: &Path,
+        topics: &[String],
+        manifest: &Manifest,
+        begin: impl Fn(&Partition) -> (ResumeAt, Finished),
+        until: &Until,
+    ) -> Result<Self, Fault> {
+        let (mut waiting, mut bounds) = (VecDeque::new(), BTreeMap::new());
+        for (partition, entry) in manifest.partitions_of(topics) {
+            layout::refuse_strangers(&layout::partition_dir(dir, &partition), entry)?;
+            let (resume_at, finished) = begin(&partition);
+            let span = bounds_of(&partition, entry, resume_at, until);
+            let reading = Reading::new(dir, &partition, entry, resume_at).up_to(span.to);
+            bounds.insert(partition.clone(), span);
+            waiting.push_back(Waiting { partition, resume_at, finished, reading });
+        }
+        let (lines, saved_at) = (Vec::new(), Instant::now());
+        Ok(Self { waiting, lines, bounds, positions: None, saved_at })
+    }
+
+    /// Where each partition begins and ends.
+    pub const fn bounds(&self) -> &BTreeMap<Partition, Bounds> {
+        &self.bounds
+    }
+
+    fn save(&mut self) -> Result<(), Fault> {
+        self.saved_at = Instant::now();
+        self.positions.as_mut().map_or(Ok(()), Positions::save)
+    }
+
+    /// Notes how far each partition is settled.
+    fn note(&mut self) {
+        let Some(positions) = &mut self.positions else { return };
+        for line in &self.lines {
+            if let Some((settled, finished)) = line.line.progress() {
+                positions.set(&line.partition, settled, &finished);
             }
         }
-        Ok(Self { waiting, lines: Vec::new(), positions, saved_at: Instant::now() })
     }
 
     fn assign(&mut self, waiting: Waiting) -> Feed {
@@ -102,24 +160,19 @@ impl ArchiveLog {
     /// Looks after every partition once; true when all have come to their end.
     async fn look(&mut self) -> Result<bool, Fault> {
         let mut all_done = true;
+        let mut broken = None;
         for line in &mut self.lines {
             line.look().await?;
-            if let Some((settled, finished)) = line.line.progress() {
-                self.positions.set(&line.partition, settled, &finished);
-            }
             all_done &= line.is_done();
-            if line.is_done()
-                && let Some(fault) = line.take_fault()
-            {
-                self.positions.save()?;
-                return Err(fault);
+            if line.is_done() {
+                broken = broken.or_else(|| line.take_fault());
             }
         }
-        if all_done || self.saved_at.elapsed() >= SAVE_EVERY {
-            self.positions.save()?;
-            self.saved_at = Instant::now();
+        self.note();
+        if all_done || broken.is_some() || self.saved_at.elapsed() >= SAVE_EVERY {
+            self.save()?;
         }
-        Ok(all_done)
+        broken.map_or(Ok(all_done), Err)
     }
 }
 
@@ -147,12 +200,8 @@ impl Log for ArchiveLog {
         while self.lines.iter().any(in_work) && asked.elapsed() < DRAIN_LIMIT {
             sleep(LOOK_EVERY).await;
         }
-        for line in &self.lines {
-            if let Some((settled, finished)) = line.line.progress() {
-                self.positions.set(&line.partition, settled, &finished);
-            }
-        }
-        self.positions.save()
+        self.note();
+        self.save()
     }
 }
 
@@ -169,8 +218,7 @@ impl Line {
                 tracing::error!(partition = %self.partition, %fault, "reading ended early");
             }
             self.ended = Some(ended);
-            // The feed ends with its last sender, and the settled position stays in sight.
-            self.line.batches = tokio::sync::mpsc::channel(1).0;
+            self.line.end();
         }
         Ok(())
     }
@@ -186,13 +234,24 @@ impl Line {
     }
 }
 
-fn require_topics(config: &ArchiveConfig, manifest: &Manifest) -> Result<(), Fault> {
-    if config.topics.is_empty() {
-        return Err(refused(format!("no topic of {} is named", config.dir.display())));
+fn bounds_of(
+    partition: &Partition,
+    entry: &PartitionEntry,
+    from: ResumeAt,
+    until: &Until,
+) -> Bounds {
+    let first = entry.files.first().map_or(0, |file| file.first_offset);
+    let end = entry.files.last().map_or(0, |file| file.next_offset);
+    Bounds::within(first, until.within(partition, end), Some(from))
+}
+
+fn require_topics(dir: &Path, topics: &[String], manifest: &Manifest) -> Result<(), Fault> {
+    if topics.is_empty() {
+        return Err(refused(format!("no topic of {} is named", dir.display())));
     }
-    match config.topics.iter().find(|topic| !manifest.topics.contains_key(*topic)) {
+    match topics.iter().find(|topic| !manifest.topics.contains_key(*topic)) {
         None => Ok(()),
-        Some(missing) => Err(absent(&config.dir, missing, manifest)),
+        Some(missing) => Err(absent(dir, missing, manifest)),
     }
 }
 

@@ -17,6 +17,7 @@ mod reading;
 mod record;
 #[cfg(test)]
 mod tests;
+mod time;
 mod writer;
 
 pub use book::ArchiveBook;

@@ -23,6 +23,8 @@ pub struct Reading {
     dir: PathBuf,
     files: Vec<FileEntry>,
     resume_at: ResumeAt,
+    /// Nothing from here on is read.
+    until: ResumeAt,
 }
 
 /// How reading came to its end.
@@ -61,7 +63,15 @@ impl Reading {
             dir: layout::partition_dir(archive, partition),
             files: entry.files.iter().filter(ahead).cloned().collect(),
             resume_at,
+            until: ResumeAt::stored(i64::MAX),
         }
+    }
+
+    /// Reads no further; whole files from there on are skipped by their names.
+    #[must_use]
+    pub fn up_to(mut self, until: ResumeAt) -> Self {
+        self.files.retain(|file| file.first_offset < until.value());
+        Self { until, ..self }
     }
 
     /// Sends every record, blocking the thread while nobody takes them.
@@ -108,7 +118,8 @@ impl Reading {
         for _ in 0..count {
             let record = cursor.record(&self.partition)?;
             tracker.pass(record.position.offset)?;
-            if !self.resume_at.covers(record.position.offset) {
+            let offset = record.position.offset;
+            if !self.resume_at.covers(offset) && self.until.covers(offset) {
                 records.push(record);
             }
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use readmill_core::{Finished, Offset, Partition, Position, ResumeAt};
-use readmill_engine::{Fault, Feed, Log, Record, SchemaBook};
+use readmill_engine::{Fault, Feed, Log, Record, SchemaBook, Since, Until};
 use readmill_schemas::SchemaId;
 use tempfile::TempDir;
 
@@ -290,4 +290,41 @@ async fn the_book_reads_schemas_and_knows_what_it_has_not() {
     assert_eq!(book.schema(SchemaId(7)).await.unwrap().text(), r#"{"type":"string"}"#);
     let unknown = book.schema(SchemaId(8)).await;
     assert!(matches!(unknown, Err(Fault::UnknownSchema { id: 8 })));
+}
+
+#[tokio::test]
+async fn an_archive_is_read_aside_between_its_bounds_without_positions() {
+    let place = Place::new();
+    let ArchiveConfig { dir, state_dir, topics } = &place.config;
+    let at = |index, at| [(topic(index), ResumeAt::stored(at))].into();
+    for (since, until, first, end) in [
+        (Since::Beginning, Until::Now, [0, 1], [100, 298]),
+        (Since::Time(1_050), Until::Now, [50, 52], [100, 298]),
+        (Since::Time(9_999), Until::Now, [100, 298], [100, 298]),
+        (Since::Places(at(1, 297)), Until::Now, [0, 297], [100, 298]),
+        (Since::Beginning, Until::Places(at(1, 50)), [0, 1], [0, 50]),
+        (Since::Places(at(1, 20)), Until::Places(at(1, 20)), [0, 20], [0, 20]),
+    ] {
+        let mut log = ArchiveLog::aside(dir, topics, &since, &until).await.unwrap();
+        let bounds: Vec<(i32, i64, i64)> = log
+            .bounds()
+            .iter()
+            .map(|(partition, b)| (partition.index, b.from.value(), b.to.value()))
+            .collect();
+        assert_eq!(bounds, [(0, first[0], end[0]), (1, first[1], end[1])], "{since:?}");
+        let mut workers = tokio::task::JoinSet::new();
+        while let Some(feed) = log.assigned().await.unwrap() {
+            workers.spawn(drain(feed));
+        }
+        let records: Vec<Record> = workers.join_all().await.into_iter().flatten().collect();
+        assert!(records.iter().all(|record| {
+            let index = usize::try_from(record.position.partition.index).unwrap();
+            (first[index]..end[index]).contains(&record.position.offset.0)
+        }));
+        let threes = (0..100).map(|n| 3 * n + 1).filter(|n| (first[1]..end[1]).contains(n));
+        let many = usize::try_from(end[0] - first[0]).unwrap() + threes.count();
+        assert_eq!(records.len(), many, "{since:?} {until:?}");
+        log.stop().await.unwrap();
+    }
+    assert!(!state_dir.exists());
 }

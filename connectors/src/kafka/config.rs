@@ -120,6 +120,23 @@ impl KafkaConfig {
         client
     }
 
+    /// A reader in the name of a group that it never joins, and for which it commits nothing. Each
+    /// partition says when its end is reached, which need not be a record.
+    pub fn reader(&self, group: &str) -> ClientConfig {
+        let mut client = self.client();
+        client
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("isolation.level", "read_committed")
+            // Of each partition, since each has a queue of its own.
+            .set("queued.max.messages.kbytes", self.queued_kib_per_partition.to_string())
+            .set("fetch.wait.max.ms", "50")
+            .set("enable.partition.eof", "true");
+        client
+    }
+
     /// A producer whose answers mean that the record is on all in-sync replicas, once.
     pub fn producer(&self) -> ClientConfig {
         let mut client = self.client();

@@ -3,6 +3,8 @@
 mod begin;
 pub mod config;
 mod dead_letters;
+mod excerpt;
+mod extent;
 mod growth;
 mod line;
 mod lines;
@@ -16,6 +18,8 @@ pub mod producer;
 
 pub use config::{GroupProtocol, KafkaConfig, OnLostRecords};
 pub use dead_letters::DeadLetters;
+pub use excerpt::{KafkaExcerpt, Passage};
+pub use extent::settled;
 pub use log::{KafkaLog, Membership};
 pub use outlet::KafkaOutlet;
 pub use producer::Producer;

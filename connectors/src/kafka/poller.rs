@@ -54,7 +54,7 @@ pub struct Poller {
 }
 
 /// What an error of the client asks for.
-enum Asked {
+pub enum Asked {
     /// Nothing: it goes on by itself.
     Nothing,
     /// A place to read from: the log has not what comes next.
@@ -312,7 +312,8 @@ impl Poller {
     }
 }
 
-fn record_of(message: &BorrowedMessage<'_>) -> Record {
+/// A polled message, with bytes of its own.
+pub fn record_of(message: &BorrowedMessage<'_>) -> Record {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         headers
             .iter()
@@ -332,7 +333,7 @@ fn record_of(message: &BorrowedMessage<'_>) -> Record {
 }
 
 /// What passes is left to the client library, which goes on by itself; the rest stops the model.
-fn judge(error: &KafkaError) -> Result<Asked, Fault> {
+pub fn judge(error: &KafkaError) -> Result<Asked, Fault> {
     match error.rdkafka_error_code() {
         Some(
             RDKafkaErrorCode::TopicAuthorizationFailed

@@ -18,6 +18,7 @@ mod rollup;
 mod rollups;
 mod run;
 mod schemas;
+mod scratch;
 mod served;
 mod services;
 mod waiting;

@@ -130,7 +130,7 @@ impl Opening<'_> {
 
 /// The machine's time.
 #[derive(Debug)]
-struct SystemClock;
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {

@@ -139,7 +139,7 @@ impl Start {
         let Process { lanes, metrics, pulse, .. } = &self.process;
         let membership = Membership {
             model,
-            group: format!("{}.{model}.g{}", kafka.group_prefix, self.model.generation),
+            group: self.model.group(&kafka),
             topics: self.model.topics.clone(),
             lane_of: self.model.lane_of.clone(),
             lanes: lanes.clone(),

@@ -94,6 +94,11 @@ impl FeedLine {
         move || slate.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// No more comes: the worker finishes what is queued, and ends. What it settles stays in sight.
+    pub fn end(&mut self) {
+        self.batches = mpsc::channel(1).0;
+    }
+
     /// How many bytes the worker has taken so far; the rest of what was handed on is queued.
     pub fn taken_bytes(&self) -> u64 {
         self.taken_bytes.load(Ordering::Relaxed)

@@ -1,6 +1,7 @@
 //! When things happen: the river over its ports, partition workers, retries, metrics and health.
 
 pub mod bounded;
+pub mod bounds;
 pub mod contents;
 pub mod desk;
 pub mod fault;
@@ -28,6 +29,7 @@ pub mod run;
 pub mod savings;
 pub mod shard;
 pub mod shards;
+pub mod shelf;
 pub mod station;
 pub mod tally;
 pub mod tell;
@@ -35,6 +37,7 @@ pub mod verify;
 pub mod work;
 
 pub use bounded::Bounded;
+pub use bounds::{Bounds, Since, Until};
 pub use contents::Contents;
 pub use desk::{Dealt, Desk};
 pub use fault::{Fault, Remedy};
@@ -49,4 +52,5 @@ pub use readmill_core::Record;
 pub use rollup_gauges::{Gauged, RollupGauges};
 pub use rollup_reader::{Groups, Rollups};
 pub use run::{Limits, Watch, run};
+pub use shelf::Silent;
 pub use tally::Tally;

@@ -117,6 +117,13 @@ pub struct Model {
     pub limits: Limits,
 }
 
+impl Model {
+    /// The consumer group of its generation.
+    pub fn group(&self, kafka: &KafkaConfig) -> String {
+        format!("{}.{}.g{}", kafka.group_prefix, self.row.name, self.generation)
+    }
+}
+
 /// How records are held that cannot be folded.
 #[derive(Debug, Clone)]
 pub struct Holding {

@@ -52,6 +52,14 @@ impl<E> Stamp<E> {
             && self.marks.iter().all(|(_, marks)| matches!(marks, Marks::Version(_)))
     }
 
+    /// Whether some line has as many events as it remembers: what comes too late is stale by then.
+    pub fn has_forgotten(&self) -> bool {
+        self.marks.iter().any(|(_, marks)| match marks {
+            Marks::Events { recent, .. } => recent.len() >= REMEMBERED_EVENTS,
+            Marks::Version(_) | Marks::Log(_) => false,
+        })
+    }
+
     /// Whether both remember the very same: then what they stamp must be the same, too. Two that
     /// have taken in the same may remember it otherwise, where lines come in several partitions.
     pub fn remembers_as(&self, other: &Self) -> bool {

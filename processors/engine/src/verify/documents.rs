@@ -71,7 +71,7 @@ impl<M: ReadModel> Verification<'_, M> {
         Ok(())
     }
 
-    /// Reads the end of the log once more, so that each suspect has taken in the same on both sides.
+    /// Reads the end of the log once more, so that each suspect takes in the same on both sides.
     async fn decide(&mut self, suspects: &mut Suspects<M>) -> Result<(), Fault> {
         if suspects.0.is_empty() {
             return Ok(());
@@ -96,7 +96,11 @@ impl<M: ReadModel> Verification<'_, M> {
     }
 
     fn measure(&self) -> Measure<'_> {
-        Measure { tolerances: &self.tolerances, log_is_whole: self.trail.is_whole() }
+        Measure {
+            tolerances: &self.tolerances,
+            log_is_whole: self.trail.is_whole(),
+            right_was_late: self.right_was_late,
+        }
     }
 
     /// Keys spread over all of the right side, each with the one that comes next on the left: a key

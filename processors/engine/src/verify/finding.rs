@@ -116,13 +116,16 @@ pub enum Undecided {
     NoHistory,
     /// Its documents expire, and this one may have.
     Expired,
+    /// The fold that it is compared with found records too late, and this may have lacked some.
+    Unordered,
     /// It did not come to rest in time.
     Restless,
 }
 
 impl Undecided {
     /// All, in the order in which they are reported.
-    pub const ALL: [Self; 4] = [Self::Held, Self::NoHistory, Self::Expired, Self::Restless];
+    pub const ALL: [Self; 5] =
+        [Self::Held, Self::NoHistory, Self::Expired, Self::Unordered, Self::Restless];
 
     /// The name in reports and metrics.
     pub const fn name(self) -> &'static str {
@@ -130,6 +133,7 @@ impl Undecided {
             Self::Held => "held",
             Self::NoHistory => "no_history",
             Self::Expired => "expired",
+            Self::Unordered => "unordered",
             Self::Restless => "restless",
         }
     }

@@ -243,8 +243,8 @@ impl<M: ReadModel> Verification<'_, M> {
         Ok(open)
     }
 
-    /// Writes what each partial group must have come to, by its own memory of what was added. One to
-    /// which was added meanwhile is left as it is.
+    /// Writes what each partial group must have come to, by its own memory of what was added. One
+    /// to which was added meanwhile is left as it is.
     async fn mend_group(&mut self, suspect: &Suspect) -> Result<(), Fault> {
         let Some(store) = self.left.side.partials.clone() else { return Ok(()) };
         let mut all_done = true;

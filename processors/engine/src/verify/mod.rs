@@ -95,6 +95,8 @@ pub struct Verification<'v, M: ReadModel> {
     pub right: &'v Seen<M>,
     /// Whether the right side stands exactly where the trail begins, and stays there.
     pub right_stands: bool,
+    /// Whether the right side found records too late to tell from repeats (`stale`).
+    pub right_was_late: bool,
     /// The log from which both were folded.
     pub trail: &'v dyn Trail,
     /// How its records are read.

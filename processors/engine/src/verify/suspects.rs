@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use readmill_core::{Document, Key, Reach, ReadModel, Sent};
+use readmill_core::{Document, Key, Outcome, Reach, ReadModel, Sent};
 
 use super::content::{Departure, Tolerances, departures};
 use super::finding::{Kind, Undecided};
@@ -32,6 +32,8 @@ pub struct Measure<'t> {
     pub tolerances: &'t Tolerances,
     /// Whether the log has all that was ever folded.
     pub log_is_whole: bool,
+    /// Whether the right side found records too late to tell from repeats.
+    pub right_was_late: bool,
 }
 
 /// A key whose documents have not taken in the same.
@@ -71,16 +73,19 @@ impl<M: ReadModel> Suspect<M> {
             }
         };
         self.is_unclear |= may_have_forgotten(behind, part);
-        take(behind, part, Moment { sent: Sent::EVERYTHING, now_ms: 0 });
+        let taken = take(behind, part, Moment { sent: Sent::EVERYTHING, now_ms: 0 });
+        // The other one may have taken it in before it was too late.
+        self.is_unclear |= taken.outcome == Outcome::Stale && behind.stamp.has_forgotten();
     }
 
     /// What is left of the difference, once both have taken in the same.
     pub fn judge(&self, measure: Measure<'_>) -> Judgement {
-        match judge(&self.left, &self.right, measure) {
+        let judgement = judge(&self.left, &self.right, measure);
+        match judgement {
             Judgement::Departs(..) if self.is_unclear => Judgement::Undecided(Undecided::Restless),
             // What it has taken in by now may not be all that was missing.
             Judgement::Departs(..) if !self.stands => Judgement::Departs(Kind::Missing, Vec::new()),
-            judgement => judgement,
+            Judgement::Equal | Judgement::Departs(..) | Judgement::Undecided(_) => judgement,
         }
     }
 }
@@ -211,8 +216,14 @@ fn doubt<M: ReadModel>(
         return Judgement::Undecided(Undecided::Expired);
     }
     let is_whole = right.stamp.is_whole() && left.stamp.is_whole();
-    if !how.log_is_whole && !(is_whole && matches!(reach, Reach::Same | Reach::Behind)) {
+    let is_told = is_whole && matches!(reach, Reach::Same | Reach::Behind);
+    if !how.log_is_whole && !is_told {
         return Judgement::Undecided(Undecided::NoHistory);
+    }
+    // Read in another order, what comes in several partitions may have come too late.
+    let has_forgotten = left.stamp.has_forgotten() || right.stamp.has_forgotten();
+    if how.right_was_late && has_forgotten {
+        return Judgement::Undecided(Undecided::Unordered);
     }
     // What waits for ever in a fresh fold, a person may have dropped, or let pass.
     let waits = right.stamp.waiting_names();

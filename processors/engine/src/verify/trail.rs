@@ -217,8 +217,8 @@ async fn has_records(trail: &dyn Trail, from: &Places, to: &Places) -> Result<bo
     Ok(found)
 }
 
-/// When the oldest record was stamped that was not settled when a trail began, in milliseconds since
-/// 1970; none if all were.
+/// When the oldest record was stamped that was not settled when a trail began, in milliseconds
+/// since 1970; none if all were.
 ///
 /// # Errors
 /// A fault of the log.

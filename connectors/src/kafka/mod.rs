@@ -15,6 +15,7 @@ pub mod outlet;
 mod pace;
 mod poller;
 pub mod producer;
+mod standing;
 
 pub use config::{GroupProtocol, KafkaConfig, OnLostRecords};
 pub use dead_letters::DeadLetters;
@@ -23,3 +24,4 @@ pub use extent::settled;
 pub use log::{KafkaLog, Membership};
 pub use outlet::KafkaOutlet;
 pub use producer::Producer;
+pub use standing::Standing;

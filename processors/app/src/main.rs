@@ -21,6 +21,7 @@ mod schemas;
 mod scratch;
 mod served;
 mod services;
+mod verify;
 mod waiting;
 mod wiring;
 
@@ -54,6 +55,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Models(_)
         | Command::Get(_)
         | Command::Rollup(_)
+        | Command::Verify(_)
         | Command::Heal(_)
         | Command::Held(_)
         | Command::Waiting(_)
@@ -70,6 +72,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Get(args) => on_runtime(get::get(args)),
         Command::Rollup(args) => on_runtime(rollup::rollup(args)),
+        Command::Verify(args) => on_runtime(verify::verify(args)),
         Command::Heal(args) => on_runtime(heal::heal(args)),
         Command::Held(command) => on_runtime(held::held(command)),
         Command::Waiting(args) => on_runtime(waiting::waiting(args)),

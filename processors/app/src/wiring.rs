@@ -1,5 +1,6 @@
 //! Wiring: the models of a configuration, started on the services that it names.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -23,6 +24,7 @@ use crate::ports::{Bound, Opening};
 use crate::schemas;
 use crate::served::{End, Model};
 use crate::services::Services;
+use crate::verify::Witness;
 
 /// What all models of a process share.
 #[derive(Debug, Clone)]
@@ -94,7 +96,21 @@ impl Start {
         let tally = Tally::new(M::NAME, metrics.clone());
         let watch = Watch { tally: tally.clone(), pulse: pulse.clone(), stop: stop.clone() };
         let log = self.log(M::NAME, &tally).await?;
-        Ok(spawn(ports, store, log, self.model, watch))
+        let witness = self.witness();
+        Ok(spawn(ports, store, log, (self.model, witness), watch))
+    }
+
+    /// Whoever compares the documents with a second fold, if anyone is to.
+    fn witness(&self) -> Option<Witness> {
+        let Process { config, services, metrics, stop, .. } = &self.process;
+        self.model.verify_every.map(|every| Witness {
+            config: Arc::clone(config),
+            model: self.model.clone(),
+            services: Arc::clone(services),
+            metrics: metrics.clone(),
+            every,
+            stop: stop.clone(),
+        })
     }
 
     /// Fetches what the first records will need; if that fails, they ask for it themselves.
@@ -160,11 +176,18 @@ pub fn position_dir(state_dir: &Path, model: &config::Model) -> PathBuf {
     state_dir.join(format!("{}.g{}", model.row.name, model.generation))
 }
 
+async fn watched<M: ReadModel>(witness: Option<Witness>) -> Infallible {
+    match witness {
+        Some(witness) => witness.watch::<M>().await,
+        None => std::future::pending().await,
+    }
+}
+
 fn spawn<M: ReadModel>(
     ports: Ports<M>,
     store: Arc<dyn Store<M>>,
     log: Box<dyn Log>,
-    model: config::Model,
+    (model, witness): (config::Model, Option<Witness>),
     watch: Watch,
 ) -> Running {
     let end = End::default();
@@ -181,6 +204,7 @@ fn spawn<M: ReadModel>(
         let result = tokio::select! {
             result = work => result,
             never = gauges.watch() => match never {},
+            never = watched::<M>(witness) => match never {},
         };
         end.note(&result);
         result

@@ -298,10 +298,10 @@ async fn an_archive_is_read_aside_between_its_bounds_without_positions() {
     let ArchiveConfig { dir, state_dir, topics } = &place.config;
     let at = |index, at| [(topic(index), ResumeAt::stored(at))].into();
     for (since, until, first, end) in [
-        (Since::Beginning, Until::Now, [0, 1], [100, 298]),
-        (Since::Time(1_050), Until::Now, [50, 52], [100, 298]),
-        (Since::Time(9_999), Until::Now, [100, 298], [100, 298]),
-        (Since::Places(at(1, 297)), Until::Now, [0, 297], [100, 298]),
+        (Since::Beginning, Until::Now, [0, 1], [100, 299]),
+        (Since::Time(1_050), Until::Now, [50, 52], [100, 299]),
+        (Since::Time(9_999), Until::Now, [100, 299], [100, 299]),
+        (Since::Places(at(1, 297)), Until::Now, [0, 297], [100, 299]),
         (Since::Beginning, Until::Places(at(1, 50)), [0, 1], [0, 50]),
         (Since::Places(at(1, 20)), Until::Places(at(1, 20)), [0, 20], [0, 20]),
     ] {

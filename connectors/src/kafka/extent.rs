@@ -40,7 +40,8 @@ pub fn extent(
     bounds.collect()
 }
 
-/// How far a group has settled the partitions of some topics. It blocks while the brokers are asked.
+/// How far a group has settled the partitions of some topics. It blocks while the brokers are
+/// asked.
 ///
 /// # Errors
 /// When a topic does not exist, or nobody answers within the limit.

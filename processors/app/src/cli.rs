@@ -1,5 +1,7 @@
 //! The command line.
 
+mod diff;
+mod explain;
 mod held;
 mod rollup;
 #[cfg(test)]
@@ -20,6 +22,8 @@ use readmill_workload::Table;
 use crate::config::{Here, fill_text, question};
 use crate::exit::{CODES, Exit, Failure};
 
+pub use diff::DiffArgs;
+pub use explain::{ExplainArgs, When};
 pub use held::{
     HeldCommand, HeldDropArgs, HeldEditArgs, HeldExportArgs, HeldListArgs, HeldOne, HeldPlace,
     HeldRetryArgs, HeldShowArgs,
@@ -63,6 +67,17 @@ pub enum Command {
     Models(ModelsArgs),
     /// Print one document.
     Get(GetArgs),
+    /// Show the events that made a document, what each of them changed, and the document as it was.
+    ///
+    /// The log is read once more, without any group, and folded aside by the same fold. What comes
+    /// of it is compared with the stored document; exits with 7 if both have taken in the same
+    /// events and differ.
+    Explain(ExplainArgs),
+    /// Rehearse a fold: show which stored documents would differ if this binary had folded them.
+    ///
+    /// The log, or a part of it, is folded aside up to where the stored documents are settled, and
+    /// compared with them. Nothing is changed, and nobody is told. Exits with 7 if any differs.
+    Diff(DiffArgs),
     /// Print what documents and events came to, group by group.
     Rollup(RollupArgs),
     /// Compare the documents of a model with a fresh fold of its log at the same positions.

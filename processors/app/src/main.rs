@@ -5,7 +5,10 @@ mod check;
 mod cli;
 mod config;
 mod demo;
+mod diff;
 mod exit;
+mod explain;
+mod fields;
 mod get;
 mod heal;
 mod held;
@@ -54,6 +57,8 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Check(_)
         | Command::Models(_)
         | Command::Get(_)
+        | Command::Explain(_)
+        | Command::Diff(_)
         | Command::Rollup(_)
         | Command::Verify(_)
         | Command::Heal(_)
@@ -71,6 +76,8 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Demo(args) => on_runtime(demo::demo(args)),
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Get(args) => on_runtime(get::get(args)),
+        Command::Explain(args) => on_runtime(explain::explain(args)),
+        Command::Diff(args) => on_runtime(diff::diff(args)),
         Command::Rollup(args) => on_runtime(rollup::rollup(args)),
         Command::Verify(args) => on_runtime(verify::verify(args)),
         Command::Heal(args) => on_runtime(heal::heal(args)),

@@ -9,6 +9,7 @@ pub mod finished;
 pub mod guard;
 pub mod identity;
 pub mod kept;
+mod knows;
 pub mod ledger;
 pub mod marks;
 pub mod model;

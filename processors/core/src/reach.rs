@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::identity::{EventTag, Identity, Place, SourcePosition};
-use crate::marks::{Marks, REMEMBERED_EVENTS, Verdict};
+use crate::marks::{Marks, REMEMBERED_EVENTS};
 use crate::position::Position;
 use crate::stamp::{Stamp, Waiting, Wants};
 
@@ -22,16 +22,6 @@ pub enum Reach {
 }
 
 impl<E> Stamp<E> {
-    /// Whether it says that a change has been taken in: folded, or waiting, or found stale.
-    pub fn knows(&self, identity: &Identity) -> bool {
-        match self.judge(identity) {
-            Verdict::Repeat | Verdict::Stale => true,
-            Verdict::Fold | Verdict::FoldUndecided | Verdict::Early => {
-                self.waiting.iter().any(|waiting| waiting.identity == *identity)
-            }
-        }
-    }
-
     /// Whether it may have taken a change in and does not remember it: nothing tells by then.
     pub fn may_have_forgotten(&self, identity: &Identity) -> bool {
         let (Place::Event { position, tag } | Place::Row { position, tag, .. }) = identity.place

@@ -215,7 +215,7 @@ impl<E> Stamp<E> {
         self.revision += 1;
     }
 
-    fn find(&self, line: &str) -> Result<usize, usize> {
+    pub(crate) fn find(&self, line: &str) -> Result<usize, usize> {
         self.marks.binary_search_by(|(name, _)| name.as_str().cmp(line))
     }
 }

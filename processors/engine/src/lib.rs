@@ -7,6 +7,7 @@ pub mod desk;
 pub mod fault;
 pub mod feed;
 mod gauge;
+pub mod history;
 mod joins;
 pub mod lanes;
 pub mod metrics;

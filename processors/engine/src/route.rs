@@ -23,7 +23,7 @@ pub struct Part<M: ReadModel> {
 }
 
 /// An event, and what its envelope says of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Told<E> {
     /// How it is known.
     pub identity: Identity,
@@ -78,6 +78,36 @@ pub enum Task<M: ReadModel> {
         /// It has waited since before this time.
         before_ms: i64,
     },
+}
+
+// By hand, because derives would ask the same of `M`, which is never made.
+impl<M: ReadModel> Clone for Part<M> {
+    fn clone(&self) -> Self {
+        let (record, from) = (Arc::clone(&self.record), self.from.clone());
+        Self { record, from, task: self.task.clone() }
+    }
+}
+
+impl<M: ReadModel> Clone for Task<M> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Take(told) => Self::Take(told.clone()),
+            Self::Hold { identity, reason } => {
+                Self::Hold { identity: identity.clone(), reason: reason.clone() }
+            }
+            Self::Retry { told, close_gaps } => {
+                Self::Retry { told: told.clone(), close_gaps: *close_gaps }
+            }
+            Self::GiveUp(identity) => Self::GiveUp(identity.clone()),
+            Self::Look { key, of, since } => {
+                Self::Look { key: key.clone(), of: of.clone(), since: *since }
+            }
+            Self::Embed { key, of, since } => {
+                Self::Embed { key: key.clone(), of: Arc::clone(of), since: *since }
+            }
+            Self::HoldOverdue { before_ms } => Self::HoldOverdue { before_ms: *before_ms },
+        }
+    }
 }
 
 impl<M: ReadModel> Task<M> {

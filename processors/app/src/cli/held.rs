@@ -188,7 +188,8 @@ impl HeldCommand {
     }
 }
 
-fn position(text: &str) -> Result<Position, String> {
+/// A record's place, as `held list` writes it.
+pub fn position(text: &str) -> Result<Position, String> {
     let parsed = || {
         let (partition, offset) = text.rsplit_once('@')?;
         let (topic, index) = partition.rsplit_once('/')?;

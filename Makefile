@@ -15,7 +15,7 @@ SEEDS ?= 20000
 
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
 	bench-decode bench-lanes bench-held bench-hot bench-stores decode-coverage fuzz sim mutants kills \
-	conformance store-kills cases rebuild-drill
+	conformance store-kills cases rebuild-drill verify-drill
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -99,6 +99,10 @@ conformance: ## The checks that every store must pass, on the real servers
 store-kills: ## KILLS kills each of MongoDB, Redis and the embedded store's process, in mid-batch
 	@tools/toolchain
 	@tools/store-kills $(KILLS)
+
+verify-drill: ## Plant faults in documents, roll-ups and views under load, and see each of them found
+	@tools/toolchain
+	@tools/verify-drill
 
 up: ## Start the real stack natively
 	compose/stack up

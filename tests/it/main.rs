@@ -40,3 +40,4 @@ mod stores;
 mod stores_kills;
 mod tables;
 mod tidy;
+mod verify;

@@ -135,6 +135,21 @@ impl ArchiveLog {
         Ok(Self { waiting, lines, bounds, positions: None, saved_at })
     }
 
+    /// How far each partition is settled, by the positions that are kept.
+    ///
+    /// # Errors
+    /// When there is no sound archive, or the positions are those of another one.
+    pub fn settled(config: &ArchiveConfig) -> Result<BTreeMap<Partition, ResumeAt>, Fault> {
+        let manifest = Manifest::read(&config.dir)?;
+        let positions = Positions::open(&config.state_dir, &manifest.id)?;
+        let partitions = manifest.partitions_of(&config.topics).map(|(partition, _)| partition);
+        let place = |partition: Partition| {
+            let (at, _) = positions.get(&partition);
+            (partition, at)
+        };
+        Ok(partitions.map(place).collect())
+    }
+
     /// Where each partition begins and ends.
     pub const fn bounds(&self) -> &BTreeMap<Partition, Bounds> {
         &self.bounds

@@ -17,6 +17,7 @@ mod pace;
 mod poller;
 mod positions;
 pub mod producer;
+mod standing;
 mod tail;
 
 pub use config::{GroupProtocol, KafkaConfig, OnLostRecords};
@@ -28,4 +29,5 @@ pub use log::{KafkaLog, Membership};
 pub use outlet::KafkaOutlet;
 pub use positions::{GroupPositions, Places};
 pub use producer::Producer;
+pub use standing::Standing;
 pub use tail::{Pulled, Tail};

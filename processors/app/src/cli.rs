@@ -9,6 +9,7 @@ mod positions;
 mod rollup;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod workload;
 
 use std::fmt;
@@ -39,6 +40,7 @@ pub use held::{
 };
 pub use positions::{By, PositionsCommand, PositionsExportArgs, PositionsImportArgs};
 pub use rollup::RollupArgs;
+pub use verify::VerifyArgs;
 pub use workload::WorkloadArgs;
 
 /// Turns the change events of outbox tables into read models.
@@ -89,6 +91,12 @@ pub enum Command {
     Diff(DiffArgs),
     /// Print what documents and events came to, group by group.
     Rollup(RollupArgs),
+    /// Compare the documents of a model with a fresh fold of its log at the same positions.
+    ///
+    /// It may run beside `readmill run`, under load, and it waits for nobody: what a document has
+    /// taken in since is folded before it is compared, so that lag is no difference. Roll-ups,
+    /// embedded copies and mirrors are compared, too. Exits with 7 if anything differs.
+    Verify(VerifyArgs),
     /// Show the documents of a model in its mirror again, wherever it differs from them.
     ///
     /// It may run beside `readmill run`: each view is guarded by its document's revision. What a

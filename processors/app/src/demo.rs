@@ -171,6 +171,7 @@ pub fn model(dir: &Path, row: Row) -> Model {
         mirror: row.mirror.map(|_| Mirror::Embedded(Arc::clone(&embedded))),
         care: Care::default(),
         gauged: Vec::new(),
+        verify_every: None,
         generation: 1,
         reactions: Reactions::Embedded(embedded),
         held: Holding::default(),

@@ -26,6 +26,7 @@ mod run;
 mod schemas;
 mod scratch;
 mod services;
+mod verify;
 mod waiting;
 mod wiring;
 
@@ -61,6 +62,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Explain(_)
         | Command::Diff(_)
         | Command::Rollup(_)
+        | Command::Verify(_)
         | Command::Heal(_)
         | Command::Held(_)
         | Command::Waiting(_)
@@ -86,6 +88,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Explain(args) => on_runtime(explain::explain(args)),
         Command::Diff(args) => on_runtime(diff::diff(args)),
         Command::Rollup(args) => on_runtime(rollup::rollup(args)),
+        Command::Verify(args) => on_runtime(verify::verify(args)),
         Command::Heal(args) => on_runtime(heal::heal(args)),
         Command::Held(command) => on_runtime(held::held(command)),
         Command::Waiting(args) => on_runtime(waiting::waiting(args)),

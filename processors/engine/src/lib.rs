@@ -38,6 +38,7 @@ pub mod shelf;
 pub mod station;
 pub mod tally;
 pub mod tell;
+pub mod verify;
 pub mod word;
 pub mod work;
 

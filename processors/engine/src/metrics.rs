@@ -87,6 +87,10 @@ pub enum Meter {
     RollupSum,
     /// Whether a roll-up that is to be shown has too many groups for that.
     RollupTooLarge,
+    /// When what was found equal last had come, in seconds since 1970.
+    VerifiedThrough,
+    /// What the last verification found, by its kind.
+    VerifyFindings,
     /// What this process is; always 1.
     Build,
 }
@@ -327,6 +331,20 @@ const METRICS: &[Spec] = &[
         "readmill_rollup_too_large",
         "Whether it has too many groups to be shown",
         &["model", "rollup"],
+        Kind::Gauge,
+    ),
+    spec(
+        Meter::VerifiedThrough,
+        "readmill_verified_through_seconds",
+        "Up to when all that had come was found equal last, seconds since 1970",
+        MODEL,
+        Kind::Gauge,
+    ),
+    spec(
+        Meter::VerifyFindings,
+        "readmill_verify_findings",
+        "What the last verification found",
+        &["model", "kind"],
         Kind::Gauge,
     ),
     spec(Meter::Build, "readmill_build_info", "This build", &["version"], Kind::Gauge),

@@ -47,6 +47,11 @@ impl Patience {
         Self { closing, metrics, model }
     }
 
+    /// Where it is counted how often it waits.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
     /// Waits before the next try of a call that met a transient fault.
     ///
     /// # Errors

@@ -155,7 +155,8 @@ impl<M: ReadModel> Work<M> {
     }
 }
 
-fn take<M: ReadModel>(document: &mut Document<M>, part: &Part<M>, moment: Moment<'_>) -> Taken {
+/// Takes one part into a document.
+pub fn take<M: ReadModel>(document: &mut Document<M>, part: &Part<M>, moment: Moment<'_>) -> Taken {
     let from = &part.from;
     match &part.task {
         Task::Take(told) => document.take(incoming(part, told, moment)),

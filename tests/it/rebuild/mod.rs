@@ -120,12 +120,12 @@ async fn readers_notice_nothing_of_a_rebuild_a_swap_and_a_rollback() {
         let refused = readmill(&["swap", model, "-c", file]);
         let said = String::from_utf8_lossy(&refused.stderr);
         assert!(said.contains("generation 2 is not verified"), "{said}");
+        let verified = command("verify", model, file, &["--generation", "2"]);
+        eprintln!("{verified}");
     }
-    for (verb, more, live) in [
-        ("swap", vec!["--unverified"], 2),
-        ("rollback", vec![], 1),
-        ("swap", vec!["--to", "2", "--unverified"], 2),
-    ] {
+    for (verb, more, live) in
+        [("swap", vec![], 2), ("rollback", vec![], 1), ("swap", vec!["--to", "2"], 2)]
+    {
         for model in MODELS {
             let swapped = command(verb, model, file, &more);
             eprintln!("{verb} {model}: {swapped}");

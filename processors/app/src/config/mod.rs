@@ -107,6 +107,8 @@ pub struct Model {
     pub care: Care,
     /// The roll-ups that are metrics, too.
     pub gauged: Vec<Gauged>,
+    /// How often its documents are compared with a second fold, if ever.
+    pub verify_every: Option<Duration>,
     /// The generation that is meant: the first, unless somebody has looked which is.
     pub generation: u32,
     /// Where its reactions go.

@@ -1,6 +1,7 @@
 //! The stanzas of the read models: what each is folded from and where it goes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use readmill_connectors::registry::SubjectStrategy;
 use readmill_engine::mirror::Care;
@@ -83,6 +84,8 @@ impl Checking<'_, '_> {
             required: raw.mirror_required,
             heal_limit_per_second: raw.mirror_heal_limit_per_second,
         };
+        let verify_every =
+            raw.verify_every_seconds.map(|seconds| Duration::from_secs(seconds.get()));
         let reactions = self.reactions(&raw);
         let held = self.holding(&raw);
         let ModelStanza { topics, lanes: lane_of, versions_of, .. } = raw;
@@ -98,6 +101,7 @@ impl Checking<'_, '_> {
             mirror,
             care,
             gauged,
+            verify_every,
             generation: 1,
             reactions,
             held,

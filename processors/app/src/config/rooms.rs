@@ -3,6 +3,7 @@
 //! The rooms of services and stores are in `readmill_connectors`, one `config` each.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use readmill_connectors::registry::SubjectStrategy;
@@ -76,6 +77,9 @@ pub struct ModelStanza {
     /// Roll-ups that are metrics, too, as `{ "<roll-up>" = n }`: the first n dimensions of their
     /// groups tell the series apart, up to 200 of them.
     pub rollup_gauges: BTreeMap<String, usize>,
+    /// So often an instance compares its documents with a second fold of the log, which it keeps
+    /// beside them, below its state_dir. Without it never.
+    pub verify_every_seconds: Option<NonZeroU64>,
     /// The topic that its reactions are sent to.
     pub reactions_topic: Option<String>,
     /// How those who write to the topics name their values' subjects in the registry.
@@ -116,6 +120,7 @@ impl Default for ModelStanza {
             mirror_required: care.required,
             mirror_heal_limit_per_second: care.heal_limit_per_second,
             rollup_gauges: BTreeMap::new(),
+            verify_every_seconds: None,
             reactions_topic: None,
             subject_strategy: SubjectStrategy::default(),
             reactions_subject_strategy: None,

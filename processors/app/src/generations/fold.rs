@@ -1,5 +1,6 @@
 //! One generation of a model while this process folds it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use readmill_connectors::archive::{ArchiveConfig, ArchiveLog};
@@ -20,6 +21,7 @@ use super::face::Shown;
 use crate::config;
 use crate::ports::{Bound, Opening};
 use crate::schemas;
+use crate::verify::Witness;
 use crate::wiring::{Process, position_dir};
 
 /// The lane of topics that are in none, while another generation is folded beside.
@@ -102,16 +104,32 @@ impl Begin<'_> {
             leave: given,
         };
         let log = self.log::<M>(&tally, metrics.clone(), pulse).await?;
-        let gauges = self.gauges::<M>(&shown.rollups, metrics);
+        let gauges = self.gauges::<M>(&shown.rollups, metrics.clone());
+        let witness = self.witness(metrics, stop.subscribe());
         let running = readmill_engine::run(Arc::new(ports), log, self.model.limits, watch);
         let work = tokio::spawn(async move {
             tokio::select! {
                 result = running => result,
                 never = gauges.watch() => match never {},
+                never = watched::<M>(witness) => match never {},
             }
         });
         let role = self.role;
         Ok((Fold { role, shown, tally, ended: None, leave, reached, stop }, work))
+    }
+
+    /// Whoever compares the documents with a second fold, if anyone is to.
+    fn witness(&self, metrics: Metrics, stop: watch::Receiver<bool>) -> Option<Witness> {
+        let every = self.model.verify_every.filter(|_| self.role == Role::Live)?;
+        let Process { config, services, .. } = self.process;
+        Some(Witness {
+            config: Arc::clone(config),
+            model: self.model.clone(),
+            services: Arc::clone(services),
+            metrics,
+            every,
+            stop,
+        })
     }
 
     fn gauges<M: ReadModel>(&self, rollups: &Rollups, metrics: Metrics) -> RollupGauges {
@@ -195,6 +213,13 @@ impl Begin<'_> {
             metrics,
             pulse,
         }
+    }
+}
+
+async fn watched<M: ReadModel>(witness: Option<Witness>) -> Infallible {
+    match witness {
+        Some(witness) => witness.watch::<M>().await,
+        None => std::future::pending().await,
     }
 }
 

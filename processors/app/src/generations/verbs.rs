@@ -120,9 +120,9 @@ pub async fn rebuild(args: RebuildArgs) -> Result<Exit> {
     progress::watch(&case.config, &case.services, &case.numbered(number), args.json).await?;
     if !args.json {
         out::line(format!(
-            "{name}: generation {number} has caught up; next: `readmill verify`, then \
-             `readmill swap {name} -c {}`",
-            args.place.config.display()
+            "{name}: generation {number} has caught up; next: `readmill verify {name} \
+             --generation {number} -c {file}`, then `readmill swap {name} -c {file}`",
+            file = args.place.config.display()
         ));
     }
     Ok(Exit::Done)
@@ -277,7 +277,9 @@ pub async fn swap(args: SwapArgs) -> Result<Exit> {
     let next = roster.standing(to).map_err(|refusal| refused(&refusal))?;
     if next.verified.is_none() && !args.unverified {
         let told = format!("generation {to} is not verified");
-        let hint = "verify it with `readmill verify <model> --generation`, or swap --unverified";
+        let hint = format!(
+            "verify it with `readmill verify <model> --generation {to}`, or swap --unverified"
+        );
         return Err(Failure::new(Exit::Usage, told, hint).into());
     }
     if next.verified.is_none() {

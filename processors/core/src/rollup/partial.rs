@@ -206,6 +206,12 @@ impl Partial {
         self.above.retain(|_, told| told.last >= sent.below || stands_for_unread(told));
     }
 
+    /// Whether what a document owes to the record at an offset was added, as far as it remembers.
+    pub fn has_added(&self, key: &Key, offset: Offset) -> bool {
+        let below = offset < self.floor && !self.unread.contains(&offset);
+        below || self.above.get(key).is_some_and(|told| offset <= told.last)
+    }
+
     fn knows(&self, added: &Added<'_>) -> bool {
         let below = added.offset < self.floor && !self.unread.contains(&added.offset);
         let above = self.above.get(added.key).is_some_and(|told| told.revision >= added.revision);
@@ -318,6 +324,19 @@ mod tests {
         partial.raise_floor(below(14, &BTreeSet::from([Offset(0)])));
         assert!(!add(&mut partial, "k", 6, 0));
         assert_eq!(partial.totals.count, 2);
+    }
+
+    #[test]
+    fn what_was_added_is_told_by_its_offset() {
+        let mut partial = Partial::default();
+        add(&mut partial, "a", 1, 10);
+        add(&mut partial, "a", 3, 12);
+        let has =
+            |partial: &Partial, key, offset| partial.has_added(&Key::from(key), Offset(offset));
+        assert!(has(&partial, "a", 10) && has(&partial, "a", 12) && !has(&partial, "a", 13));
+        assert!(!has(&partial, "b", 11));
+        partial.raise_floor(below(12, &BTreeSet::from([Offset(9)])));
+        assert!(has(&partial, "b", 11) && !has(&partial, "b", 9) && !has(&partial, "b", 12));
     }
 
     #[test]

@@ -101,10 +101,15 @@ struct EventPlan {
 impl<M: ReadModel> Reader<M> {
     /// A reader that knows no schema yet.
     pub fn new(ports: &Ports<M>, patience: Patience) -> Self {
+        Self::of(Arc::clone(&ports.schemas), ports.versions_of.clone(), patience)
+    }
+
+    /// The same, of these schemas.
+    pub fn of(schemas: Arc<dyn SchemaBook>, versions_of: VersionsOf, patience: Patience) -> Self {
         Self {
-            schemas: Arc::clone(&ports.schemas),
+            schemas,
             patience,
-            versions_of: ports.versions_of.clone(),
+            versions_of,
             forms: HashMap::new(),
             events: HashMap::new(),
             json: Vec::new(),

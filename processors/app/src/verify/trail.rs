@@ -1,0 +1,135 @@
+//! The log of a model as a trail: where its group stands, and what comes behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use readmill_connectors::archive::{ArchiveConfig, ArchiveLog};
+use readmill_connectors::kafka::Standing;
+use readmill_core::{Partition, ResumeAt};
+use readmill_engine::verify::{Places, Trail};
+use readmill_engine::{Bounds, Fault, Log, Since, Until};
+
+use crate::config::{self, Config};
+use crate::ports::Opening;
+use crate::scratch::Excerpt;
+use crate::services::Services;
+use crate::wiring::position_dir;
+
+/// The log of a model, and how far its group has settled it.
+#[derive(Debug)]
+pub struct LogTrail {
+    config: Arc<Config>,
+    model: config::Model,
+    services: Arc<Services>,
+    place: Place,
+    begins: Places,
+    is_whole: bool,
+}
+
+/// Where it is asked how far a model is settled.
+#[derive(Debug, Clone)]
+enum Place {
+    Kafka(Arc<Standing>),
+    Archive(ArchiveConfig),
+}
+
+impl LogTrail {
+    /// A trail that begins where the model is settled now.
+    ///
+    /// # Errors
+    /// When the source does not answer.
+    pub async fn begin(
+        config: &Arc<Config>,
+        model: &config::Model,
+        services: &Arc<Services>,
+    ) -> Result<Self, Fault> {
+        let topics = &model.topics;
+        let place = match &config.source {
+            config::Source::Kafka { kafka, .. } => {
+                Place::Kafka(Arc::new(Standing::of(kafka, &model.group(kafka), topics)?))
+            }
+            config::Source::Archive { dir } => Place::Archive(ArchiveConfig {
+                dir: dir.clone(),
+                state_dir: position_dir(&config.instance.state_dir, model),
+                topics: topics.clone(),
+            }),
+        };
+        let bounds = place.bounds().await?;
+        let begins = place.settled().await?;
+        let is_whole = bounds.values().all(|bounds| bounds.from == ResumeAt::START);
+        let (config, model, services) = (Arc::clone(config), model.clone(), Arc::clone(services));
+        Ok(Self { config, model, services, place, begins, is_whole })
+    }
+
+    /// Notes what was read of the log before: records may have been deleted meanwhile.
+    pub fn read(&mut self, bounds: &BTreeMap<Partition, Bounds>) {
+        self.is_whole &= bounds.values().all(|bounds| bounds.from == ResumeAt::START);
+    }
+
+    /// The log up to where the trail begins.
+    ///
+    /// # Errors
+    /// When the source does not answer.
+    pub async fn before(&self) -> Result<Excerpt, Fault> {
+        let until = Until::Places(self.begins.clone());
+        Excerpt::open(self.opening(), Since::Beginning, until).await
+    }
+
+    /// The model's ports, to be opened.
+    pub fn opening(&self) -> Opening<'_> {
+        Opening { config: &self.config, model: &self.model, services: &self.services }
+    }
+}
+
+impl Place {
+    async fn bounds(&self) -> Result<BTreeMap<Partition, Bounds>, Fault> {
+        match self.clone() {
+            Self::Kafka(standing) => blocking(move || standing.bounds()).await,
+            Self::Archive(ArchiveConfig { dir, topics, .. }) => {
+                let log = ArchiveLog::aside(&dir, &topics, &Since::Beginning, &Until::Now).await?;
+                Ok(log.bounds().clone())
+            }
+        }
+    }
+
+    async fn settled(&self) -> Result<Places, Fault> {
+        match self.clone() {
+            Self::Kafka(standing) => blocking(move || standing.settled()).await,
+            Self::Archive(archive) => ArchiveLog::settled(&archive),
+        }
+    }
+}
+
+/// Asks the brokers, which blocks.
+async fn blocking<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let asked = tokio::task::spawn_blocking(ask).await;
+    asked.unwrap_or_else(|error| Err(Fault::defect("asking the brokers", &error)))
+}
+
+#[async_trait]
+impl Trail for LogTrail {
+    async fn open(&self, from: &Places) -> Result<Box<dyn Log>, Fault> {
+        let since = Since::Places(from.clone());
+        Ok(Excerpt::open(self.opening(), since, Until::Now).await?.log)
+    }
+
+    fn begins(&self) -> &Places {
+        &self.begins
+    }
+
+    async fn ends(&self) -> Result<Places, Fault> {
+        let bounds = self.place.bounds().await?;
+        Ok(bounds.into_iter().map(|(partition, bounds)| (partition, bounds.to)).collect())
+    }
+
+    async fn settled(&self) -> Result<Places, Fault> {
+        self.place.settled().await
+    }
+
+    fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+}

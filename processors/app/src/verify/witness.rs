@@ -1,0 +1,153 @@
+//! The witness of a running model: a second fold of its log, beside it, with which its documents
+//! are compared again and again.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use readmill_core::ReadModel;
+use readmill_engine::patience::Patience;
+use readmill_engine::verify::{
+    Doing, Finding, Kind, Places, Scope, Script, Seen, Summary, Told, Tolerances, Trail as _,
+    Verification, bucket, oldest_ms,
+};
+use readmill_engine::{Meter, Metrics, Since, Until};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::trail::LogTrail;
+use crate::config::{self, Config};
+use crate::scratch::{Excerpt, Scratch};
+use crate::services::Services;
+
+/// What is told late is waited for so long.
+const REST_LIMIT: Duration = Duration::from_secs(30);
+
+/// A model that is watched.
+#[derive(Debug)]
+pub struct Witness {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The model in it.
+    pub model: config::Model,
+    /// What is open.
+    pub services: Arc<Services>,
+    /// Where it is shown what was found.
+    pub metrics: Metrics,
+    /// How often.
+    pub every: Duration,
+    /// Turns true when the process is to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+impl Witness {
+    /// Compares again and again, from now on until it is dropped. What fails is tried again: the
+    /// model goes on without its witness, and the gauge tells how old its last word is.
+    pub async fn watch<M: ReadModel>(self) -> Infallible {
+        let mut rounds = interval(self.every);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let ended = self.witness::<M>(&mut rounds).await;
+            let why = ended.map_or_else(|error| format!("{error:#}"), |never| match never {});
+            tracing::warn!(model = M::NAME, why, "the witness begins anew");
+            rounds.tick().await;
+        }
+    }
+
+    async fn witness<M: ReadModel>(
+        &self,
+        rounds: &mut tokio::time::Interval,
+    ) -> Result<Infallible> {
+        let seen = Seen {
+            store: self.services.documents::<M>(&self.model).await?,
+            side: self.services.side::<M>(&self.model).await?,
+        };
+        let trail = self.trail().await?;
+        let dir = &self.config.instance.state_dir;
+        let scratch = Scratch::<M>::open(trail.opening(), dir).await?;
+        let (mut folded, mut late) = (Places::new(), false);
+        loop {
+            rounds.tick().await;
+            let summary = self.round(&seen, &scratch, (&mut folded, &mut late)).await?;
+            tracing::debug!(model = M::NAME, documents = summary.documents, "verified");
+        }
+    }
+
+    async fn trail(&self) -> Result<LogTrail> {
+        Ok(LogTrail::begin(&self.config, &self.model, &self.services).await?)
+    }
+
+    /// Folds on to where the model is settled by now, and compares.
+    async fn round<M: ReadModel>(
+        &self,
+        left: &Seen<M>,
+        scratch: &Scratch<M>,
+        (folded, late): (&mut Places, &mut bool),
+    ) -> Result<Summary> {
+        let trail = self.trail().await?;
+        let behind = folded
+            .iter()
+            .any(|(partition, at)| trail.begins().get(partition).is_none_or(|begins| begins < at));
+        if behind {
+            anyhow::bail!("the model's positions went back");
+        }
+        let looked_ms = now_ms();
+        let (since, until) = (Since::Places(folded.clone()), Until::Places(trail.begins().clone()));
+        let excerpt = Excerpt::open(trail.opening(), since, until).await?;
+        let counts = scratch.fold(excerpt, &ProgressBar::hidden()).await?.counts;
+        *late |= counts.stale > 0;
+        folded.clone_from(trail.begins());
+        let verified_ms = oldest_ms(&trail).await?.unwrap_or(looked_ms).min(looked_ms);
+        let ports = &scratch.ports;
+        let right = Seen { store: Arc::clone(&ports.store), side: ports.side.clone() };
+        let script =
+            Script { schemas: Arc::clone(&ports.schemas), versions_of: ports.versions_of.clone() };
+        let mut told = |told: Told<'_>| {
+            if let Told::Found(Finding { kind, subject, .. }) = told {
+                let (kind, sort, bucket) = (kind.name(), subject.sort(), bucket(subject));
+                tracing::error!(model = M::NAME, kind, sort, bucket, "a verification found this");
+            }
+        };
+        let mut verification = Verification {
+            left,
+            right: &right,
+            right_stands: true,
+            right_was_late: *late,
+            trail: &trail,
+            script,
+            tolerances: Tolerances::default(),
+            scope: Scope::All,
+            doing: Doing::Check,
+            patience: Patience::new(self.stop.clone(), self.metrics.clone(), M::NAME),
+            rest_limit: REST_LIMIT,
+            limit_per_second: self.model.care.heal_limit_per_second,
+            began: Instant::now(),
+            summary: Summary::default(),
+            departed: BTreeSet::new(),
+            told: &mut told,
+        };
+        verification.run(None).await?;
+        let summary = std::mem::take(&mut verification.summary);
+        drop(verification);
+        self.show::<M>(&summary, verified_ms);
+        Ok(summary)
+    }
+
+    fn show<M: ReadModel>(&self, summary: &Summary, verified_ms: i64) {
+        for kind in Kind::ALL {
+            let many = i64::try_from(summary.of_kind(kind)).unwrap_or(i64::MAX);
+            self.metrics.set(Meter::VerifyFindings, &[M::NAME, kind.name()], many);
+        }
+        if summary.findings() == 0 {
+            self.metrics.set(Meter::VerifiedThrough, &[M::NAME], verified_ms / 1000);
+        }
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

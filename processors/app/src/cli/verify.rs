@@ -18,8 +18,8 @@ pub struct VerifyArgs {
     /// The configuration that says where its log and its documents are.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Verify this generation, instead of the one that readers see. If all of it is as it should be,
-    /// that is written down, and `swap` lets readers see it.
+    /// Verify this generation, instead of the one that readers see. If all of it is as it should
+    /// be, that is written down, and `swap` lets readers see it.
     #[arg(long, value_name = "N")]
     pub generation: Option<u32>,
     /// Compare about so many documents, spread over all, and with them those that come next; no

@@ -111,7 +111,7 @@ fn millis(value: &Value) -> Option<i64> {
 }
 
 impl Tolerances {
-    /// Where two contents differ, at most [`NAMED_PATHS`] of the places.
+    /// Where two contents differ, the first of the places.
     pub fn departures(&self, left: Option<&Value>, right: Option<&Value>) -> Vec<Departure> {
         let mut found = Vec::new();
         self.walk(&mut Vec::new(), left, right, &mut found);

@@ -25,7 +25,7 @@ pub struct ExplainArgs {
     /// 2h.
     #[arg(long, value_name = "WHEN", value_parser = when)]
     pub as_of: Option<When>,
-    /// Say which events set this field last, such as lots.b.left or history[0].
+    /// Say which events set this field last, such as `lots.b.left` or `history[0]`.
     #[arg(long, value_name = "PATH")]
     pub field: Option<String>,
     /// Read the log from this time or age on only. What came before is not folded then.

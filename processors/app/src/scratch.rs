@@ -143,7 +143,8 @@ impl<M: ReadModel> Scratch<M> {
     }
 }
 
-async fn show(tally: &Tally, bar: &ProgressBar) -> std::convert::Infallible {
+/// Shows how many records are taken in, for ever.
+pub async fn show(tally: &Tally, bar: &ProgressBar) -> std::convert::Infallible {
     loop {
         bar.set_position(tally.counts().consumed);
         tokio::time::sleep(TICK).await;

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::real::contents;
 
 /// Freshness of a model's records so far: the upper bounds of its buckets, and how many are below.
 fn freshness(mills: &[Mill], model: &str) -> Vec<(f64, f64)> {

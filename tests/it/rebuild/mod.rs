@@ -3,6 +3,7 @@
 //! seen.
 
 mod drill;
+mod intake;
 mod readers;
 
 use std::process::Command;
@@ -23,7 +24,7 @@ use crate::faults::truth::Truth;
 use crate::faults::verdict::Verdict;
 use crate::mill::{Mill, readmill, succeed, wait};
 use crate::paths::{self, stack};
-use crate::real::Corner;
+use crate::real::{Corner, contents};
 
 const LIMIT: Duration = Duration::from_secs(120);
 const PARTITIONS: i32 = 4;

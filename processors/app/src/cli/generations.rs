@@ -30,17 +30,21 @@ pub struct RebuildArgs {
     /// as 2026-11-21T06:50:00Z, or an age such as 10m, 2h or 7d. What came before is missing then.
     #[arg(long, value_name = "WHEN", value_parser = held::since)]
     pub from: Option<Timestamp>,
+    /// Fold this archive first, in this process and at full speed, and join it to the log where it
+    /// ends: for what the log has deleted. Stopped, the same command goes on.
+    #[arg(long, value_name = "DIR", conflicts_with = "from")]
+    pub archive: Option<PathBuf>,
     /// Begin it and return; instances go on with it.
     #[arg(long)]
     pub detach: bool,
     /// Let the newest generation that readers do not see take no more records for now.
-    #[arg(long, conflicts_with_all = ["from", "detach", "resume", "cancel"])]
+    #[arg(long, conflicts_with_all = ["from", "archive", "detach", "resume", "cancel"])]
     pub pause: bool,
     /// Let it go on.
-    #[arg(long, conflicts_with_all = ["from", "detach", "cancel"])]
+    #[arg(long, conflicts_with_all = ["from", "archive", "detach", "cancel"])]
     pub resume: bool,
     /// Give it up, and erase its documents.
-    #[arg(long, conflicts_with_all = ["from", "detach"])]
+    #[arg(long, conflicts_with_all = ["from", "archive", "detach"])]
     pub cancel: bool,
     /// Print JSON objects, one a line.
     #[arg(long)]

@@ -26,6 +26,8 @@ const QUIET_LOOK_EVERY: Duration = Duration::from_secs(1);
 const LEAVE_LIFE: Duration = Duration::from_secs(5);
 /// A seat shows a sign of life at least so often.
 const BEAT_EVERY: Duration = Duration::from_secs(2);
+/// What could not be begun is tried again after this.
+const BEGIN_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// A handover without a sign of life of whoever does it is given up after so long.
 const HANDOVER_LIMIT: Duration = Duration::from_secs(10);
 
@@ -45,6 +47,8 @@ pub struct Attendant<M: ReadModel> {
     /// To which generation the names of readers were last made to lead.
     pointed: Option<u32>,
     handover: Option<(Handover, Instant)>,
+    /// When generations could not be begun that nobody sees.
+    not_begun: BTreeMap<u32, Instant>,
     sat: Option<(Seat, Instant)>,
     read_at: Instant,
 }
@@ -90,6 +94,7 @@ impl<M: ReadModel> Attendant<M> {
             tally,
             pointed: None,
             handover: None,
+            not_begun: BTreeMap::new(),
             sat: None,
             read_at: Instant::now(),
         };
@@ -228,10 +233,17 @@ impl<M: ReadModel> Attendant<M> {
             _ => Role::Beside,
         };
         let wanted: BTreeMap<u32, Role> = (roster.generations.iter())
-            .filter(|generation| generation.fingerprint == self.fingerprint)
+            .filter(|other| other.fingerprint == self.fingerprint && !other.preparing)
             .map(|generation| (generation.number, role(generation.number)))
             .collect();
-        let fits = |number: &u32, fold: &Fold<M>| wanted.get(number) == Some(&fold.role);
+        // One that failed begins anew when a person has it rest, and go on.
+        let is_spent = |number: u32, fold: &Fold<M>| {
+            let paused = roster.generation(number).is_some_and(|generation| generation.paused);
+            paused && matches!(fold.ended, Some(Err(_)))
+        };
+        let fits = |number: &u32, fold: &Fold<M>| {
+            wanted.get(number) == Some(&fold.role) && !is_spent(*number, fold)
+        };
         let old: Vec<u32> = (self.folds.iter())
             .filter(|(number, fold)| !fits(number, fold))
             .map(|(number, _)| *number)
@@ -240,7 +252,9 @@ impl<M: ReadModel> Attendant<M> {
             self.let_end(number).await?;
         }
         for (number, role) in wanted {
-            if !self.folds.contains_key(&number) {
+            let failed = self.not_begun.get(&number);
+            let may = failed.is_none_or(|at| at.elapsed() > BEGIN_AGAIN_AFTER);
+            if (may || role == Role::Live) && !self.folds.contains_key(&number) {
                 self.begin_one(number, role).await?;
             }
         }
@@ -253,9 +267,10 @@ impl<M: ReadModel> Attendant<M> {
         let begin = Begin { process: &self.process, model: &model, role, roster };
         let (fold, work) = match begin.begin::<M>().await {
             Ok(begun) => begun,
-            // It is tried again with the next look, and disturbs nobody.
+            // It is tried again, and disturbs nobody.
             Err(fault) if role == Role::Beside => {
                 tracing::error!(model = M::NAME, generation, %fault, "it cannot be begun");
+                self.not_begun.insert(generation, Instant::now());
                 return Ok(());
             }
             Err(fault) => return Err(fault),

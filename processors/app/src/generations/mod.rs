@@ -4,6 +4,7 @@ mod attendant;
 mod end;
 mod face;
 mod fold;
+mod intake;
 mod positions;
 mod progress;
 mod registrar;

@@ -66,6 +66,18 @@ pub async fn begin_at(
     .await
 }
 
+/// Lets a generation that nobody has begun begin at these places.
+///
+/// # Errors
+/// When no broker answers, or the generation was begun.
+pub async fn begin_at_places(
+    kafka: &Arc<KafkaConfig>,
+    model: &config::Model,
+    places: Places,
+) -> Result<(), Fault> {
+    asked(kafka, model, move |positions, _| positions.commit(&places)).await
+}
+
 /// Asks about a generation's group, beside the runtime: the client blocks.
 async fn asked<T: Send + 'static>(
     kafka: &Arc<KafkaConfig>,

@@ -70,6 +70,7 @@ impl<'a> HandingOver<'a> {
     /// # Errors
     /// Why it was not done.
     pub async fn hand_over(&mut self, to: u32, tell: &dyn Fn(&str)) -> Result<u32, NotDone> {
+        self.refuse_alone(to).await?;
         let (live, standing) = self
             .change(|roster| {
                 let live = roster.live;
@@ -96,6 +97,22 @@ impl<'a> HandingOver<'a> {
         })
         .await?;
         Ok(live)
+    }
+
+    /// Both generations must be folded by somebody: else one would wait for the other for ever.
+    async fn refuse_alone(&mut self, to: u32) -> Result<(), NotDone> {
+        let Some(Standing { roster, .. }) = self.registrar.read().await? else { return Ok(()) };
+        let living = self.seats().await?;
+        for number in [to, roster.live] {
+            if roster.generation(number).is_some() && living.works_on(number).next().is_none() {
+                let told = format!(
+                    "no instance folds generation {number}: start one with `readmill run` and the \
+                     binary and configuration that it was made with"
+                );
+                return Err(NotDone::Refused(Refusal(told)));
+            }
+        }
+        Ok(())
     }
 
     async fn steps(

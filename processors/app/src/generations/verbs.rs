@@ -12,6 +12,7 @@ use readmill_schemas::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::intake::{self, Intake};
 use super::registrar::{Registrar, Standing};
 use super::swap::{HandingOver, NotDone};
 use super::{positions, progress};
@@ -105,7 +106,7 @@ pub async fn rebuild(args: RebuildArgs) -> Result<Exit> {
         let (number, _) = case.change(|roster| newest(roster)).await?;
         return retire_one(&case, number).await;
     }
-    let (number, is_new) = begin(&case, args.from).await?;
+    let (number, is_new) = begin(&case, &args).await?;
     let name = case.model.row.name;
     if args.json {
         out::line(json!({ "model": name, "generation": number, "begun": is_new }).to_string());
@@ -136,7 +137,7 @@ fn newest(roster: &Roster) -> Result<u32, Refusal> {
 }
 
 /// Begins a generation of this binary's fold, unless one is under way that readers never saw.
-async fn begin(case: &Case, from: Option<Timestamp>) -> Result<(u32, bool)> {
+async fn begin(case: &Case, args: &RebuildArgs) -> Result<(u32, bool)> {
     let name = case.model.row.name;
     let Some(fingerprint) = readmill_models::visit(name, Print(&case.model)) else {
         return Err(refused(&Refusal(format!("there is no model {name}"))).into());
@@ -147,35 +148,50 @@ async fn begin(case: &Case, from: Option<Timestamp>) -> Result<(u32, bool)> {
         let seen = generation.number == roster.live || Some(generation.number) == roster.before;
         !seen && generation.fingerprint == fingerprint
     });
-    if let Some(generation) = under_way {
-        return Ok((generation.number, false));
-    }
-    let words = from.map_or_else(|| "the beginning".to_owned(), |from| from.to_string());
-    // It rests until its place to begin at is known.
-    let (number, _) = case
-        .change(|roster| {
-            let number = roster.begin(fingerprint.clone(), words.clone(), now_ms)?;
-            roster.change(number, |generation| generation.paused = from.is_some())?;
-            Ok(number)
-        })
-        .await?;
-    if let Some(from) = from {
-        begin_at(case, number, from).await?;
-    }
-    Ok((number, true))
+    let (number, is_new) = match under_way {
+        Some(generation) if !generation.preparing => return Ok((generation.number, false)),
+        Some(generation) => (generation.number, false),
+        None => {
+            let words = match (&args.archive, args.from) {
+                (Some(dir), _) => intake::words(dir),
+                (None, Some(from)) => from.to_string(),
+                (None, None) => "the beginning".to_owned(),
+            };
+            let begun = case.change(|roster| {
+                let number = roster.begin(fingerprint.clone(), words.clone(), now_ms)?;
+                roster.change(number, |generation| generation.preparing = true)?;
+                Ok(number)
+            });
+            (begun.await?.0, true)
+        }
+    };
+    prepare(case, number, args).await?;
+    let ready = |roster: &mut Roster| {
+        roster.change(number, |generation| generation.preparing = false).map(|()| number)
+    };
+    case.change(ready).await?;
+    Ok((number, is_new))
 }
 
-async fn begin_at(case: &Case, number: u32, from: Timestamp) -> Result<()> {
+/// Lets a generation begin where it is to begin.
+async fn prepare(case: &Case, number: u32, args: &RebuildArgs) -> Result<()> {
+    let model = case.numbered(number);
+    if let Some(dir) = &args.archive {
+        let Standing { roster, .. } = case.standing().await?;
+        let (config, services) = (&case.config, &case.services);
+        let intake = Intake { config, services, model: &model, roster, dir: dir.clone() };
+        return match readmill_models::visit(case.model.row.name, intake) {
+            Some(folding) => folding.await,
+            None => Ok(()),
+        };
+    }
+    let Some(from) = args.from else { return Ok(()) };
     let Source::Kafka { kafka, .. } = &case.config.source else {
         case.change(|roster| roster.drop_out(number).map(|()| number)).await?;
         let told = Refusal("an archive is folded from its beginning".to_owned());
         return Err(refused(&told).into());
     };
-    positions::begin_at(kafka, &case.numbered(number), from.as_millis()).await?;
-    let resume = |roster: &mut Roster| {
-        roster.change(number, |generation| generation.paused = false).map(|()| number)
-    };
-    case.change(resume).await.map(drop)
+    Ok(positions::begin_at(kafka, &model, from.as_millis()).await?)
 }
 
 /// `generations`

@@ -52,6 +52,9 @@ pub struct Generation {
     pub begun_ms: i64,
     /// Where its log was begun, in words: for people.
     pub from: String,
+    /// Whether whoever begins it has not said yet where its log begins: until then nobody folds it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub preparing: bool,
     /// Whether it rests, as a person asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
@@ -178,6 +181,7 @@ impl Roster {
             fingerprint,
             begun_ms: now_ms,
             from: "the beginning".to_owned(),
+            preparing: false,
             paused: false,
             verified: None,
         };
@@ -239,6 +243,7 @@ impl Roster {
             fingerprint,
             begun_ms: now_ms,
             from,
+            preparing: false,
             paused: false,
             verified: None,
         });
@@ -270,6 +275,9 @@ impl Roster {
         let next = self.standing(to)?;
         if self.live == to {
             return Err(Refusal(format!("readers see generation {to} already")));
+        }
+        if next.preparing {
+            return Err(Refusal(format!("generation {to} is not begun yet: begin it again")));
         }
         if next.paused {
             return Err(Refusal(format!("generation {to} is paused: resume it first")));

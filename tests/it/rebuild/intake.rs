@@ -1,0 +1,70 @@
+//! A model is rebuilt from an archive, since its log has forgotten, and joined to what the log has.
+
+use super::*;
+use crate::excerpt::truncate;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_log_has_forgotten_is_rebuilt_from_an_archive_and_joined_to_the_rest() {
+    let corner = Corner::new("intake");
+    corner.make_topics_of(PARTITIONS).await;
+    let file = corner.configuration_file();
+    let file = file.to_str().unwrap();
+    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
+    shipment.send(BEFORE, PARTITIONS).await;
+    let mill = corner.start();
+    mill.wait_for("/readyz", LIMIT);
+    wait_for_all(&corner, &shipment, &[1]);
+    let archive = corner.dir().join("archive");
+    let archive = archive.to_str().unwrap();
+    succeed(&["archive", "-c", file, "--to", archive]);
+    for table in ["points_outbox", "deliveries_outbox_a", "deliveries_outbox_b"] {
+        let topic = format!("{}.public.{table}", corner.name);
+        let its = shipment.partitions();
+        let its = its.iter().filter(|partition| *partition.topic == *topic);
+        let group = Group::new(&stack("KAFKA_BROKERS"), "nobody", its.cloned().collect());
+        let ends: Vec<(i32, i64)> =
+            group.ends().into_iter().map(|(partition, end)| (partition.index, end)).collect();
+        truncate(&topic, &ends).await;
+    }
+    shipment.send(BEFORE / 4, PARTITIONS).await;
+    for model in MODELS {
+        let rebuilt = command("rebuild", model, file, &["--archive", archive]);
+        assert_eq!((&rebuilt["generation"], &rebuilt["caught_up"]), (&2.into(), &true.into()));
+    }
+    wait_for_all(&corner, &shipment, &[1, 2]);
+    // Both generations are whole, and what the archive said was told by the live one alone.
+    verdict(&corner, &shipment, &[1, 2]).await.check();
+    let said = topics::reactions(&stack("KAFKA_BROKERS"), &format!("{}.integrated", corner.name));
+    assert_eq!(said.len(), shipment.deliveries.said.len(), "the rebuild has told something");
+    assert_eq!(mill.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generation_begins_at_a_time() {
+    let corner = Corner::new("sincetime");
+    corner.make_topics_of(PARTITIONS).await;
+    let file = corner.configuration_file();
+    let file = file.to_str().unwrap();
+    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
+    shipment.send(BEFORE, PARTITIONS).await;
+    let mill = corner.start();
+    mill.wait_for("/readyz", LIMIT);
+    wait_for_all(&corner, &shipment, &[1]);
+    sleep(Duration::from_millis(2_500)).await;
+    let sent = shipment.send(200, PARTITIONS).await;
+    let rebuilt = command("rebuild", "points", file, &["--from", "2s"]);
+    assert_eq!(rebuilt["caught_up"], true);
+    let its = |partition: &readmill_core::Partition| partition.topic.contains("points_");
+    let partitions: Vec<_> = shipment.partitions().into_iter().filter(its).collect();
+    let name = format!("{}.points.g2", corner.name);
+    let group = Group::new(&stack("KAFKA_BROKERS"), &name, partitions);
+    wait(LIMIT, "all to be committed", || group.lag() == Some(0));
+    let store = corner.mongo().await.documents("points", 2).await.unwrap();
+    let found = contents::<readmill_models::Points>(&store).await;
+    // Those of before are not there; those of later wait for them, or began later.
+    let whole = shipment.points.documents.len();
+    assert!(found.living < whole / 2 && found.living + found.waiting <= sent, "{found:?}");
+    let listed = command("generations", "points", file, &[]);
+    assert!(listed["generations"][1]["from"].as_str().unwrap().starts_with("20"), "{listed}");
+    assert_eq!(mill.stop(), Some(0));
+}

@@ -68,15 +68,15 @@ impl Visit for Rehearsal {
 
     fn visit<M: ReadModel>(mut self) -> Self::Out {
         Box::pin(async move {
-            self.model = Services::default().live_or_first(&self.model).await;
-            self.rehearse::<M>().await
+            let services = Services::default();
+            self.model = services.live_or_first(&self.model).await;
+            self.rehearse::<M>(services).await
         })
     }
 }
 
 impl Rehearsal {
-    async fn rehearse<M: ReadModel>(&self) -> Result<Exit> {
-        let services = Services::default();
+    async fn rehearse<M: ReadModel>(&self, services: Services) -> Result<Exit> {
         let opening = Opening { config: &self.config, model: &self.model, services: &services };
         let stored = services.documents::<M>(&self.model).await?;
         let dir = self.args.dir.as_deref().unwrap_or(&self.config.instance.state_dir);

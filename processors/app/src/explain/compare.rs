@@ -54,7 +54,8 @@ impl<M: ReadModel> Stored<M> {
     /// Looks what is stored. Another process may have the embedded store.
     pub async fn load(services: &Services, model: &config::Model, key: &Key) -> Self {
         let loading = async {
-            let store = services.documents::<M>(model).await?;
+            let live = services.live_or_first(model).await;
+            let store = services.documents::<M>(&live).await?;
             let found = store.load(std::slice::from_ref(key)).await?;
             Ok(found.into_iter().next().flatten())
         };

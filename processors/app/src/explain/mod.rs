@@ -54,11 +54,8 @@ struct Explaining {
 impl Visit for Explaining {
     type Out = BoxFuture<'static, Result<Exit>>;
 
-    fn visit<M: ReadModel>(mut self) -> Self::Out {
-        Box::pin(async move {
-            self.model = Services::default().live_or_first(&self.model).await;
-            self.explain::<M>().await
-        })
+    fn visit<M: ReadModel>(self) -> Self::Out {
+        Box::pin(async move { self.explain::<M>().await })
     }
 }
 

@@ -119,9 +119,9 @@ pub enum Command {
     Generations(GenerationsArgs),
     /// Let readers see another generation, in one step.
     ///
-    /// Names stay the same: the view `<model>` in MongoDB, the keys that
-    /// `<model>.live` and `<mirror>.live` name in Redis, and the query API. Readers see no error, no
-    /// mixture, and nothing older than they have seen. The generation before stays warm.
+    /// Names stay the same: the view `<model>` in MongoDB, the keys that `<model>.live` and
+    /// `<mirror>.live` name in Redis, and the query API. Readers see no error, no mixture, and
+    /// nothing older than they have seen. The generation before stays warm.
     Swap(SwapArgs),
     /// Let readers see the generation again that they saw before, in one step.
     Rollback(RollbackArgs),

@@ -1,5 +1,5 @@
-//! Rebuilds that are given up, and what they cost: the live stream, and by it. The ratios say something
-//! in `make rebuild-drill` alone, which rebuilds more.
+//! Rebuilds that are given up, and what they cost: the live stream, and by it. The ratios say
+//! something in `make rebuild-drill` alone, which rebuilds more.
 
 use std::time::Duration;
 

@@ -25,6 +25,9 @@ pub enum Verdict {
     TakesInLess,
     /// The fold takes in what the stored one has not, although it was settled.
     TakesInMore,
+    /// Both are held, and have not taken in the same: what of several topics came before the record
+    /// that holds the key depends on how they were read.
+    Held,
     /// The stored one has events that are not in the window, or may have.
     BeginsBefore,
     /// The stored one has taken in more than was folded.
@@ -59,6 +62,10 @@ impl Judge {
         if ours.is_held() && !theirs.is_held() {
             let begins_before = !self.whole && theirs.knows_beyond(ours);
             return Ok(if begins_before { Verdict::BeginsBefore } else { Verdict::HeldByFold });
+        }
+        let both_held = ours.is_held() && theirs.is_held();
+        if both_held && (theirs.knows_beyond(ours) || ours.knows_beyond(theirs)) {
+            return Ok(Verdict::Held);
         }
         let copies_differ = ours.embedded != theirs.embedded;
         let is_beyond = theirs.knows_beyond(ours);

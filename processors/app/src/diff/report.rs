@@ -39,6 +39,7 @@ pub struct Report {
     whole: bool,
     equal: u64,
     begins_before: u64,
+    held: u64,
     kinds: BTreeMap<&'static str, u64>,
     fields: BTreeMap<String, u64>,
     reasons: BTreeMap<String, u64>,
@@ -55,6 +56,7 @@ impl Report {
             whole,
             equal: 0,
             begins_before: 0,
+            held: 0,
             kinds: BTreeMap::new(),
             fields: BTreeMap::new(),
             reasons: BTreeMap::new(),
@@ -69,6 +71,7 @@ impl Report {
             Verdict::Equal => self.equal += 1,
             Verdict::BeginsBefore => self.begins_before += 1,
             Verdict::MovedOn => self.moved_on += 1,
+            Verdict::Held => self.held += 1,
             Verdict::Differs(changed) => {
                 for changed in &changed {
                     count(&mut self.fields, general(&changed.path));
@@ -143,6 +146,10 @@ impl Report {
             let why = "what they are made of is not all in the window, or nobody can tell";
             out::line(format!("{} documents not compared: {why}", self.begins_before));
         }
+        if self.held > 0 {
+            let why = "they are held here and there, and what came before depends on the reading";
+            out::line(format!("{} documents not compared: {why}", self.held));
+        }
         if self.moved_on > 0 {
             let why =
                 "they have taken in what was not folded: the model runs, or the log has lost it";
@@ -171,7 +178,10 @@ impl Report {
             "fields": self.fields,
             "held_reasons": self.reasons,
             "examples": examples.collect::<serde_json::Map<_, _>>(),
-            "not_compared": {"begin_before": self.begins_before, "moved_on": self.moved_on},
+            "not_compared": {
+                "begin_before": self.begins_before, "moved_on": self.moved_on,
+                "held": self.held,
+            },
         })
     }
 }

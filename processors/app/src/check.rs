@@ -125,7 +125,7 @@ fn reads(config: &Config, model: &Model) -> String {
     match &config.source {
         Source::Kafka { kafka, .. } => {
             let (prefix, name) = (&kafka.group_prefix, model.row.name);
-            format!("as consumer group {prefix}.{name}.g{}", model.generation)
+            format!("as consumer group {prefix}.{name}.g<n>, of each generation n its own")
         }
         Source::Archive { .. } => {
             let state_dir = config.instance.state_dir.display();
@@ -135,11 +135,10 @@ fn reads(config: &Config, model: &Model) -> String {
 }
 
 fn documents(model: &Model) -> String {
-    let generation = format!("generation {}", model.generation);
     match &model.store {
-        Store::Mongo(mongo) => format!("{}, {generation}", mongodb(mongo)),
-        Store::Redis(redis) => format!("{}, {generation}", redis_at(redis)),
-        Store::Embedded(store) => format!("directory {}, {generation}", store.directory.display()),
+        Store::Mongo(mongo) => mongodb(mongo),
+        Store::Redis(redis) => redis_at(redis),
+        Store::Embedded(store) => format!("directory {}", store.directory.display()),
     }
 }
 

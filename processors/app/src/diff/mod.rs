@@ -69,7 +69,9 @@ impl Visit for Rehearsal {
     fn visit<M: ReadModel>(mut self) -> Self::Out {
         Box::pin(async move {
             let services = Services::default();
-            self.model = services.live_or_first(&self.model).await;
+            if self.args.against.is_none() {
+                self.model = services.live_or_first(&self.model).await;
+            }
             self.rehearse::<M>(services).await
         })
     }

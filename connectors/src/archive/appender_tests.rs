@@ -60,6 +60,9 @@ async fn it_goes_on_where_it_ended_and_readers_go_on_where_they_were() {
     assert!(fault.is_none());
     let wanted = (0..2).flat_map(|index| (20..33).map(move |n| record(&topic(index), n)));
     assert_eq!(records, wanted.collect::<Vec<_>>());
+    let settled = ArchiveLog::settled(&place.config).unwrap();
+    let settled: Vec<i64> = settled.into_values().map(|at| at.value()).collect();
+    assert_eq!(settled, [33, 33], "asked from outside, it is the same archive");
     let files = Manifest::read(&place.config.dir).unwrap().topics;
     let files = files.values().flat_map(|topic| topic.values()).map(|entry| entry.files.len());
     assert_eq!(files.collect::<Vec<_>>(), [5, 5], "8, 8, 4, and then 8, 5");

@@ -141,7 +141,7 @@ impl ArchiveLog {
     /// When there is no sound archive, or the positions are those of another one.
     pub fn settled(config: &ArchiveConfig) -> Result<BTreeMap<Partition, ResumeAt>, Fault> {
         let manifest = Manifest::read(&config.dir)?;
-        let positions = Positions::open(&config.state_dir, &manifest.id)?;
+        let positions = Positions::open(&config.state_dir, manifest.name())?;
         let partitions = manifest.partitions_of(&config.topics).map(|(partition, _)| partition);
         let place = |partition: Partition| {
             let (at, _) = positions.get(&partition);

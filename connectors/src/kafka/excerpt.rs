@@ -70,7 +70,7 @@ impl KafkaExcerpt {
         let consumer: BaseConsumer = reader.create().map_err(|error| refused(&error))?;
         let consumer = Arc::new(consumer);
         let limit = config.connect_timeout();
-        let bounds = extent(&consumer, passage, limit)?;
+        let bounds = extent(&consumer, &passage.topics, &passage.since, &passage.until, limit)?;
         let (stop, stopping) = watch::channel(false);
         let (lines, feeds) = begin(&consumer, &bounds)?;
         let drain_limit = config.drain_limit();

@@ -7,61 +7,41 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
-use readmill_engine::{Bounds, Fault, Since};
+use readmill_engine::{Bounds, Fault, Since, Until};
 
 use super::begin::Asking;
-use super::config::KafkaConfig;
-use super::excerpt::Passage;
 use super::log::refused;
 
 const SERVICE: &str = "kafka";
 
-/// The bounds of every partition of a passage, as they stand now.
+/// The bounds of every partition of some topics, as they stand now.
 ///
 /// # Errors
 /// When a topic does not exist, or nobody answers within the limit.
 pub fn extent(
     consumer: &BaseConsumer,
-    passage: &Passage,
+    topics: &[String],
+    since: &Since,
+    until: &Until,
     limit: Duration,
 ) -> Result<BTreeMap<Partition, Bounds>, Fault> {
     let mut all = Vec::new();
-    for topic in &passage.topics {
+    for topic in topics {
         all.extend(partitions(consumer, topic, limit)?);
     }
-    let wanted = wanted(consumer, &all, &passage.since, limit)?;
+    let wanted = match since {
+        Since::Beginning => BTreeMap::new(),
+        Since::Places(places) => places.clone(),
+        Since::Time(since_ms) => at_time(consumer, &all, *since_ms, limit)?,
+    };
     let asking = Asking::within(limit);
     let bounds = all.into_iter().map(|partition| {
         let (first, end) = asking.log(consumer, &partition).ok_or_else(|| silent(&partition))?;
-        let end = passage.until.within(&partition, end);
+        let end = until.within(&partition, end);
         let bounds = Bounds::within(first, end, wanted.get(&partition).copied());
         Ok((partition, bounds))
     });
     bounds.collect()
-}
-
-/// How far a group has settled the partitions of some topics. It blocks while the brokers are
-/// asked.
-///
-/// # Errors
-/// When a topic does not exist, or nobody answers within the limit.
-pub fn settled(
-    config: &KafkaConfig,
-    group: &str,
-    topics: &[String],
-) -> Result<BTreeMap<Partition, ResumeAt>, Fault> {
-    let consumer: BaseConsumer = config.reader(group).create().map_err(|error| refused(&error))?;
-    let limit = config.connect_timeout();
-    let mut all = Vec::new();
-    for topic in topics {
-        all.extend(partitions(&consumer, topic, limit)?);
-    }
-    let found = Asking::within(limit).committed(&consumer, &all);
-    let found = found.ok_or_else(|| Fault::Silent {
-        service: SERVICE,
-        detail: format!("nobody says how far the group {group} has come"),
-    })?;
-    Ok(found.into_iter().map(|(partition, (at, _))| (partition, at)).collect())
 }
 
 fn partitions(
@@ -81,21 +61,20 @@ fn partitions(
     Ok(found.partitions().iter().map(|partition| Partition::new(topic, partition.id())).collect())
 }
 
-/// Where reading is to begin, in partitions that do not begin with their first record.
-fn wanted(
+/// The place of the first record of each partition that was written at a time or later; one past
+/// everything where no record is so young.
+///
+/// # Errors
+/// When nobody answers within the limit.
+pub fn at_time(
     consumer: &BaseConsumer,
     partitions: &[Partition],
-    since: &Since,
+    time_ms: i64,
     limit: Duration,
 ) -> Result<BTreeMap<Partition, ResumeAt>, Fault> {
-    let since_ms = match since {
-        Since::Beginning => return Ok(BTreeMap::new()),
-        Since::Places(places) => return Ok(places.clone()),
-        Since::Time(since_ms) => *since_ms,
-    };
     let mut times = TopicPartitionList::with_capacity(partitions.len());
     for partition in partitions {
-        let time = KafkaOffset::Offset(since_ms);
+        let time = KafkaOffset::Offset(time_ms);
         let added = times.add_partition_offset(&partition.topic, partition.index, time);
         added.map_err(|error| refused(&error))?;
     }

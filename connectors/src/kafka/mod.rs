@@ -17,17 +17,14 @@ mod pace;
 mod poller;
 mod positions;
 pub mod producer;
-mod standing;
 mod tail;
 
 pub use config::{GroupProtocol, KafkaConfig, OnLostRecords};
 pub use dead_letters::DeadLetters;
 pub use excerpt::{KafkaExcerpt, Passage};
-pub use extent::settled;
 pub use landmarks::{Landmark, Landmarks};
 pub use log::{KafkaLog, Membership};
 pub use outlet::KafkaOutlet;
 pub use positions::{GroupPositions, Places};
 pub use producer::Producer;
-pub use standing::Standing;
 pub use tail::{Pulled, Tail};

@@ -1,120 +1,108 @@
-//! The positions of a consumer group, read and written from outside of it.
+//! The positions of a consumer group in its topics, read and written from outside of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use rdkafka::Offset as KafkaOffset;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::topic_partition_list::TopicPartitionList;
-use readmill_core::Partition;
-use readmill_engine::Fault;
+use readmill_core::{Partition, ResumeAt};
+use readmill_engine::{Bounds, Fault, Since, Until};
 
+use super::begin::Asking;
 use super::config::KafkaConfig;
+use super::extent::{at_time, extent};
 use super::log::refused;
 
-/// Places in partitions: in each, the offset at which reading would go on.
-pub type Places = BTreeMap<Partition, i64>;
+/// Places in partitions: in each, where reading would go on.
+pub type Places = BTreeMap<Partition, ResumeAt>;
 
-/// A group that is looked at, and none of whose members this is.
+/// A group that is looked at, and none of whose members this is. All of its questions block.
 pub struct GroupPositions {
     consumer: BaseConsumer,
     group: String,
+    topics: Vec<String>,
     limit: Duration,
 }
 
-impl std::fmt::Debug for GroupPositions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for GroupPositions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GroupPositions").field("group", &self.group).finish_non_exhaustive()
     }
 }
 
 impl GroupPositions {
-    /// The positions of `group`. All of its questions block.
+    /// Those of a group in some topics.
     ///
     /// # Errors
     /// When the client's configuration is refused.
-    pub fn of(config: &KafkaConfig, group: &str) -> Result<Self, Fault> {
-        let mut client = config.client();
-        client
-            .set("group.id", group)
-            .set("enable.auto.commit", "false")
-            // Ends are those of committed transactions.
-            .set("isolation.level", "read_committed");
-        let consumer = client.create().map_err(|error| refused(&error))?;
-        Ok(Self { consumer, group: group.to_owned(), limit: config.connect_timeout() })
+    pub fn of(config: &KafkaConfig, group: &str, topics: &[String]) -> Result<Self, Fault> {
+        let consumer = config.reader(group).create().map_err(|error| refused(&error))?;
+        let (group, topics) = (group.to_owned(), topics.to_vec());
+        Ok(Self { consumer, group, topics, limit: config.connect_timeout() })
     }
 
-    /// All partitions of topics.
-    ///
-    /// # Errors
-    /// When no broker answers, or a topic does not exist.
-    pub fn partitions(&self, topics: &[String]) -> Result<Vec<Partition>, Fault> {
-        let mut partitions = Vec::new();
-        for topic in topics {
-            let found = self.consumer.fetch_metadata(Some(topic), self.limit);
-            let metadata = found.map_err(|error| refused(&error))?;
-            let count = metadata.topics().iter().find(|found| found.name() == topic);
-            let count = count.map_or(0, |found| found.partitions().len());
-            if count == 0 {
-                return Err(Fault::Refused {
-                    service: "kafka",
-                    detail: format!("topic {topic} does not exist"),
-                    hint: "check the model's topics, or apply the connector that fills them",
-                });
-            }
-            let indexes = (0..count).filter_map(|index| i32::try_from(index).ok());
-            partitions.extend(indexes.map(|index| Partition::new(topic.as_str(), index)));
-        }
-        Ok(partitions)
+    /// The group.
+    pub fn group(&self) -> &str {
+        &self.group
     }
 
-    /// What the group has committed, where it has.
+    /// From where to where each partition reaches now.
     ///
     /// # Errors
-    /// When no broker answers.
-    pub fn committed(&self, partitions: &[Partition]) -> Result<Places, Fault> {
-        let found = self.consumer.committed_offsets(list(partitions), self.limit);
-        Ok(places(&found.map_err(|error| refused(&error))?))
+    /// When a topic does not exist, or nobody answers.
+    pub fn bounds(&self) -> Result<BTreeMap<Partition, Bounds>, Fault> {
+        extent(&self.consumer, &self.topics, &Since::Beginning, &Until::Now, self.limit)
     }
 
-    /// The first offset that each log still has, and the one after its last.
+    /// How far the group has settled each partition; the first record's place where it has
+    /// committed nothing.
     ///
     /// # Errors
-    /// When no broker answers.
-    pub fn logs(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, (i64, i64)>, Fault> {
-        let log = |partition: &Partition| {
-            let found =
-                self.consumer.fetch_watermarks(&partition.topic, partition.index, self.limit);
-            found.map(|log| (partition.clone(), log)).map_err(|error| refused(&error))
+    /// When a topic does not exist, or nobody answers.
+    pub fn settled(&self) -> Result<Places, Fault> {
+        self.settled_within(&self.bounds()?)
+    }
+
+    /// The same of partitions that are known to reach from there to there.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub fn settled_within(&self, bounds: &BTreeMap<Partition, Bounds>) -> Result<Places, Fault> {
+        let partitions: Vec<Partition> = bounds.keys().cloned().collect();
+        let committed = Asking::within(self.limit).committed(&self.consumer, &partitions);
+        let committed = committed.ok_or_else(|| {
+            let detail = format!("nobody says how far the group {} has come", self.group);
+            Fault::Silent { service: "kafka", detail }
+        })?;
+        let place = |(partition, bounds): (&Partition, &Bounds)| {
+            let at = committed.get(partition).map_or(bounds.from, |(at, _)| *at);
+            (partition.clone(), at)
         };
-        partitions.iter().map(log).collect()
+        Ok(bounds.iter().map(place).collect())
     }
 
     /// The place of the first record of each log that was written at a time or later; the end of a
     /// log that has none.
     ///
     /// # Errors
-    /// When no broker answers.
-    pub fn at_time(&self, partitions: &[Partition], time_ms: i64) -> Result<Places, Fault> {
-        let mut asked = list(partitions);
-        for partition in partitions {
-            let set = asked.set_partition_offset(
-                &partition.topic,
-                partition.index,
-                KafkaOffset::Offset(time_ms),
-            );
-            set.map_err(|error| refused(&error))?;
-        }
-        let found = self.consumer.offsets_for_times(asked, self.limit);
-        let mut found = places(&found.map_err(|error| refused(&error))?);
-        let ends = self.logs(partitions)?;
-        for (partition, (_, end)) in ends {
-            found.entry(partition).or_insert(end);
-        }
-        Ok(found)
+    /// When nobody answers.
+    pub fn at_time(
+        &self,
+        bounds: &BTreeMap<Partition, Bounds>,
+        time_ms: i64,
+    ) -> Result<Places, Fault> {
+        let partitions: Vec<Partition> = bounds.keys().cloned().collect();
+        let found = at_time(&self.consumer, &partitions, time_ms, self.limit)?;
+        let place = |(partition, bounds): (&Partition, &Bounds)| {
+            let at = found.get(partition).map_or(bounds.to, |at| *at.min(&bounds.to));
+            (partition.clone(), at)
+        };
+        Ok(bounds.iter().map(place).collect())
     }
 
-    /// How many members the group has now, and what they call themselves.
+    /// The members that the group has now, by what they call themselves.
     ///
     /// # Errors
     /// When no broker answers.
@@ -142,29 +130,11 @@ impl GroupPositions {
             });
         }
         let mut offsets = TopicPartitionList::new();
-        for (partition, offset) in places {
-            let offset = KafkaOffset::Offset(*offset);
+        for (partition, at) in places {
+            let offset = KafkaOffset::Offset(at.value());
             let added = offsets.add_partition_offset(&partition.topic, partition.index, offset);
             added.map_err(|error| refused(&error))?;
         }
         self.consumer.commit(&offsets, CommitMode::Sync).map_err(|error| refused(&error))
     }
-}
-
-fn list(partitions: &[Partition]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for partition in partitions {
-        list.add_partition(&partition.topic, partition.index);
-    }
-    list
-}
-
-fn places(list: &TopicPartitionList) -> Places {
-    let mut places = Places::new();
-    for element in list.elements() {
-        if let KafkaOffset::Offset(offset) = element.offset() {
-            places.insert(Partition::new(element.topic(), element.partition()), offset);
-        }
-    }
-    places
 }

@@ -26,6 +26,7 @@ mod run;
 mod schemas;
 mod scratch;
 mod services;
+mod standing;
 mod verify;
 mod waiting;
 mod wiring;

@@ -10,8 +10,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use futures::future::BoxFuture;
-use readmill_connectors::archive::{ArchiveConfig, ArchiveLog};
-use readmill_connectors::kafka;
 use readmill_core::{Key, Partition, ReadModel, ResumeAt};
 use readmill_engine::history::{Search, Sources, gather};
 use readmill_engine::{Fault, Held, HeldRecord, Ports, Since, Store, Until};
@@ -26,7 +24,7 @@ use crate::ports::Opening;
 use crate::produce::progress;
 use crate::scratch::{Excerpt, Folded, Scratch};
 use crate::services::Services;
-use crate::wiring::position_dir;
+use crate::standing::Standing;
 
 use judge::{Judge, Verdict};
 use pairs::Pairs;
@@ -120,21 +118,7 @@ impl Rehearsal {
     /// How far the stored documents are settled: further is not folded, so that what is not stored
     /// is not merely late.
     async fn settled(&self) -> Result<BTreeMap<Partition, ResumeAt>, Fault> {
-        let topics = self.model.topics.clone();
-        match &self.config.source {
-            config::Source::Kafka { kafka, .. } => {
-                let (kafka, group) = (Arc::clone(kafka), self.model.group(kafka));
-                let asking = move || kafka::settled(&kafka, &group, &topics);
-                let asked = tokio::task::spawn_blocking(asking).await;
-                asked.map_err(|error| Fault::defect("asking for a group's offsets", &error))?
-            }
-            config::Source::Archive { dir } => {
-                let state_dir = position_dir(&self.config.instance.state_dir, &self.model);
-                let log = ArchiveLog::open(&ArchiveConfig { dir: dir.clone(), state_dir, topics })?;
-                let bounds = log.bounds().iter();
-                Ok(bounds.map(|(partition, bounds)| (partition.clone(), bounds.from)).collect())
-            }
-        }
+        Standing::of(&self.config, &self.model)?.settled().await
     }
 
     async fn fold<M: ReadModel>(

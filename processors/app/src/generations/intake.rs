@@ -14,13 +14,13 @@ use readmill_engine::{Metrics, Ports, Pulse, Since, Tally, Until, Watch, Word};
 use readmill_models::Visit;
 use tokio::sync::watch;
 
-use super::positions;
 use crate::config::{self, Config, Source};
 use crate::exit::{Exit, Failure};
 use crate::ports::{Bound, Opening};
 use crate::produce::progress;
 use crate::run::told_to_stop;
 use crate::services::Services;
+use crate::standing::Group;
 
 /// A generation, and the archive that it begins with.
 pub struct Intake<'a> {
@@ -54,7 +54,7 @@ impl Intake<'_> {
         let topics = &self.model.topics;
         let log = ArchiveLog::aside(&self.dir, topics, &Since::Beginning, &Until::Now).await?;
         let ends: Places =
-            log.bounds().iter().map(|(partition, b)| (partition.clone(), b.to.value())).collect();
+            log.bounds().iter().map(|(partition, b)| (partition.clone(), b.to)).collect();
         let records = log.bounds().values().map(|bounds| bounds.most_records()).sum();
         let metrics = Metrics::new().context("the metrics cannot be registered")?;
         let ports = self.ports::<M>(metrics.clone()).await?;
@@ -80,7 +80,8 @@ impl Intake<'_> {
             let hint = "give the same command again: what is folded is known, and not folded twice";
             return Err(Failure::new(Exit::Failed, told, hint).into());
         }
-        Ok(positions::begin_at_places(kafka, self.model, ends).await?)
+        let group = Group::of(kafka, self.model)?;
+        Ok(group.ask(move |positions| positions.commit(&ends)).await?)
     }
 
     async fn ports<M: ReadModel>(&self, metrics: Metrics) -> Result<Ports<M>> {

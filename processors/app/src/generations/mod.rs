@@ -5,7 +5,6 @@ mod end;
 mod face;
 mod fold;
 mod intake;
-mod positions;
 mod progress;
 mod registrar;
 mod swap;

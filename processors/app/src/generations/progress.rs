@@ -5,21 +5,51 @@ use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use readmill_engine::{Bounds, Fault};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::positions::{self, Behind};
 use super::registrar::Registrar;
 use crate::config::{self, Config, Source};
 use crate::exit::{Exit, Failure};
 use crate::out;
 use crate::services::Services;
+use crate::standing::Group;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// It is told again, where nobody sees a bar, after this.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// If nobody works on it for so long, that is told.
 const LONELY_AFTER: Duration = Duration::from_secs(10);
+
+/// How far a generation is behind its log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// Records that are still to be read.
+    pub records: i64,
+    /// Records that the log has in all.
+    pub of: i64,
+}
+
+/// How far a group is behind the ends of its log.
+///
+/// # Errors
+/// When no broker answers.
+pub async fn behind(group: &Group) -> Result<Behind, Fault> {
+    group
+        .ask(|positions| {
+            let bounds = positions.bounds()?;
+            let settled = positions.settled_within(&bounds)?;
+            let mut behind = Behind::default();
+            for (partition, Bounds { from, to }) in bounds {
+                let at = settled.get(&partition).map_or(from, |at| *at.max(&from));
+                behind.records += (to.value() - at.value()).max(0);
+                behind.of += to.value() - from.value();
+            }
+            Ok(behind)
+        })
+        .await
+}
 
 /// Watches until it has caught up.
 ///
@@ -36,6 +66,7 @@ pub async fn watch(
         return Ok(());
     };
     let registrar = services.registrar(model).await?;
+    let group = Group::of(kafka, model)?;
     let bar = bar(as_json);
     let (began, mut told) = (Instant::now(), Instant::now());
     let mut first = None;
@@ -48,7 +79,7 @@ pub async fn watch(
             let told = "no instance folds it: start one with `readmill run` and this binary\n";
             bar.suspend(|| out::complain(told));
         }
-        let behind = positions::behind(kafka, model).await?;
+        let behind = behind(&group).await?;
         let first = *first.get_or_insert(behind);
         let pace = Pace::of(first, behind, began.elapsed());
         bar.set_message(pace.text());

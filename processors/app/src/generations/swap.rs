@@ -10,10 +10,10 @@ use readmill_engine::roster::{Places, Refusal, Roster, Seat, Works, has_reached}
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
-use super::positions;
 use super::registrar::{Registrar, Standing};
 use crate::config::{self, Config, Source};
 use crate::services::Services;
+use crate::standing::Group;
 
 /// The seats are looked at so often.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -193,7 +193,9 @@ impl<'a> HandingOver<'a> {
         let mut places = match &self.config.source {
             Source::Kafka { kafka, .. } => {
                 let model = config::Model { generation, ..self.model.clone() };
-                positions::committed(kafka, &model).await?
+                let group = Group::of(kafka, &model)?;
+                let settled = group.ask(|positions| positions.settled()).await?;
+                settled.into_iter().map(|(partition, at)| (partition, at.value())).collect()
             }
             Source::Archive { .. } if living.0.is_empty() => {
                 let told = "no instance runs that folds it: start one with `readmill run`";

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
+use readmill_connectors::kafka::GroupPositions;
 use readmill_core::ReadModel;
 use readmill_engine::Clock as _;
 use readmill_engine::roster::{Fingerprint, Generation, Refusal, Roster, Seat};
@@ -13,9 +14,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::intake::{self, Intake};
+use super::progress;
 use super::registrar::{Registrar, Standing};
 use super::swap::{HandingOver, NotDone};
-use super::{positions, progress};
 use crate::cli::{
     GenerationsArgs, GenerationsPlace, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
 };
@@ -25,6 +26,7 @@ use crate::get::model_of;
 use crate::out;
 use crate::ports::SystemClock;
 use crate::services::Services;
+use crate::standing::Group;
 
 /// An instance that is told to let a generation go does so within this time.
 const LET_GO_LIMIT: Duration = Duration::from_secs(60);
@@ -191,7 +193,12 @@ async fn prepare(case: &Case, number: u32, args: &RebuildArgs) -> Result<()> {
         let told = Refusal("an archive is folded from its beginning".to_owned());
         return Err(refused(&told).into());
     };
-    Ok(positions::begin_at(kafka, &model, from.as_millis()).await?)
+    let from_ms = from.as_millis();
+    let group = Group::of(kafka, &model)?;
+    let begin = move |positions: &GroupPositions| {
+        positions.commit(&positions.at_time(&positions.bounds()?, from_ms)?)
+    };
+    Ok(group.ask(begin).await?)
 }
 
 /// `generations`
@@ -206,7 +213,9 @@ pub async fn generations(args: GenerationsArgs) -> Result<Exit> {
     for generation in &roster.generations {
         let model = case.numbered(generation.number);
         let behind = match &case.config.source {
-            Source::Kafka { kafka, .. } => Some(positions::behind(kafka, &model).await?.records),
+            Source::Kafka { kafka, .. } => {
+                Some(progress::behind(&Group::of(kafka, &model)?).await?.records)
+            }
             Source::Archive { .. } => None,
         };
         list.push(described(&roster, generation, behind, seats.values()));

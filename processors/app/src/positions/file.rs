@@ -17,13 +17,13 @@ pub struct Exported {
     /// Its group.
     pub group: String,
     /// Where it stands in each partition.
-    pub places: Vec<Place>,
+    pub places: Vec<Noted>,
 }
 
 /// Where it stands in one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+pub struct Noted {
     /// Which.
     #[serde(flatten)]
     pub partition: Partition,

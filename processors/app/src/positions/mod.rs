@@ -3,21 +3,24 @@
 mod file;
 mod plan;
 
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use readmill_connectors::kafka::{GroupPositions, KafkaConfig, Landmarks};
-use readmill_engine::Fault;
+use readmill_core::ResumeAt;
+use readmill_engine::{Bounds, Fault};
 use serde_json::json;
 
-use self::file::{Exported, Place};
+use self::file::{Exported, Noted};
 use self::plan::Planned;
 use crate::cli::{PositionsCommand, PositionsExportArgs, PositionsImportArgs};
-use crate::config::{self, Config, Source};
+use crate::config::{Config, Source};
 use crate::exit::{Exit, Failure};
 use crate::get::model_of;
 use crate::out;
 use crate::services::Services;
+use crate::standing::Group;
 
 /// Obeys the command.
 ///
@@ -32,38 +35,28 @@ pub async fn positions(command: PositionsCommand) -> Result<Exit> {
 }
 
 /// A model's group in one cluster.
-struct Group {
+struct Place {
     kafka: Arc<KafkaConfig>,
-    model: config::Model,
-    name: String,
+    topics: Vec<String>,
+    group: Group,
 }
 
-impl Group {
-    async fn of(config: &Config, file: &std::path::Path, model: &str) -> Result<Self> {
+impl Place {
+    async fn of(config: &Config, file: &Path, model: &str) -> Result<Self> {
         let model = model_of(config, file, model)?;
         let Source::Kafka { kafka, .. } = &config.source else {
             let told = format!("{} reads no Kafka", file.display());
             return Err(Failure::new(Exit::Usage, told, "an archive has no groups").into());
         };
         let model = Services::default().live_or_first(&model).await;
-        let name = model.group(kafka);
-        Ok(Self { kafka: Arc::clone(kafka), model, name })
-    }
-
-    /// Asks beside the runtime: the client blocks.
-    async fn ask<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce(&KafkaConfig, &GroupPositions, &str) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T> {
-        let (kafka, name) = (Arc::clone(&self.kafka), self.name.clone());
-        let asking = move || ask(&kafka, &GroupPositions::of(&kafka, &name)?, &name);
-        Ok(tokio::task::spawn_blocking(asking).await.context("asking for positions")??)
+        let (kafka, group) = (Arc::clone(kafka), Group::of(kafka, &model)?);
+        Ok(Self { kafka, topics: model.topics, group })
     }
 
     async fn refuse_members(&self) -> Result<()> {
-        let members = self.ask(|_, positions, _| positions.members()).await?;
+        let members = self.group.ask(GroupPositions::members).await?;
         let Some(first) = members.first() else { return Ok(()) };
-        let told = format!("{} members are in group {}: {first}", members.len(), self.name);
+        let told = format!("{} members are in group {}: {first}", members.len(), self.group.name());
         let hint = "stop them first: nobody may be at work on both clusters";
         Err(Failure::new(Exit::Usage, told, hint).into())
     }
@@ -71,25 +64,23 @@ impl Group {
 
 async fn export(args: &PositionsExportArgs) -> Result<Exit> {
     let config = Config::load(&args.place.config)?;
-    let group = Group::of(&config, &args.place.config, args.place.model.name).await?;
-    let topics = group.model.topics.clone();
-    let places = group
-        .ask(move |kafka, positions, name| {
-            let partitions = positions.partitions(&topics)?;
-            let committed = positions.committed(&partitions)?;
-            let logs = positions.logs(&partitions)?;
-            let landmarks = Landmarks::of(kafka, name)?;
-            let mut places = Vec::new();
-            for partition in partitions {
-                let (first, end) = logs.get(&partition).copied().unwrap_or_default();
-                let offset = committed.get(&partition).copied().unwrap_or(first);
-                let last = landmarks.before(&partition, first, offset)?;
-                places.push(Place { partition, offset, end, last });
-            }
-            Ok(places)
-        })
-        .await?;
-    let exported = Exported { model: args.place.model.name.to_owned(), group: group.name, places };
+    let Place { kafka, group, .. } =
+        Place::of(&config, &args.place.config, args.place.model.name).await?;
+    let looking = group.ask(move |positions| {
+        let bounds = positions.bounds()?;
+        let settled = positions.settled_within(&bounds)?;
+        let landmarks = Landmarks::of(&kafka, positions.group())?;
+        let noted = settled.into_iter().zip(bounds.into_values());
+        let noted = noted.map(|((partition, at), Bounds { from, to })| {
+            let (offset, end) = (at.value(), to.value());
+            let last = landmarks.before(&partition, from.value(), offset)?;
+            Ok(Noted { partition, offset, end, last })
+        });
+        noted.collect::<Result<_, Fault>>()
+    });
+    let places = looking.await?;
+    let (model, group) = (args.place.model.name.to_owned(), group.name().to_owned());
+    let exported = Exported { model, group, places };
     match &args.to {
         None => out::line(exported.text()?),
         Some(file) => {
@@ -109,21 +100,23 @@ async fn import(args: &PositionsImportArgs) -> Result<Exit> {
         return Err(Failure::new(Exit::Usage, told, "name the model that was exported").into());
     }
     let config = Config::load(&args.place.config)?;
-    let group = Group::of(&config, &args.place.config, name).await?;
-    group.refuse_members().await?;
+    let here = Place::of(&config, &args.place.config, name).await?;
+    here.refuse_members().await?;
     if let Some(file) = &args.other_config {
         let other = Config::load(file)?;
-        Group::of(&other, file, name).await?.refuse_members().await?;
+        Place::of(&other, file, name).await?.refuse_members().await?;
     }
-    let asked = plan::Asked::of(args, exported.places, group.model.topics.clone())?;
-    let planned = group
-        .ask(move |kafka, positions, name| asked.plan(positions, &Landmarks::of(kafka, name)?))
-        .await?;
+    let Place { kafka, topics, group } = here;
+    let asked = plan::Asked::of(args, exported.places, &topics)?;
+    let planning = group
+        .ask(move |positions| asked.plan(positions, &Landmarks::of(&kafka, positions.group())?));
+    let planned = planning.await?;
     if !args.dry_run {
-        let places = planned.iter().map(|one| (one.partition.clone(), one.offset)).collect();
-        group.ask(move |_, positions, _| positions.commit(&places)).await?;
+        let place = |one: &Planned| (one.partition.clone(), ResumeAt::stored(one.offset));
+        let places = planned.iter().map(place).collect();
+        group.ask(move |positions| positions.commit(&places)).await?;
     }
-    tell(args, &group.name, &planned);
+    tell(args, group.name(), &planned);
     Ok(Exit::Done)
 }
 

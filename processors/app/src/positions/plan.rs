@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use readmill_connectors::kafka::{GroupPositions, Landmarks};
 use readmill_core::Partition;
-use readmill_engine::Fault;
+use readmill_engine::{Bounds, Fault};
+use readmill_schemas::Timestamp;
 
-use super::file::Place;
+use super::file::Noted;
 use crate::cli::{By, PositionsImportArgs};
 use crate::exit::{Exit, Failure};
 
@@ -15,8 +16,7 @@ use crate::exit::{Exit, Failure};
 pub struct Asked {
     by: By,
     rewind_ms: i64,
-    places: Vec<Place>,
-    topics: Vec<String>,
+    places: Vec<Noted>,
 }
 
 /// Where a partition is to begin, and how that was found.
@@ -39,17 +39,17 @@ impl Asked {
     /// When a topic of the model has no place, or a place no topic.
     pub fn of(
         args: &PositionsImportArgs,
-        places: Vec<Place>,
-        topics: Vec<String>,
+        places: Vec<Noted>,
+        topics: &[String],
     ) -> Result<Self, Failure> {
         let names: BTreeMap<&str, &str> =
             args.topics.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
-        let renamed = |place: Place| {
+        let renamed = |place: Noted| {
             let name = names.get(&*place.partition.topic).copied();
             let name = name.map_or_else(|| place.partition.topic.to_string(), str::to_owned);
-            Place { partition: Partition::new(name.as_str(), place.partition.index), ..place }
+            Noted { partition: Partition::new(name.as_str(), place.partition.index), ..place }
         };
-        let places: Vec<Place> = places.into_iter().map(renamed).collect();
+        let places: Vec<Noted> = places.into_iter().map(renamed).collect();
         let hint = "say which topic is which with --topic OLD=NEW";
         for place in &places {
             let topic = &*place.partition.topic;
@@ -58,14 +58,14 @@ impl Asked {
                 return Err(Failure::new(Exit::Usage, told, hint));
             }
         }
-        for topic in &topics {
+        for topic in topics {
             if !places.iter().any(|place| *place.partition.topic == **topic) {
                 let told = format!("nothing was written down of {topic}");
                 return Err(Failure::new(Exit::Usage, told, hint));
             }
         }
         let rewind_ms = i64::try_from(args.rewind.as_millis()).unwrap_or(i64::MAX);
-        Ok(Self { by: args.by, rewind_ms, places, topics })
+        Ok(Self { by: args.by, rewind_ms, places })
     }
 
     /// Finds all places.
@@ -77,23 +77,22 @@ impl Asked {
         positions: &GroupPositions,
         landmarks: &Landmarks,
     ) -> Result<Vec<Planned>, Fault> {
-        let partitions = positions.partitions(&self.topics)?;
-        let logs = positions.logs(&partitions)?;
         let mut planned = Vec::new();
-        for partition in partitions {
-            let (first, end) = logs.get(&partition).copied().unwrap_or_default();
+        for (partition, bounds) in positions.bounds()? {
+            let one = Here { positions, partition: &partition, bounds };
             let (offset, how) = match self.by {
-                By::Time => self.by_time(positions, &partition, first)?,
-                By::Offset => self.by_offset(&partition, (first, end))?,
-                By::Record => self.by_record(positions, landmarks, &partition, (first, end))?,
+                By::Time => self.by_time(one)?,
+                By::Offset => self.by_offset(one)?,
+                By::Record => self.by_record(one, landmarks)?,
             };
-            planned.push(Planned { partition, offset, end, how });
+            planned.push(Planned { partition, offset, end: bounds.to.value(), how });
         }
         Ok(planned)
     }
 
-    fn place(&self, partition: &Partition) -> Option<&Place> {
-        self.places.iter().find(|place| place.partition == *partition)
+    fn noted(&self, partition: &Partition) -> Result<&Noted, Fault> {
+        let found = self.places.iter().find(|place| place.partition == *partition);
+        found.ok_or_else(|| lost(partition, "the other cluster has no such partition".to_owned()))
     }
 
     /// The time before which nothing of a topic is needed: in other partitions its records may
@@ -107,57 +106,59 @@ impl Asked {
         times.min().map(|time| time.saturating_sub(self.rewind_ms))
     }
 
-    fn by_time(
-        &self,
-        positions: &GroupPositions,
-        partition: &Partition,
-        first: i64,
-    ) -> Result<(i64, String), Fault> {
-        let Some(time_ms) = self.time(&partition.topic) else {
-            return Ok((first, "nothing was settled: from the beginning".to_owned()));
+    fn by_time(&self, here: Here<'_>) -> Result<(i64, String), Fault> {
+        let Some(time_ms) = self.time(&here.partition.topic) else {
+            return Ok((here.first(), FROM_THE_BEGINNING.to_owned()));
         };
-        let found = positions.at_time(std::slice::from_ref(partition), time_ms)?;
-        let at = readmill_schemas::Timestamp::from_millis(time_ms);
-        Ok((found.get(partition).copied().unwrap_or(first), format!("from {at} on")))
+        let at = Timestamp::from_millis(time_ms);
+        Ok((here.at_time(time_ms)?, format!("from {at} on")))
     }
 
-    fn by_offset(
-        &self,
-        partition: &Partition,
-        (first, end): (i64, i64),
-    ) -> Result<(i64, String), Fault> {
-        match self.place(partition) {
-            Some(place) if (first..=end).contains(&place.offset) => {
-                Ok((place.offset, "the same offset".to_owned()))
-            }
-            Some(place) => Err(lost(
-                partition,
-                format!("offset {} is not within {first} to {end}", place.offset),
-            )),
-            None => Err(lost(partition, "the other cluster has no such partition".to_owned())),
+    fn by_offset(&self, here: Here<'_>) -> Result<(i64, String), Fault> {
+        let (first, end) = (here.first(), here.end());
+        let offset = self.noted(here.partition)?.offset;
+        if (first..=end).contains(&offset) {
+            return Ok((offset, "the same offset".to_owned()));
         }
+        Err(lost(here.partition, format!("offset {offset} is not within {first} to {end}")))
     }
 
-    fn by_record(
-        &self,
-        positions: &GroupPositions,
-        landmarks: &Landmarks,
-        partition: &Partition,
-        (first, end): (i64, i64),
-    ) -> Result<(i64, String), Fault> {
-        let Some(place) = self.place(partition) else {
-            return Err(lost(partition, "the other cluster has no such partition".to_owned()));
+    fn by_record(&self, here: Here<'_>, landmarks: &Landmarks) -> Result<(i64, String), Fault> {
+        let Some(last) = &self.noted(here.partition)?.last else {
+            return Ok((here.first(), FROM_THE_BEGINNING.to_owned()));
         };
-        let Some(last) = &place.last else {
-            return Ok((first, "nothing was settled: from the beginning".to_owned()));
-        };
-        let time_ms = last.timestamp_ms.saturating_sub(self.rewind_ms);
-        let from = positions.at_time(std::slice::from_ref(partition), time_ms)?;
-        let from = from.get(partition).copied().unwrap_or(first);
-        match landmarks.behind(partition, (from, end), last)? {
+        let from = here.at_time(last.timestamp_ms.saturating_sub(self.rewind_ms))?;
+        match landmarks.behind(here.partition, (from, here.end()), last)? {
             Some(offset) => Ok((offset, "right behind the record settled last".to_owned())),
-            None => Err(lost(partition, "the record settled last is not there".to_owned())),
+            None => Err(lost(here.partition, "the record settled last is not there".to_owned())),
         }
+    }
+}
+
+const FROM_THE_BEGINNING: &str = "nothing was settled: from the beginning";
+
+/// One partition of this cluster.
+#[derive(Clone, Copy)]
+struct Here<'a> {
+    positions: &'a GroupPositions,
+    partition: &'a Partition,
+    bounds: Bounds,
+}
+
+impl Here<'_> {
+    const fn first(&self) -> i64 {
+        self.bounds.from.value()
+    }
+
+    const fn end(&self) -> i64 {
+        self.bounds.to.value()
+    }
+
+    /// The place of its first record of a time or later.
+    fn at_time(&self, time_ms: i64) -> Result<i64, Fault> {
+        let one = BTreeMap::from([(self.partition.clone(), self.bounds)]);
+        let found = self.positions.at_time(&one, time_ms)?;
+        Ok(found.get(self.partition).map_or(self.first(), |at| at.value()))
     }
 }
 

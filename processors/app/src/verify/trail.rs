@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use readmill_connectors::archive::{ArchiveConfig, ArchiveLog};
-use readmill_connectors::kafka::Standing;
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::verify::{Places, Trail};
 use readmill_engine::{Bounds, Fault, Log, Since, Until};
@@ -14,7 +12,7 @@ use crate::config::{self, Config};
 use crate::ports::Opening;
 use crate::scratch::Excerpt;
 use crate::services::Services;
-use crate::wiring::position_dir;
+use crate::standing::Standing;
 
 /// The log of a model, and how far its group has settled it.
 #[derive(Debug)]
@@ -22,16 +20,9 @@ pub struct LogTrail {
     config: Arc<Config>,
     model: config::Model,
     services: Arc<Services>,
-    place: Place,
+    place: Standing,
     begins: Places,
     is_whole: bool,
-}
-
-/// Where it is asked how far a model is settled.
-#[derive(Debug, Clone)]
-enum Place {
-    Kafka(Arc<Standing>),
-    Archive(ArchiveConfig),
 }
 
 impl LogTrail {
@@ -44,17 +35,7 @@ impl LogTrail {
         model: &config::Model,
         services: &Arc<Services>,
     ) -> Result<Self, Fault> {
-        let topics = &model.topics;
-        let place = match &config.source {
-            config::Source::Kafka { kafka, .. } => {
-                Place::Kafka(Arc::new(Standing::of(kafka, &model.group(kafka), topics)?))
-            }
-            config::Source::Archive { dir } => Place::Archive(ArchiveConfig {
-                dir: dir.clone(),
-                state_dir: position_dir(&config.instance.state_dir, model),
-                topics: topics.clone(),
-            }),
-        };
+        let place = Standing::of(config, model)?;
         let bounds = place.bounds().await?;
         let begins = place.settled().await?;
         let is_whole = bounds.values().all(|bounds| bounds.from == ResumeAt::START);
@@ -80,33 +61,6 @@ impl LogTrail {
     pub fn opening(&self) -> Opening<'_> {
         Opening { config: &self.config, model: &self.model, services: &self.services }
     }
-}
-
-impl Place {
-    async fn bounds(&self) -> Result<BTreeMap<Partition, Bounds>, Fault> {
-        match self.clone() {
-            Self::Kafka(standing) => blocking(move || standing.bounds()).await,
-            Self::Archive(ArchiveConfig { dir, topics, .. }) => {
-                let log = ArchiveLog::aside(&dir, &topics, &Since::Beginning, &Until::Now).await?;
-                Ok(log.bounds().clone())
-            }
-        }
-    }
-
-    async fn settled(&self) -> Result<Places, Fault> {
-        match self.clone() {
-            Self::Kafka(standing) => blocking(move || standing.settled()).await,
-            Self::Archive(archive) => ArchiveLog::settled(&archive),
-        }
-    }
-}
-
-/// Asks the brokers, which blocks.
-async fn blocking<T: Send + 'static>(
-    ask: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
-    let asked = tokio::task::spawn_blocking(ask).await;
-    asked.unwrap_or_else(|error| Err(Fault::defect("asking the brokers", &error)))
 }
 
 #[async_trait]

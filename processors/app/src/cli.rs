@@ -9,6 +9,7 @@ mod positions;
 mod rollup;
 #[cfg(test)]
 mod tests;
+mod times;
 mod verify;
 mod workload;
 
@@ -240,7 +241,7 @@ pub struct WaitingArgs {
     pub place: HeldPlace,
     /// Only those committed before then: a time such as 2026-11-21T06:50:00Z, or an age such as
     /// 90s, 10m, 2h or 7d.
-    #[arg(long, value_name = "WHEN", value_parser = held::since)]
+    #[arg(long, value_name = "WHEN", value_parser = times::since)]
     pub before: Option<Timestamp>,
     /// At most so many, the oldest first; 50 of them without it, or all with --json.
     #[arg(long, value_name = "N")]

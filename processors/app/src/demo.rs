@@ -19,12 +19,13 @@ use readmill_models::{ALL, Row, Visit};
 use readmill_workload::{Knobs, Table};
 use serde_json::{Value, json};
 
+use crate::bars::progress;
 use crate::changes::Changes;
 use crate::cli::DemoArgs;
 use crate::config::{Config, Holding, Instance, Mirror, Model, Reactions, Source, Store};
 use crate::exit::{Exit, Failure};
 use crate::out;
-use crate::produce::{archive, progress};
+use crate::produce::archive;
 use crate::run::{Mill, told_to_stop};
 
 const DEFAULT_PORT: u16 = 9464;

@@ -1,12 +1,11 @@
 //! `heal`: shows the documents of a model in its mirror again wherever it differs.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use readmill_core::{Collection, ReadModel};
 use readmill_engine::Metrics;
 use readmill_engine::mirror::{Difference, Doing, How, Pass, Spot, Tally};
@@ -15,6 +14,7 @@ use readmill_models::Visit;
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::bars::spinner;
 use crate::cli::HealArgs;
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
@@ -25,7 +25,6 @@ use crate::services::Services;
 
 /// So many differences are named for a person.
 const NAMED: usize = 20;
-const TICK: Duration = Duration::from_millis(200);
 
 /// Obeys the command.
 ///
@@ -130,13 +129,7 @@ struct Found {
 
 impl Found {
     fn new(args: &HealArgs) -> Self {
-        let shown = std::io::stderr().is_terminal() && !args.json;
-        let bar = if shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        // The template is a constant, and right.
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(TICK);
+        let bar = spinner(args.json);
         Self { json: args.json, named: 0, kinds: BTreeMap::new(), bar, since: Instant::now() }
     }
 

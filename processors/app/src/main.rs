@@ -1,6 +1,7 @@
 //! The binary `readmill`: reads the command line, and turns what comes of it into an exit code.
 
 mod archive;
+mod bars;
 mod changes;
 mod check;
 mod cli;

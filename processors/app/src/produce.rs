@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use readmill_connectors::archive::{ArchiveWriter, Roll};
 use readmill_connectors::kafka::{KafkaConfig, Producer, producer::Outgoing};
 use readmill_connectors::outbox::{OutboxConfig, OutboxRow, OutboxWriter};
@@ -16,6 +16,7 @@ use readmill_schemas::SchemaId;
 use readmill_workload::{Emission, Knobs, Payloads, SourceRow, Table, written_schemas};
 use tokio::time::Instant;
 
+use crate::bars;
 use crate::changes::{Changes, Rows};
 use crate::cli::{ProduceArgs, Target};
 use crate::config::{self, Config};
@@ -38,7 +39,7 @@ pub async fn produce(args: ProduceArgs) -> Result<Exit> {
         (Some(file), Some(table)) => Changes::written(file, table)?,
         _ => Changes::generated(&args.workload.knobs(Knobs::default().others_per_mille)?)?,
     };
-    let bar = progress(changes.count, "produced");
+    let bar = bars::progress(changes.count, "produced");
     let pace = Pace::new(args.rate.map(std::num::NonZeroU64::get));
     let made = match args.target()? {
         Target::Archive(dir) => {
@@ -54,17 +55,6 @@ pub async fn produce(args: ProduceArgs) -> Result<Exit> {
     bar.finish_and_clear();
     out::line(made);
     Ok(Exit::Done)
-}
-
-/// A progress bar with rate and remaining time; it is silent when nobody watches.
-pub fn progress(length: u64, what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::new(length);
-    let shape = "{bar:30} {human_pos} of {human_len} {msg}  {per_sec}  {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(shape) {
-        bar.set_style(style);
-    }
-    bar.set_message(what);
-    bar
 }
 
 /// Writes an archive, and says what is in it.

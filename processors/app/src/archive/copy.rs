@@ -14,12 +14,12 @@ use tokio::sync::watch;
 use super::copying::{Copying, Done, Manner};
 use super::schemas::Schemas;
 use super::{blocking, size};
+use crate::bars::progress;
 use crate::cli::ArchiveCopyArgs;
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
 use crate::get::model_of;
 use crate::out;
-use crate::produce::progress;
 use crate::run::told_to_stop;
 use crate::services::Services;
 

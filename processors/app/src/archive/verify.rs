@@ -5,10 +5,10 @@ use readmill_connectors::archive::{LocalDir, Manifest, Report, verify as prove};
 use serde_json::json;
 
 use super::size;
+use crate::bars::progress;
 use crate::cli::ArchiveVerifyArgs;
 use crate::exit::Exit;
 use crate::out;
-use crate::produce::progress;
 
 /// Obeys the command.
 pub fn verify(args: &ArchiveVerifyArgs) -> Result<Exit> {

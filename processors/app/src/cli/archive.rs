@@ -7,8 +7,7 @@ use clap::{Args, Subcommand};
 use readmill_models::Row;
 use readmill_schemas::Timestamp;
 
-use super::held::since;
-use super::model;
+use super::{model, times};
 
 /// `archive`
 #[derive(Debug, Clone, Args)]
@@ -99,7 +98,7 @@ pub struct ArchivePruneArgs {
     pub dir: PathBuf,
     /// Files whose records are all older: than a time such as 2026-11-21T06:50:00Z, or an age such
     /// as 12h or 30d.
-    #[arg(long, value_name = "WHEN", value_parser = since)]
+    #[arg(long, value_name = "WHEN", value_parser = times::since)]
     pub before: Timestamp,
     /// So many of the latest files of each partition stay, however old they are. One stays always.
     #[arg(long, value_name = "FILES", default_value_t = 1)]

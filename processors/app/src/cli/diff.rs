@@ -6,7 +6,7 @@ use clap::Args;
 use readmill_models::Row;
 use readmill_schemas::Timestamp;
 
-use super::{held, model};
+use super::{model, times};
 
 /// `diff`
 #[derive(Debug, Clone, Args)]
@@ -21,7 +21,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "N", conflicts_with = "from")]
     pub hours: Option<u32>,
     /// Fold only what came since then: a time such as 2026-11-21T06:50:00Z, or an age such as 90m.
-    #[arg(long, value_name = "WHEN", value_parser = held::since)]
+    #[arg(long, value_name = "WHEN", value_parser = times::since)]
     pub from: Option<Timestamp>,
     /// The generation whose stored documents are compared; else the configuration's.
     #[arg(long, value_name = "GENERATION", value_parser = clap::value_parser!(u32).range(1..))]

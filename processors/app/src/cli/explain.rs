@@ -7,7 +7,7 @@ use readmill_core::Position;
 use readmill_models::Row;
 use readmill_schemas::Timestamp;
 
-use super::{held, model};
+use super::{held, model, times};
 
 /// `explain`
 #[derive(Debug, Clone, Args)]
@@ -29,7 +29,7 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "PATH")]
     pub field: Option<String>,
     /// Read the log from this time or age on only. What came before is not folded then.
-    #[arg(long, value_name = "WHEN", value_parser = held::since)]
+    #[arg(long, value_name = "WHEN", value_parser = times::since)]
     pub since: Option<Timestamp>,
     /// Show only the last so many records of the key; 50 of them without it, or all with --json.
     #[arg(long, value_name = "N")]
@@ -52,5 +52,5 @@ fn when(text: &str) -> Result<When, String> {
     if text.contains('@') {
         return held::position(text).map(When::At);
     }
-    held::since(text).map(When::By).map_err(|what| format!("{what}, or TOPIC/PARTITION@OFFSET"))
+    times::since(text).map(When::By).map_err(|what| format!("{what}, or TOPIC/PARTITION@OFFSET"))
 }

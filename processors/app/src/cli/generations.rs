@@ -7,7 +7,7 @@ use clap::Args;
 use readmill_models::Row;
 use readmill_schemas::Timestamp;
 
-use super::{held, model};
+use super::{model, times};
 
 /// Whose generations.
 #[derive(Debug, Clone, Args)]
@@ -28,7 +28,7 @@ pub struct RebuildArgs {
     pub place: GenerationsPlace,
     /// Begin with what was written at a time or later, instead of the log's beginning: a time such
     /// as 2026-11-21T06:50:00Z, or an age such as 10m, 2h or 7d. What came before is missing then.
-    #[arg(long, value_name = "WHEN", value_parser = held::since)]
+    #[arg(long, value_name = "WHEN", value_parser = times::since)]
     pub from: Option<Timestamp>,
     /// Fold this archive first, in this process and at full speed, and join it to the log where it
     /// ends: for what the log has deleted. Stopped, the same command goes on.
@@ -75,7 +75,7 @@ pub struct SwapArgs {
     #[arg(long)]
     pub unverified: bool,
     /// Each step may take so long; then everything is as it was.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = times::span)]
     pub step_limit: Duration,
     /// Print one JSON object instead of text.
     #[arg(long)]
@@ -89,10 +89,10 @@ pub struct RollbackArgs {
     #[command(flatten)]
     pub place: GenerationsPlace,
     /// Wait so long before, such as 10m; stopped meanwhile, it is not done.
-    #[arg(long, value_name = "TIME", value_parser = span)]
+    #[arg(long, value_name = "TIME", value_parser = times::span)]
     pub after: Option<Duration>,
     /// Each step may take so long; then everything is as it was.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = times::span)]
     pub step_limit: Duration,
     /// Print one JSON object instead of text.
     #[arg(long)]
@@ -107,19 +107,4 @@ pub struct RetireArgs {
     pub place: GenerationsPlace,
     /// The generation that is to go.
     pub generation: u32,
-}
-
-/// A time such as 90s, 10m or 2h.
-pub fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || "must be a number with s, m, h or d, such as 90s or 10m".to_owned();
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text.trim_end_matches(unit).parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
 }

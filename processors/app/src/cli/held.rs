@@ -1,14 +1,13 @@
 //! The part of the command line that is about held records.
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{ArgGroup, Args, Subcommand};
 use readmill_core::{Offset, Partition, Position};
 use readmill_models::Row;
 use readmill_schemas::Timestamp;
 
-use super::model;
+use super::{model, times};
 
 /// `held`
 #[derive(Debug, Clone, Subcommand)]
@@ -66,7 +65,7 @@ pub struct HeldListArgs {
     pub reason: Option<String>,
     /// Only those held since then: a time such as 2026-11-21T06:50:00Z, or an age such as 90s, 10m,
     /// 2h or 7d.
-    #[arg(long, value_name = "WHEN", value_parser = since)]
+    #[arg(long, value_name = "WHEN", value_parser = times::since)]
     pub since: Option<Timestamp>,
     /// At most so many, the oldest first; 50 of them without it, or all with --json.
     #[arg(long, value_name = "N")]
@@ -206,20 +205,4 @@ fn header(text: &str) -> Result<(String, PathBuf), String> {
     let named = text.split_once('=').filter(|(name, file)| !name.is_empty() && !file.is_empty());
     let (name, file) = named.ok_or("must be the header's name, `=`, and a file")?;
     Ok((name.to_owned(), file.into()))
-}
-
-/// A time, or an age that is subtracted from now.
-pub fn since(text: &str) -> Result<Timestamp, String> {
-    if let Ok(at) = Timestamp::parse(text) {
-        return Ok(at);
-    }
-    let units = [('s', 1_000), ('m', 60_000), ('h', 3_600_000), ('d', 86_400_000)];
-    let age = units.iter().find_map(|(unit, ms)| {
-        let number: i64 = text.strip_suffix(*unit)?.parse().ok()?;
-        number.checked_mul(*ms).filter(|age| *age >= 0)
-    });
-    let age = age.ok_or("must be a time such as 2026-11-21T06:50:00Z, or an age such as 10m")?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-    Ok(Timestamp::from_millis(now_ms.saturating_sub(age)))
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::generations::{GenerationsPlace, span};
+use super::generations::GenerationsPlace;
+use super::times;
 
 /// `positions`
 #[derive(Debug, Clone, Subcommand)]
@@ -48,7 +49,7 @@ pub struct PositionsImportArgs {
     pub by: By,
     /// Begin so much earlier than the time that was written down: clocks differ, and records of one
     /// time come in any order.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = times::span)]
     pub rewind: Duration,
     /// A topic that has another name here, as OLD=NEW; may be given again.
     #[arg(long = "topic", value_name = "OLD=NEW", value_parser = renamed)]

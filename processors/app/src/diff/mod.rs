@@ -6,22 +6,22 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
 use readmill_core::{Key, Partition, ReadModel, ResumeAt};
 use readmill_engine::history::{Search, Sources, gather};
-use readmill_engine::{Fault, Held, HeldRecord, Ports, Since, Store, Until};
+use readmill_engine::{Clock as _, Fault, Held, HeldRecord, Ports, Since, Store, Until};
 use readmill_models::Visit;
 use tokio::time::sleep;
 
+use crate::bars::progress;
 use crate::cli::DiffArgs;
 use crate::config::{self, Config};
 use crate::exit::Exit;
 use crate::get::model_of;
-use crate::ports::Opening;
-use crate::produce::progress;
+use crate::ports::{Opening, SystemClock};
 use crate::scratch::{Excerpt, Folded, Scratch};
 use crate::services::Services;
 use crate::standing::Standing;
@@ -108,9 +108,8 @@ impl Rehearsal {
     }
 
     fn since(&self) -> Since {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-        let hours = self.args.hours.map(|hours| now_ms - i64::from(hours) * MS_OF_HOUR);
+        let hours =
+            self.args.hours.map(|hours| SystemClock.now_ms() - i64::from(hours) * MS_OF_HOUR);
         let from = self.args.from.map(|from| from.as_millis());
         hours.or(from).map_or(Since::Beginning, Since::Time)
     }

@@ -17,12 +17,12 @@ use readmill_engine::{Bounds, Fault, Metrics, Since, Until, VersionsOf};
 use readmill_models::Visit;
 use tokio::time::sleep;
 
+use crate::bars::progress;
 use crate::cli::{ExplainArgs, When};
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
 use crate::get::model_of;
 use crate::ports::{Opening, SystemClock};
-use crate::produce::progress;
 use crate::scratch::Excerpt;
 use crate::services::Services;
 

@@ -14,10 +14,10 @@ use readmill_engine::{Metrics, Ports, Pulse, Since, Tally, Until, Watch, Word};
 use readmill_models::Visit;
 use tokio::sync::watch;
 
+use crate::bars::progress;
 use crate::config::{self, Config, Source};
 use crate::exit::{Exit, Failure};
 use crate::ports::{Bound, Opening};
-use crate::produce::progress;
 use crate::run::told_to_stop;
 use crate::services::Services;
 use crate::standing::Group;

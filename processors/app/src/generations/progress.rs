@@ -1,15 +1,14 @@
 //! Watching how a generation catches up: how far, how fast, and when it will be done.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
 use readmill_engine::{Bounds, Fault};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::registrar::Registrar;
+use crate::bars::spinner;
 use crate::config::{self, Config, Source};
 use crate::exit::{Exit, Failure};
 use crate::out;
@@ -67,7 +66,7 @@ pub async fn watch(
     };
     let registrar = services.registrar(model).await?;
     let group = Group::of(kafka, model)?;
-    let bar = bar(as_json);
+    let bar = spinner(as_json);
     let (began, mut told) = (Instant::now(), Instant::now());
     let mut first = None;
     let mut worked_on = Instant::now();
@@ -119,17 +118,6 @@ async fn is_worked_on(registrar: &Registrar, generation: u32) -> Result<bool> {
         return Err(Failure::new(Exit::Failed, told, hint).into());
     }
     Ok(!works.is_empty())
-}
-
-fn bar(as_json: bool) -> ProgressBar {
-    let shown = std::io::stderr().is_terminal() && !as_json;
-    let bar = if shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-    // The template is a constant, and right.
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 /// How fast it goes.

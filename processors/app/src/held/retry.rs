@@ -8,10 +8,10 @@ use readmill_engine::{Desk, Held, HeldRecord, Ports};
 use tokio::sync::watch;
 
 use super::key_text;
+use crate::bars::progress;
 use crate::cli::HeldRetryArgs;
 use crate::exit::Exit;
 use crate::out;
-use crate::produce::progress;
 
 /// So many of the stuck keys are named.
 const MOST_NAMED: usize = 20;

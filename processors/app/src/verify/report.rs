@@ -2,24 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal as _, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use readmill_core::Collection;
 use readmill_engine::mirror::Spot;
 use readmill_engine::verify::{Departure, Finding, Kind, Subject, Summary, Told, Undecided};
 use serde_json::{Value, json};
 
+use crate::bars::spinner;
 use crate::cli::VerifyArgs;
 use crate::exit::{Exit, Failure};
 use crate::out;
 
 /// So many findings are named for a person.
 const NAMED: usize = 20;
-const TICK: Duration = Duration::from_millis(200);
 
 /// Who is told.
 #[derive(Debug)]
@@ -44,13 +44,7 @@ impl Report {
     /// # Errors
     /// When the file for it cannot be made.
     pub fn new(model: &'static str, args: &VerifyArgs) -> Result<Self> {
-        let shown = std::io::stderr().is_terminal() && !args.json;
-        let bar = if shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        // The template is a constant, and right.
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(TICK);
+        let bar = spinner(args.json);
         let file = args.report.as_deref().map(create).transpose()?;
         Ok(Self {
             model,

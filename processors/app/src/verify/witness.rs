@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -14,12 +14,13 @@ use readmill_engine::verify::{
     Doing, Finding, Kind, Places, Scope, Script, Seen, Summary, Told, Tolerances, Trail as _,
     Verification, bucket, oldest_ms,
 };
-use readmill_engine::{Meter, Metrics, Since, Until};
+use readmill_engine::{Clock as _, Meter, Metrics, Since, Until};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::trail::LogTrail;
 use crate::config::{self, Config};
+use crate::ports::SystemClock;
 use crate::scratch::{Excerpt, Scratch};
 use crate::services::Services;
 
@@ -94,7 +95,7 @@ impl Witness {
         if behind {
             anyhow::bail!("the model's positions went back");
         }
-        let looked_ms = now_ms();
+        let looked_ms = SystemClock.now_ms();
         let (since, until) = (Since::Places(folded.clone()), Until::Places(trail.begins().clone()));
         let excerpt = Excerpt::open(trail.opening(), since, until).await?;
         let counts = scratch.fold(excerpt, &ProgressBar::hidden()).await?.counts;
@@ -145,9 +146,4 @@ impl Witness {
             self.metrics.set(Meter::VerifiedThrough, &[M::NAME], verified_ms / 1000);
         }
     }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

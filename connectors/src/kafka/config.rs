@@ -90,10 +90,23 @@ impl KafkaConfig {
         client
     }
 
-    /// A member of `group`. Offsets are committed by us alone, and only from the ledger; where no
-    /// offset fits, we decide, and not the client.
-    pub fn consumer(&self, group: &str) -> ClientConfig {
+    /// A reader of committed records in the name of `group`. The client commits nothing by itself;
+    /// where no offset fits, we decide, and not the client.
+    fn named(&self, group: &str) -> ClientConfig {
         let mut client = self.client();
+        client
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("isolation.level", "read_committed")
+            .set("fetch.wait.max.ms", "50");
+        client
+    }
+
+    /// A member of `group`. Offsets are committed by us alone, and only from the ledger.
+    pub fn consumer(&self, group: &str) -> ClientConfig {
+        let mut client = self.named(group);
         let poll_limit_ms = (self.session_timeout_ms + self.drain_limit_ms).max(60_000) * 2;
         if let Some(instance) = &self.instance_id {
             client.set("group.instance.id", instance);
@@ -107,15 +120,9 @@ impl KafkaConfig {
             GroupProtocol::Consumer => client.set("group.protocol", "consumer"),
         };
         client
-            .set("group.id", group)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "error")
-            .set("isolation.level", "read_committed")
             .set("max.poll.interval.ms", poll_limit_ms.to_string())
             .set("queued.max.messages.kbytes", self.prefetch_kib.to_string())
             .set("topic.metadata.refresh.interval.ms", self.metadata_refresh_ms.to_string())
-            .set("fetch.wait.max.ms", "50")
             .set("enable.partition.eof", "false");
         client
     }
@@ -123,16 +130,10 @@ impl KafkaConfig {
     /// A reader in the name of a group that it never joins, and for which it commits nothing. Each
     /// partition says when its end is reached, which need not be a record.
     pub fn reader(&self, group: &str) -> ClientConfig {
-        let mut client = self.client();
+        let mut client = self.named(group);
         client
-            .set("group.id", group)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "error")
-            .set("isolation.level", "read_committed")
             // Of each partition, since each has a queue of its own.
             .set("queued.max.messages.kbytes", self.queued_kib_per_partition.to_string())
-            .set("fetch.wait.max.ms", "50")
             .set("enable.partition.eof", "true");
         client
     }

@@ -15,6 +15,7 @@ use readmill_connectors::archive::ArchiveLog;
 use readmill_connectors::embedded::{Embedded, EmbeddedConfig};
 use readmill_connectors::kafka::{KafkaExcerpt, Passage};
 use readmill_core::{Counts, Partition, ReadModel};
+use readmill_engine::verify::{Script, Seen};
 use readmill_engine::{
     Bounds, Fault, Limits, Log, Memory, Metrics, Ports, Pulse, Side, Silent, Since, Tally, Until,
     VersionsOf, Watch, Word,
@@ -123,6 +124,17 @@ impl<M: ReadModel> Scratch<M> {
         // How long an event waits here says nothing of how long it waited when it came.
         let limits = Limits { waiting_limit_ms: u64::MAX, ..opening.model.limits };
         Ok(Self { ports: Arc::new(ports), limits, _shelter: shelter })
+    }
+
+    /// What was folded, for whoever compares others with it.
+    pub fn seen(&self) -> Seen<M> {
+        Seen { store: Arc::clone(&self.ports.store), side: self.ports.side.clone() }
+    }
+
+    /// How records of its log are read.
+    pub fn script(&self) -> Script {
+        let Ports { schemas, versions_of, .. } = &*self.ports;
+        Script { schemas: Arc::clone(schemas), versions_of: versions_of.clone() }
     }
 
     /// Folds an excerpt to its ends, behind all that was folded before.

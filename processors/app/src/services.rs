@@ -9,6 +9,7 @@ use readmill_connectors::redis::{LateRedisMirror, Redis, RedisConfig};
 use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::ReadModel;
 use readmill_engine::mirror::{Care, Heals, Tended};
+use readmill_engine::verify::Seen;
 use readmill_engine::{Fault, HeldApart, HeldStore, Side, Store};
 use tokio::sync::OnceCell;
 
@@ -49,6 +50,15 @@ impl Services {
             return Ok(Arc::new(mongo.documents_of::<M>(model.generation).await?));
         }
         self.documents_as(model, M::NAME).await
+    }
+
+    /// The documents of one generation of a model with all that is kept beside them, for whoever
+    /// compares them.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses.
+    pub async fn seen<M: ReadModel>(&self, model: &config::Model) -> Result<Seen<M>, Fault> {
+        Ok(Seen { store: self.documents(model).await?, side: self.side::<M>(model).await? })
     }
 
     /// What is kept beside a model's documents, of what it needs.

@@ -21,9 +21,11 @@ struct Place {
 impl Reached {
     /// Notes where a partition would be resumed.
     pub fn note(&self, partition: &Partition, resume_at: ResumeAt) {
-        self.with(|partitions| {
-            let begun = Place { resume_at, rests: false };
-            partitions.entry(partition.clone()).or_insert(begun).resume_at = resume_at;
+        self.with(|partitions| match partitions.get_mut(partition) {
+            Some(place) => place.resume_at = resume_at,
+            None => {
+                partitions.insert(partition.clone(), Place { resume_at, rests: false });
+            }
         });
     }
 

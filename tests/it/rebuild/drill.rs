@@ -67,16 +67,7 @@ async fn a_rebuild_that_is_given_up_leaves_nothing_and_what_it_costs_is_told() {
         std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(or)
     };
     let records = size("READMILL_DRILL_RECORDS", 4_000);
-    let corner = Corner::new("drill");
-    corner.make_topics_of(PARTITIONS).await;
-    let file = corner.configuration_file().to_str().unwrap().to_owned();
-    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
-    for _ in 0..records / 2_000 {
-        shipment.send(2_000, PARTITIONS).await;
-    }
-    let mills = [corner.start()];
-    mills[0].wait_for("/readyz", LIMIT);
-    wait_for_all(&corner, &shipment, &[1]);
+    let Begun { corner, file, shipment, mills } = begun("drill", records, 1).await;
     let its = |p: &readmill_core::Partition| p.topic.contains("points_");
     let partitions = shipment.partitions().into_iter().filter(its).collect();
     let group = Group::new(&stack("KAFKA_BROKERS"), "nobody", partitions);

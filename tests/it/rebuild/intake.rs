@@ -5,15 +5,8 @@ use crate::excerpt::truncate;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_log_has_forgotten_is_rebuilt_from_an_archive_and_joined_to_the_rest() {
-    let corner = Corner::new("intake");
-    corner.make_topics_of(PARTITIONS).await;
-    let file = corner.configuration_file();
-    let file = file.to_str().unwrap();
-    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
-    shipment.send(BEFORE, PARTITIONS).await;
-    let mill = corner.start();
-    mill.wait_for("/readyz", LIMIT);
-    wait_for_all(&corner, &shipment, &[1]);
+    let Begun { corner, file, mut shipment, mut mills } = begun("intake", BEFORE, 1).await;
+    let file = &file;
     let archive = corner.dir().join("archive");
     let archive = archive.to_str().unwrap();
     succeed(&["archive", "-c", file, "--to", archive]);
@@ -34,22 +27,14 @@ async fn what_the_log_has_forgotten_is_rebuilt_from_an_archive_and_joined_to_the
     wait_for_all(&corner, &shipment, &[1, 2]);
     // Both generations are whole, and what the archive said was told by the live one alone.
     verdict(&corner, &shipment, &[1, 2]).await.check();
-    let said = topics::reactions(&stack("KAFKA_BROKERS"), &format!("{}.integrated", corner.name));
-    assert_eq!(said.len(), shipment.deliveries.said.len(), "the rebuild has told something");
-    assert_eq!(mill.stop(), Some(0));
+    check_told_once(&corner, &shipment, "the rebuild has told something");
+    assert_eq!(mills.pop().unwrap().stop(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_generation_begins_at_a_time() {
-    let corner = Corner::new("sincetime");
-    corner.make_topics_of(PARTITIONS).await;
-    let file = corner.configuration_file();
-    let file = file.to_str().unwrap();
-    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
-    shipment.send(BEFORE, PARTITIONS).await;
-    let mill = corner.start();
-    mill.wait_for("/readyz", LIMIT);
-    wait_for_all(&corner, &shipment, &[1]);
+    let Begun { corner, file, mut shipment, mut mills } = begun("sincetime", BEFORE, 1).await;
+    let file = &file;
     sleep(Duration::from_millis(2_500)).await;
     let sent = shipment.send(200, PARTITIONS).await;
     let rebuilt = command("rebuild", "points", file, &["--from", "2s"]);
@@ -66,5 +51,5 @@ async fn a_generation_begins_at_a_time() {
     assert!(found.living < whole / 2 && found.living + found.waiting <= sent, "{found:?}");
     let listed = command("generations", "points", file, &[]);
     assert!(listed["generations"][1]["from"].as_str().unwrap().starts_with("20"), "{listed}");
-    assert_eq!(mill.stop(), Some(0));
+    assert_eq!(mills.pop().unwrap().stop(), Some(0));
 }

@@ -15,6 +15,7 @@ use readmill_core::ReadModel;
 use readmill_engine::Store;
 use readmill_workload::Knobs;
 use serde_json::Value;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use self::readers::Readers;
@@ -31,12 +32,75 @@ const PARTITIONS: i32 = 4;
 const MODELS: [&str; 2] = ["points", "deliveries"];
 /// Sent before anything is rebuilt.
 const BEFORE: usize = 3_000;
+const SENT_TOGETHER: usize = 2_000;
 /// Sent at a time while it goes on.
 const AT_A_TIME: usize = 15;
 const PAUSE: Duration = Duration::from_millis(60);
 
 fn knobs() -> Knobs {
     Knobs { events: 200_000, members: 600, deliveries_per_mille: 400, ..Knobs::default() }
+}
+
+/// Models that are folded, with all that was sent so far.
+struct Begun {
+    corner: Corner,
+    file: String,
+    shipment: Shipment,
+    mills: Vec<Mill>,
+}
+
+/// Sends records, and lets so many instances fold them.
+async fn begun(name: &str, records: usize, instances: usize) -> Begun {
+    let corner = Corner::new(name);
+    corner.make_topics_of(PARTITIONS).await;
+    let file = corner.configuration_file().to_str().unwrap().to_owned();
+    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
+    for at in (0..records).step_by(SENT_TOGETHER) {
+        shipment.send(SENT_TOGETHER.min(records - at), PARTITIONS).await;
+    }
+    let mills: Vec<Mill> = (0..instances).map(|_| corner.start()).collect();
+    for mill in &mills {
+        mill.wait_for("/readyz", LIMIT);
+    }
+    wait_for_all(&corner, &shipment, &[1]);
+    Begun { corner, file, shipment, mills }
+}
+
+/// Readers of all documents that there are, while more is sent.
+struct Busy {
+    stop: Arc<AtomicBool>,
+    sending: JoinHandle<Shipment>,
+    readers: Readers,
+}
+
+impl Busy {
+    async fn begin(corner: &Corner, mills: &[Mill], shipment: Shipment) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let keys = [
+            shipment.points.documents.keys().cloned().collect(),
+            shipment.deliveries.documents.keys().cloned().collect(),
+        ];
+        let sending = tokio::spawn(load(shipment, Arc::clone(&stop)));
+        let readers = Readers::begin(corner, mills.iter().map(Mill::port).collect(), keys).await;
+        Self { stop, sending, readers }
+    }
+
+    /// Ends, and checks what readers saw once both generations have folded everything.
+    async fn end(self, corner: &Corner) -> Shipment {
+        self.stop.store(true, Ordering::Relaxed);
+        let shipment = self.sending.await.unwrap();
+        wait_for_all(corner, &shipment, &[1, 2]);
+        let found = self.readers.end().await;
+        eprintln!("{found}");
+        found.check();
+        shipment
+    }
+}
+
+/// Everything was told, and told once.
+fn check_told_once(corner: &Corner, shipment: &Shipment, why: &str) {
+    let said = topics::reactions(&stack("KAFKA_BROKERS"), &format!("{}.integrated", corner.name));
+    assert_eq!(said.len(), shipment.deliveries.said.len(), "{why}");
 }
 
 /// Runs a command on a model that must succeed.
@@ -96,25 +160,9 @@ async fn verdict(corner: &Corner, shipment: &Shipment, generations: &[u32]) -> V
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_notice_nothing_of_a_rebuild_a_swap_and_a_rollback() {
-    let corner = Corner::new("rebuild");
-    corner.make_topics_of(PARTITIONS).await;
-    let file = corner.configuration_file();
-    let file = file.to_str().unwrap();
-    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
-    shipment.send(BEFORE, PARTITIONS).await;
-    let mills = [corner.start(), corner.start()];
-    for mill in &mills {
-        mill.wait_for("/readyz", LIMIT);
-    }
-    wait_for_all(&corner, &shipment, &[1]);
-    let stop = Arc::new(AtomicBool::new(false));
-    let keys = [
-        shipment.points.documents.keys().cloned().collect(),
-        shipment.deliveries.documents.keys().cloned().collect(),
-    ];
-    let sending = tokio::spawn(load(shipment, Arc::clone(&stop)));
-    let ports: Vec<u16> = mills.iter().map(Mill::port).collect();
-    let readers = Readers::begin(&corner, ports, keys).await;
+    let Begun { corner, file, shipment, mills } = begun("rebuild", BEFORE, 2).await;
+    let file = &file;
+    let busy = Busy::begin(&corner, &mills, shipment).await;
     for model in MODELS {
         let rebuilt = command("rebuild", model, file, &[]);
         assert_eq!((&rebuilt["generation"], &rebuilt["caught_up"]), (&2.into(), &true.into()));
@@ -131,24 +179,17 @@ async fn readers_notice_nothing_of_a_rebuild_a_swap_and_a_rollback() {
             let swapped = command(verb, model, file, &more);
             eprintln!("{verb} {model}: {swapped}");
             assert_eq!(swapped["live"], live);
-            readers.seen_on_every_road().await;
+            busy.readers.seen_on_every_road().await;
         }
     }
-    stop.store(true, Ordering::Relaxed);
-    let shipment = sending.await.unwrap();
-    wait_for_all(&corner, &shipment, &[1, 2]);
-    let found = readers.end().await;
-    eprintln!("{found}");
-    found.check();
+    let shipment = busy.end(&corner).await;
     for model in MODELS {
         let listed = command("generations", model, file, &[]);
         assert_eq!((&listed["live"], &listed["before"]), (&2.into(), &1.into()), "{listed}");
     }
     // The old one is as warm as the new one, and everything was told by one of the two.
-    let verdict = verdict(&corner, &shipment, &[1, 2]).await;
-    verdict.check();
-    let said = topics::reactions(&stack("KAFKA_BROKERS"), &format!("{}.integrated", corner.name));
-    assert_eq!(said.len(), shipment.deliveries.said.len(), "told twice, although nobody died");
+    verdict(&corner, &shipment, &[1, 2]).await.check();
+    check_told_once(&corner, &shipment, "told twice, although nobody died");
     for mill in mills {
         assert_eq!(mill.stop(), Some(0));
     }
@@ -156,36 +197,23 @@ async fn readers_notice_nothing_of_a_rebuild_a_swap_and_a_rollback() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_rebuilds_or_swaps_may_die_at_any_moment() {
-    let corner = Corner::new("rebuilddies");
-    corner.make_topics_of(PARTITIONS).await;
-    let file = corner.configuration_file();
-    let file = file.to_str().unwrap();
-    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
-    shipment.send(BEFORE, PARTITIONS).await;
-    let mut mill = corner.start();
-    mill.wait_for("/readyz", LIMIT);
-    wait_for_all(&corner, &shipment, &[1]);
+    let Begun { corner, file, shipment, mut mills } = begun("rebuilddies", BEFORE, 1).await;
+    let file = &file;
     for model in MODELS {
         command("rebuild", model, file, &["--detach"]);
     }
     for _ in 0..4 {
         sleep(Duration::from_millis(1_200)).await;
-        mill.kill();
-        mill = corner.start();
-        mill.wait_for("/readyz", LIMIT);
+        mills.pop().unwrap().kill();
+        mills.push(corner.start());
+        mills[0].wait_for("/readyz", LIMIT);
     }
     for model in MODELS {
         assert_eq!(command("rebuild", model, file, &[])["caught_up"], true);
     }
     wait_for_all(&corner, &shipment, &[1, 2]);
     verdict(&corner, &shipment, &[1, 2]).await.check();
-    let stop = Arc::new(AtomicBool::new(false));
-    let keys = [
-        shipment.points.documents.keys().cloned().collect(),
-        shipment.deliveries.documents.keys().cloned().collect(),
-    ];
-    let sending = tokio::spawn(load(shipment, Arc::clone(&stop)));
-    let readers = Readers::begin(&corner, vec![mill.port()], keys).await;
+    let busy = Busy::begin(&corner, &mills, shipment).await;
     let over = |listed: &Value| listed["swapping_to"].is_null();
     for (model, after_ms) in [("points", 300), ("points", 1_200), ("deliveries", 700)] {
         let args = ["swap", model, "-c", file, "--unverified", "--json"];
@@ -196,7 +224,7 @@ async fn whoever_rebuilds_or_swaps_may_die_at_any_moment() {
         wait(LIMIT, "the swap to be given up or ended", || {
             over(&command("generations", model, file, &[]))
         });
-        readers.seen_on_every_road().await;
+        busy.readers.seen_on_every_road().await;
         let live = command("generations", model, file, &[])["live"].as_i64().unwrap();
         eprintln!("{model}: killed after {after_ms} ms, {live} is live");
         if live == 2 {
@@ -205,14 +233,9 @@ async fn whoever_rebuilds_or_swaps_may_die_at_any_moment() {
     }
     for model in MODELS {
         assert_eq!(command("swap", model, file, &["--to", "2", "--unverified"])["live"], 2);
-        readers.seen_on_every_road().await;
+        busy.readers.seen_on_every_road().await;
     }
-    stop.store(true, Ordering::Relaxed);
-    let shipment = sending.await.unwrap();
-    wait_for_all(&corner, &shipment, &[1, 2]);
-    let found = readers.end().await;
-    eprintln!("{found}");
-    found.check();
+    let shipment = busy.end(&corner).await;
     verdict(&corner, &shipment, &[1, 2]).await.check();
-    assert_eq!(mill.stop(), Some(0));
+    assert_eq!(mills.pop().unwrap().stop(), Some(0));
 }

@@ -137,7 +137,7 @@ impl<M: ReadModel> Attendant<M> {
         let (number, result) = ended.map_err(|error| Fault::defect("a generation", &error))?;
         let Some(fold) = self.folds.get_mut(&number) else { return result.map(|_| false) };
         match result {
-            Ok(counts) => fold.ended = Some(Ok(counts)),
+            Ok(_) => fold.ended = Some(Ok(())),
             Err(fault) if fold.role == Role::Live => return Err(fault),
             Err(fault) => {
                 tracing::error!(model = M::NAME, generation = number, %fault, "it stopped");
@@ -329,15 +329,16 @@ impl<M: ReadModel> Attendant<M> {
 
     /// Tells the others how things stand here, if that is new to them.
     async fn sit(&mut self, roster: &Roster, seen: i64) -> Result<(), Fault> {
+        // While there is but one generation, nobody asks where it stands.
+        if is_quiet(roster) && self.sat.is_some() {
+            return Ok(());
+        }
         let works =
             self.folds.iter().map(|(number, fold)| fold.works(!roster.rests(*number))).collect();
         let beat = self.sat.as_ref().map_or(0, |(seat, _)| seat.beat);
         let seat = Seat { seen, beat, works };
-        let is_told = self.sat.as_ref().is_some_and(|(sat, at)| {
-            // While there is but one generation, nobody asks where it stands.
-            is_quiet(roster) || (*sat == seat && at.elapsed() < BEAT_EVERY)
-        });
-        if is_told {
+        let lately = |(sat, at): &(Seat, Instant)| *sat == seat && at.elapsed() < BEAT_EVERY;
+        if self.sat.as_ref().is_some_and(lately) {
             return Ok(());
         }
         let seat = Seat { beat: beat + 1, ..seat };

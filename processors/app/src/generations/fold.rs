@@ -51,7 +51,7 @@ pub struct Fold<M: ReadModel> {
     /// Its counts.
     pub tally: Tally,
     /// How it ended, once it has.
-    pub ended: Option<Result<Counts, String>>,
+    pub ended: Option<Result<(), String>>,
     leave: GivesLeave,
     reached: Reached,
     stop: watch::Sender<bool>,

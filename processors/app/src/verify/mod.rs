@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use readmill_core::{Key, ReadModel};
 use readmill_engine::patience::Patience;
 use readmill_engine::roster::{Generation, Roster, Verified};
-use readmill_engine::verify::{Doing, Scope, Script, Seen, Summary, Tolerances, Verification};
+use readmill_engine::verify::{Doing, Scope, Summary, Tolerances, Verification};
 use readmill_engine::{Clock as _, Fault};
 use readmill_models::Visit;
 use tokio::sync::watch;
@@ -91,10 +91,7 @@ impl Verifying {
             Some(generation) => config::Model { generation, ..self.model },
             None => services.live(&self.model).await?,
         };
-        let left = Seen {
-            store: services.documents::<M>(&self.model).await?,
-            side: services.side::<M>(&self.model).await?,
-        };
+        let left = services.seen::<M>(&self.model).await?;
         // First of all: what is settled now is in every document that is read from now on.
         let mut trail = LogTrail::begin(&self.config, &self.model, &services).await?;
         let mut report = Report::new(M::NAME, &self.args)?;
@@ -105,10 +102,7 @@ impl Verifying {
         report.bar.set_length(before.most_records());
         let folded = scratch.fold(before, &report.bar).await?;
         trail.read(&folded.bounds);
-        let ports = &scratch.ports;
-        let right = Seen { store: Arc::clone(&ports.store), side: ports.side.clone() };
-        let script =
-            Script { schemas: Arc::clone(&ports.schemas), versions_of: ports.versions_of.clone() };
+        let (right, metrics) = (scratch.seen(), scratch.ports.metrics.clone());
         let (_stop, stopping) = watch::channel(false);
         let mut told = |told: readmill_engine::verify::Told<'_>| report.note(&told);
         let mut verification = Verification {
@@ -117,11 +111,11 @@ impl Verifying {
             right_stands: true,
             right_was_late: folded.counts.stale > 0,
             trail: &trail,
-            script,
+            script: scratch.script(),
             tolerances: self.tolerances(),
             scope: self.scope.clone(),
             doing: if self.args.repair { Doing::Repair } else { Doing::Check },
-            patience: Patience::new(stopping, ports.metrics.clone(), M::NAME),
+            patience: Patience::new(stopping, metrics, M::NAME),
             rest_limit: Duration::from_secs(self.args.rest_limit),
             limit_per_second: u32::MAX,
             began: Instant::now(),

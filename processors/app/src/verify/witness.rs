@@ -11,8 +11,8 @@ use indicatif::ProgressBar;
 use readmill_core::ReadModel;
 use readmill_engine::patience::Patience;
 use readmill_engine::verify::{
-    Doing, Finding, Kind, Places, Scope, Script, Seen, Summary, Told, Tolerances, Trail as _,
-    Verification, bucket, oldest_ms,
+    Doing, Finding, Kind, Places, Scope, Seen, Summary, Told, Tolerances, Trail as _, Verification,
+    bucket, oldest_ms,
 };
 use readmill_engine::{Clock as _, Meter, Metrics, Since, Until};
 use tokio::sync::watch;
@@ -62,10 +62,7 @@ impl Witness {
         &self,
         rounds: &mut tokio::time::Interval,
     ) -> Result<Infallible> {
-        let seen = Seen {
-            store: self.services.documents::<M>(&self.model).await?,
-            side: self.services.side::<M>(&self.model).await?,
-        };
+        let seen = self.services.seen::<M>(&self.model).await?;
         let trail = self.trail().await?;
         let dir = &self.config.instance.state_dir;
         let scratch = Scratch::<M>::open(trail.opening(), dir).await?;
@@ -102,10 +99,7 @@ impl Witness {
         *late |= counts.stale > 0;
         folded.clone_from(trail.begins());
         let verified_ms = oldest_ms(&trail).await?.unwrap_or(looked_ms).min(looked_ms);
-        let ports = &scratch.ports;
-        let right = Seen { store: Arc::clone(&ports.store), side: ports.side.clone() };
-        let script =
-            Script { schemas: Arc::clone(&ports.schemas), versions_of: ports.versions_of.clone() };
+        let right = scratch.seen();
         let mut told = |told: Told<'_>| {
             if let Told::Found(Finding { kind, subject, .. }) = told {
                 let (kind, sort, bucket) = (kind.name(), subject.sort(), bucket(subject));
@@ -118,7 +112,7 @@ impl Witness {
             right_stands: true,
             right_was_late: *late,
             trail: &trail,
-            script,
+            script: scratch.script(),
             tolerances: Tolerances::default(),
             scope: Scope::All,
             doing: Doing::Check,

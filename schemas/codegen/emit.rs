@@ -2,7 +2,7 @@
 use std::fmt::Write;
 
 use super::model::{Contract, Definition, Shape};
-use super::{names, print, replica, table};
+use super::{names, personal, print, replica, table};
 
 /// The most fields of a record whose events lie within the enum of their domain.
 const MOST_FIELDS_WITHIN: usize = 64;
@@ -45,6 +45,7 @@ fn domain(out: &mut String, name: &str, contracts: &[&Contract]) -> Result<(), S
     }
     for contract in contracts {
         own_contract(out, contract);
+        own_persons(out, contract);
     }
     if !contracts.iter().any(|contract| contract.borrowed) {
         events(out, name, contracts);
@@ -72,6 +73,14 @@ fn definitions<'a>(
         }
     }
     Ok(all)
+}
+
+fn own_persons(out: &mut String, contract: &Contract) {
+    if let Some(root) = contract.types.first().filter(|_| !contract.borrowed)
+        && let Shape::Record(fields) = &root.shape
+    {
+        personal::record(out, contract, root, fields);
+    }
 }
 
 fn own_contract(out: &mut String, contract: &Contract) {
@@ -111,6 +120,11 @@ fn events(out: &mut String, domain: &str, contracts: &[&Contract]) {
         })
     };
     let (reads, rows) = (arm(false, "plan.read(body)"), arm(true, "RowChange::read(images)"));
+    let told =
+        each(&|_, record| format!("            Self::{record}(event) => event.persons(see),\n"));
+    let lost = each(&|_, record| {
+        format!("            Self::{record}(event) => event.forget(person, alias),\n")
+    });
     let own = each(&|place, record| {
         format!("            Self::{record}(_) => &Self::CONTRACTS[{place}],\n")
     });
@@ -149,6 +163,18 @@ impl crate::Events for {name} {{
     fn contract(&self) -> &'static crate::Contract {{
         match self {{
 {own}        }}
+    }}
+}}
+
+impl crate::Personal for {name} {{
+    fn persons<'e>(&'e self, see: &mut dyn FnMut(&'e str)) {{
+        match self {{
+{told}        }}
+    }}
+
+    fn forget(&mut self, person: &str, alias: &str) {{
+        match self {{
+{lost}        }}
     }}
 }}
 

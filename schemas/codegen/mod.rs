@@ -5,6 +5,7 @@ pub mod evolve;
 pub mod model;
 pub mod names;
 pub mod parse;
+pub mod personal;
 pub mod print;
 pub mod replica;
 pub mod table;

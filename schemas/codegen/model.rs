@@ -75,6 +75,17 @@ pub struct Field {
     pub default: Option<Value>,
     /// Whether the database may leave the value out where it did not change.
     pub large: bool,
+    /// What it has to do with a person, if anything.
+    pub told: Option<Told>,
+}
+
+/// What a field has to do with a person.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// It is the id of one.
+    Person,
+    /// It tells something of the one whose id is in another field of the record.
+    Of(String),
 }
 
 /// How many digits a decimal has, and how many of them behind the point.

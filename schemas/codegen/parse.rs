@@ -1,8 +1,8 @@
 //! Reads a contract file and refuses what the generator does not understand, naming the field.
 use serde_json::{Map, Value};
 
-use super::model::{Contract, Definition, Digits, Field, Shape, Table, Type};
-use super::{defaults, names, table};
+use super::model::{Contract, Definition, Digits, Field, Shape, Table, Told, Type};
+use super::{defaults, names, personal, table};
 
 type Object = Map<String, Value>;
 
@@ -39,6 +39,7 @@ pub fn contract(file: &str, text: &str) -> Result<Contract, String> {
     };
     defaults::check(&contract)?;
     table::check(&contract)?;
+    personal::check(&contract)?;
     Ok(contract)
 }
 
@@ -65,6 +66,22 @@ const TOP: [&str; 9] = [
     "readmill.borrowed",
     "readmill.table",
     "readmill.key",
+];
+
+/// What a field may have.
+const FIELD: [&str; 7] =
+    ["name", "type", "doc", "default", "aliases", "readmill.person", "readmill.personal"];
+
+/// What a column may have.
+const COLUMN: [&str; 8] = [
+    "name",
+    "type",
+    "doc",
+    "default",
+    "aliases",
+    "readmill.person",
+    "readmill.personal",
+    "readmill.large",
 ];
 
 struct Parser<'a> {
@@ -107,8 +124,8 @@ impl Parser<'_> {
         let object = json.as_object().ok_or_else(|| format!("{record}: a field is no object"))?;
         let name = text(record, object, "name")?;
         let at = format!("{record}.{name}");
-        let known = ["name", "type", "doc", "default", "aliases", "readmill.large"];
-        only(&at, object, known.get(..if self.of_table { 6 } else { 5 }).unwrap_or_default())?;
+        let known: &[&str] = if self.of_table { &COLUMN } else { &FIELD };
+        only(&at, object, known)?;
         let large = object.get("readmill.large").unwrap_or(&Value::Bool(false));
         if !names::is_valid(name) {
             return Err(format!("{at}: not a name"));
@@ -121,6 +138,7 @@ impl Parser<'_> {
             kind: self.kind(&at, kind)?,
             default: object.get("default").cloned(),
             large: large.as_bool().ok_or_else(|| format!("{at}: readmill.large is {large}"))?,
+            told: told(&at, object)?,
         })
     }
 
@@ -244,6 +262,18 @@ fn decimal(at: &str, object: &Object) -> Result<Type, String> {
             Ok(Type::Decimal(Some(Digits { precision, scale: scale.unwrap_or(0) })))
         }
         (_, _) => Err(format!("{at}: precision and scale do not fit")),
+    }
+}
+
+/// What a field has to do with a person.
+fn told(at: &str, object: &Object) -> Result<Option<Told>, String> {
+    match (object.get("readmill.person"), object.get("readmill.personal")) {
+        (None, None) => Ok(None),
+        (Some(Value::Bool(true)), None) => Ok(Some(Told::Person)),
+        (None, Some(Value::String(of))) => Ok(Some(Told::Of(of.clone()))),
+        (_, _) => Err(format!(
+            "{at}: readmill.person is true, or readmill.personal names the field of the person"
+        )),
     }
 }
 

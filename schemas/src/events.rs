@@ -19,9 +19,18 @@ pub struct Contract {
     pub table: Option<&'static str>,
 }
 
+/// What may tell of persons, as its contract marks them.
+pub trait Personal {
+    /// Shows the ids of the persons of whom it tells.
+    fn persons<'e>(&'e self, see: &mut dyn FnMut(&'e str));
+
+    /// Puts an alias in the place of a person's id, and empties what else it tells of that person.
+    fn forget(&mut self, person: &str, alias: &str);
+}
+
 /// The events of one domain; implemented by the generated enums.
 pub trait Events:
-    Sized + Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+    Personal + Sized + Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
 {
     /// The contracts (latest version), in a fixed order.
     const CONTRACTS: &'static [Contract];

@@ -12,7 +12,7 @@ pub mod shape;
 mod timestamp;
 pub mod writer;
 
-pub use events::{Contract, Events, WrittenEvents};
+pub use events::{Contract, Events, Personal, WrittenEvents};
 pub use framing::{Framed, SchemaId};
 pub use plan::{Plan, PlanError, ReadError, ReadFault, Wire};
 pub use row::{Images, RowChange, RowError, RowOp, TableRow};

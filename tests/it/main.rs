@@ -14,6 +14,7 @@ mod excerpt;
 mod explain;
 mod faults;
 mod first_model;
+mod forget;
 mod held;
 mod held_edges;
 mod house;

@@ -199,6 +199,7 @@ fn without_hint(fault: &Fault) -> String {
         | Fault::UnknownSchema { .. }
         | Fault::UnusableSchema { .. }
         | Fault::RolledBack { .. }
+        | Fault::Overslept
         | Fault::Abandoned => fault.to_string(),
     }
 }

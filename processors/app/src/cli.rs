@@ -3,6 +3,7 @@
 mod archive;
 mod diff;
 mod explain;
+mod forget;
 mod generations;
 mod held;
 mod positions;
@@ -32,6 +33,7 @@ pub use archive::{
 };
 pub use diff::DiffArgs;
 pub use explain::{ExplainArgs, When};
+pub use forget::ForgetArgs;
 pub use generations::{
     GenerationsArgs, GenerationsPlace, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
 };
@@ -128,6 +130,9 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// Erase a generation that readers do not see.
     Retire(RetireArgs),
+    /// Erase persons from every model, its views, roll-ups and held records, and from archives, so
+    /// that no later fold brings them back
+    Forget(ForgetArgs),
     /// Carry the positions of a model's consumer group over to another cluster.
     #[command(subcommand)]
     Positions(PositionsCommand),

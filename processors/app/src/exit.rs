@@ -89,7 +89,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         | Fault::UnusableSchema { .. }
         | Fault::RolledBack { .. }
         | Fault::Damaged { .. } => Exit::Damaged,
-        Fault::Abandoned => Exit::Failed,
+        Fault::Overslept | Fault::Abandoned => Exit::Failed,
     })
 }
 
@@ -141,7 +141,10 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         Fault::UnknownSchema { .. } => Some(
             "see that [registry] names the registry that the records were written with".to_owned(),
         ),
-        Fault::UnusableSchema { .. } | Fault::RolledBack { .. } | Fault::Abandoned => None,
+        Fault::UnusableSchema { .. }
+        | Fault::RolledBack { .. }
+        | Fault::Overslept
+        | Fault::Abandoned => None,
     })
 }
 

@@ -11,6 +11,7 @@ mod diff;
 mod exit;
 mod explain;
 mod fields;
+mod forget;
 mod generations;
 mod get;
 mod heal;
@@ -73,6 +74,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Swap(_)
         | Command::Rollback(_)
         | Command::Retire(_)
+        | Command::Forget(_)
         | Command::Positions(_)
         | Command::Produce(_)
         | Command::Archive(_)
@@ -99,6 +101,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Swap(args) => on_runtime(generations::swap(args)),
         Command::Rollback(args) => on_runtime(generations::rollback(args)),
         Command::Retire(args) => on_runtime(generations::retire(args)),
+        Command::Forget(args) => on_runtime(forget::forget(args)),
         Command::Positions(command) => on_runtime(positions::positions(command)),
         Command::Produce(args) => on_runtime(produce::produce(args)),
         Command::Archive(args) => on_runtime(archive::archive(args)),

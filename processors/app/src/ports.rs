@@ -10,8 +10,8 @@ use readmill_connectors::kafka::{DeadLetters, KafkaOutlet};
 use readmill_core::ReadModel;
 use readmill_engine::mirror::Tended;
 use readmill_engine::{
-    Bounded, Clock, Fault, HeldStore, Memory, Metrics, Mirror, Outlet, Ports, Said, SchemaBook,
-    VersionsOf, Word,
+    Bounded, Clock, Fault, Forgetting, HeldStore, Memory, Metrics, Mirror, Outlet, Ports, Said,
+    SchemaBook, VersionsOf, Word,
 };
 
 use crate::config::{self, Config, HeldTopic, Reactions};
@@ -50,7 +50,7 @@ impl Opening<'_> {
     pub async fn ports<M: ReadModel>(
         &self,
         held: Arc<dyn HeldStore>,
-        word: Word,
+        (word, forgotten): (Word, Forgetting),
         metrics: Metrics,
     ) -> Result<Ports<M>, Fault> {
         let mirror: Option<Arc<dyn Mirror>> = match self.mirror::<M>().await? {
@@ -59,6 +59,7 @@ impl Opening<'_> {
         };
         Ok(Ports {
             versions_of: VersionsOf::new(self.model.versions_of.clone()),
+            forgotten,
             schemas: self.schemas().await?,
             store: self.services.documents::<M>(self.model).await?,
             side: self.services.side::<M>(self.model).await?,
@@ -70,6 +71,15 @@ impl Opening<'_> {
             clock: Arc::new(SystemClock),
             metrics,
         })
+    }
+
+    /// Who is forgotten by now.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses.
+    pub async fn forgotten(&self) -> Result<Forgetting, Fault> {
+        let list = self.services.forgotten(&self.model.store).await?.read().await?;
+        Ok(Forgetting::these(list.forgotten))
     }
 
     /// The mirror, where the model has one and the configuration names a place for it.

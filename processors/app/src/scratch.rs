@@ -110,6 +110,7 @@ impl<M: ReadModel> Scratch<M> {
         }
         let ports = Ports {
             versions_of: VersionsOf::new(opening.model.versions_of.clone()),
+            forgotten: opening.forgotten().await?,
             schemas: opening.schemas().await?,
             store: Arc::new(embedded.documents(M::NAME, GENERATION)?),
             side,
@@ -133,8 +134,7 @@ impl<M: ReadModel> Scratch<M> {
 
     /// How records of its log are read.
     pub fn script(&self) -> Script {
-        let Ports { schemas, versions_of, .. } = &*self.ports;
-        Script { schemas: Arc::clone(schemas), versions_of: versions_of.clone() }
+        Script::of(&self.ports)
     }
 
     /// Folds an excerpt to its ends, behind all that was folded before.

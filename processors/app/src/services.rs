@@ -14,11 +14,14 @@ use readmill_engine::{Fault, HeldApart, HeldStore, Side, Store};
 use tokio::sync::OnceCell;
 
 use crate::config;
+use crate::forget::Place;
 use crate::generations::Registrar;
 
 /// Under which names rosters and seats are kept.
 const ROSTERS: &str = "readmill.rosters";
 const SEATS: &str = "readmill.seats";
+/// Under which name it is kept who is forgotten.
+const FORGOTTEN: &str = "readmill.forgotten";
 
 /// The name of a generation's mirror: of the first one it is the mirror's own.
 fn mirror_of(name: &str, generation: u32) -> String {
@@ -92,6 +95,21 @@ impl Services {
         let rosters = self.kept(&model.store, ROSTERS, 1).await?;
         let seats = self.kept(&model.store, SEATS, 1).await?;
         Ok(Registrar::new(model.row.name, rosters, seats))
+    }
+
+    /// Where it is kept who is forgotten: beside the documents of a store.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses.
+    pub async fn forgotten(&self, store: &config::Store) -> Result<Place, Fault> {
+        Ok(match store {
+            config::Store::Mongo(_) | config::Store::Redis(_) => {
+                Place::Kept(self.kept(store, FORGOTTEN, 1).await?)
+            }
+            config::Store::Embedded(room) => {
+                Place::File(room.directory.with_extension("forgotten"))
+            }
+        })
     }
 
     /// The model with the number of the generation that readers see.

@@ -25,6 +25,13 @@ impl Edge {
         format!("{}:{embedded}>", embedded.as_str().len())
     }
 
+    /// The document that is embedded, and the one that embeds it, of an edge.
+    pub fn sides(edge: &Key) -> Option<(Key, Key)> {
+        let (length, rest) = edge.as_str().split_once(':')?;
+        let (embedded, dependent) = rest.split_at_checked(length.parse().ok()?)?;
+        Some((Key::from(embedded), Key::from(dependent.strip_prefix('>')?)))
+    }
+
     /// The document that embeds, of an edge of `embedded`.
     pub fn dependent(embedded: &Key, edge: &Key) -> Option<Key> {
         edge.as_str().strip_prefix(&Self::of(embedded)).map(Key::from)
@@ -48,7 +55,8 @@ mod tests {
         for (embedded, dependent) in [("p", "d"), ("p>", "d"), ("", ""), ("1:p", ">")] {
             let (embedded, dependent) = (Key::from(embedded), Key::from(dependent));
             let edge = Edge::key(&embedded, &dependent);
-            assert_eq!(Edge::dependent(&embedded, &edge), Some(dependent));
+            assert_eq!(Edge::dependent(&embedded, &edge), Some(dependent.clone()));
+            assert_eq!(Edge::sides(&edge), Some((embedded.clone(), dependent)));
             for other in ["p1", "pp", "x"] {
                 assert_eq!(Edge::dependent(&Key::from(other), &edge), None);
             }

@@ -119,6 +119,19 @@ pub enum What {
 }
 
 impl What {
+    /// Whether it is for readers of reactions or of roll-ups, and not for other documents.
+    pub const fn is_said_or_added(&self) -> bool {
+        matches!(self, Self::Reaction(_) | Self::Difference(_))
+    }
+
+    /// The bytes of what is said to whoever listens.
+    pub fn body(&self) -> Option<&[u8]> {
+        match self {
+            Self::Reaction(reaction) => Some(&reaction.body),
+            Self::Difference(_) | Self::Embeds(_) | Self::Leaves(_) | Self::Changed => None,
+        }
+    }
+
     /// Whether it is that a document is embedded from now on.
     pub fn embeds(&self, key: &Key) -> bool {
         matches!(self, Self::Embeds(embedded) if embedded == key)

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use readmill_core::{
-    Document, Guard, Identity, Key, Outcome, Position, ReadModel, Record, Sent, Verdict, stands,
+    Document, Guard, Heard, Identity, Key, Outcome, Output, Position, ReadModel, Record, Sent,
+    Verdict, stands,
 };
 use tokio::sync::watch;
 
@@ -15,7 +16,7 @@ use crate::queue;
 use crate::reader::{self, Aside, Reader};
 use crate::route::{Part, Queues, Task, Told};
 use crate::shard::{Batch, End, Shard, keep};
-use crate::tell::Owed;
+use crate::tell::tell_all;
 
 /// Deals with the held records of one model. It may do so while the model runs, here or elsewhere:
 /// every write is by compare-and-set, and whoever queues a record changes the document's revision.
@@ -239,10 +240,12 @@ impl<'p, M: ReadModel> Desk<'p, M> {
     /// Stations 2 to 5: what is to be done in which documents.
     async fn parts(&mut self, held: &HeldRecord) -> Result<Queues<M>, Aside> {
         let framed = reader::wire(&held.record)?;
-        let change = self.reader.envelope(&held.record, framed).await?;
-        let event = self.reader.event(&held.record.position, &change).await?;
+        let mut change = self.reader.envelope(&held.record, framed).await?;
+        // What was a person's own who is forgotten is let go like what is of no interest.
+        let heard = self.reader.event(&held.record.position, &mut change).await?;
+        let Heard { event, keys, .. } = heard;
         let mut queues = Queues::new();
-        for key in M::keys(&event).into_vec() {
+        for key in keys {
             let identity = change.identity(&held.record.position, &key);
             let told = Told { identity, committed_ms: change.committed_ms, event: event.clone() };
             let own = held.key.as_ref() == Some(&key);
@@ -299,17 +302,8 @@ impl<'p, M: ReadModel> Desk<'p, M> {
     /// Tells what queues have led to and nobody may have told: whoever folded it may have died
     /// before, and it may be owed by a record of another key's queue.
     async fn tell(&mut self, key: &Key, document: &Document<M>) -> Result<(), Fault> {
-        let of_queues = document.stamp.unsent.iter();
-        let of_queues = of_queues.filter(|output| output.from.partition.is_held());
-        let owed: Vec<Owed<'_, M>> =
-            of_queues.map(|output| Owed { key, document, output }).collect();
-        for owed in owed.chunk_by(|a, b| a.output.from.partition == b.output.from.partition) {
-            let Some(first) = owed.first() else { continue };
-            let partition = &first.output.from.partition;
-            let batch = Batch::of(self.ports, partition, Sent::NOTHING);
-            self.shard.teller.tell(batch, owed).await?;
-        }
-        Ok(())
+        let of_queues = |output: &Output| output.from.partition.is_held();
+        tell_all(&mut self.shard.teller, self.ports, (key, document), of_queues).await
     }
 
     async fn release(&mut self, held: &HeldRecord) -> Result<(), Fault> {

@@ -55,6 +55,9 @@ pub enum Fault {
         /// What tells.
         detail: String,
     },
+    /// The process slept through a forgetting: what it has in hand may tell of the person.
+    #[error("this process slept while a person was forgotten: what it had in hand is read again")]
+    Overslept,
     /// The partition was taken away, or the process stops: work in flight is given up harmlessly.
     #[error("the partition was given up")]
     Abandoned,
@@ -73,6 +76,8 @@ pub enum Remedy {
     LetGo,
     /// Begin the partition anew where the store says that it stands.
     GoBack,
+    /// Begin the partition anew where it was settled last.
+    ReadAgain,
 }
 
 impl Fault {
@@ -93,6 +98,7 @@ impl Fault {
             Self::Refused { .. } | Self::Damaged { .. } => Remedy::Stop,
             Self::Abandoned => Remedy::LetGo,
             Self::RolledBack { .. } => Remedy::GoBack,
+            Self::Overslept => Remedy::ReadAgain,
         }
     }
 }

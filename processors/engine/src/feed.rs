@@ -145,6 +145,15 @@ impl Feed {
         self.begins
     }
 
+    /// Asks the log to begin anew where this worker has settled last, with another feed. Answers
+    /// false if it only goes forward.
+    pub fn read_again(self) -> bool {
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (to, finished) =
+            settled.unwrap_or_else(|| (self.begins.unwrap_or(ResumeAt::START), self.known.clone()));
+        self.go_back(Back { to, finished })
+    }
+
     /// Asks the log to begin anew at an earlier place, with another feed. Answers false if it only
     /// goes forward.
     pub fn go_back(self, back: Back) -> bool {

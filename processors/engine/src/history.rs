@@ -14,12 +14,13 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::fault::Fault;
 use crate::feed::Feed;
+use crate::forgotten::Forgetting;
 use crate::metrics::Metrics;
 use crate::noted::Memory;
 use crate::patience::Patience;
 use crate::ports::{Clock, Log, Ports, SchemaBook, Side, VersionsOf};
 use crate::reader::{self, Reader};
-use crate::route::{Part, Queues, Routed};
+use crate::route::{Part, Queues, Routed, Task};
 use crate::shard::{Batch, Shard};
 use crate::shelf::{NoneHeld, Shelf, Silent};
 use crate::word::Word;
@@ -36,6 +37,8 @@ pub struct Sources {
     pub versions_of: VersionsOf,
     /// Writer schemas.
     pub schemas: Arc<dyn SchemaBook>,
+    /// Of whom nothing is heard.
+    pub forgotten: Forgetting,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Metrics.
@@ -52,6 +55,7 @@ impl Sources {
         Ports {
             versions_of: self.versions_of.clone(),
             schemas: Arc::clone(&self.schemas),
+            forgotten: self.forgotten.clone(),
             store,
             side,
             held: Arc::new(NoneHeld),
@@ -222,9 +226,9 @@ impl<M: ReadModel> Sieve<M> {
         let mut event_id = String::new();
         let passing = async {
             let framed = reader::wire(&record)?;
-            let change = self.reader.envelope(&record, framed).await?;
+            let mut change = self.reader.envelope(&record, framed).await?;
             change.event_id.clone_into(&mut event_id);
-            let event = self.reader.event(&record.position, &change).await?;
+            let event = self.reader.event(&record.position, &mut change).await?;
             Ok((change, event))
         };
         let passed = passing.await;
@@ -233,7 +237,9 @@ impl<M: ReadModel> Sieve<M> {
         self.found.keyless += routed.keyless.len() as u64;
         for (key, parts) in routed.shards.into_iter().flatten() {
             if self.search.keys.contains(&key) {
-                for part in parts {
+                // That a person is forgotten is nobody's history.
+                let told = |part: &Part<M>| !matches!(part.task, Task::Forget { .. });
+                for part in parts.into_iter().filter(told) {
                     self.keep(key.clone(), part, &event_id)?;
                 }
             }

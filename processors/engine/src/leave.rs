@@ -18,8 +18,16 @@ const ALWAYS: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// Whether the workers of a model may take records in; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Leave {
+    term: watch::Receiver<Term>,
+}
+
+/// For how long there is leave.
+#[derive(Debug, Clone, Copy, Default)]
+struct Term {
     /// Until when; none if not at all.
-    until: watch::Receiver<Option<Instant>>,
+    until: Option<Instant>,
+    /// How often it had run out by itself before it was given again, or taken back.
+    lapses: u64,
 }
 
 /// What comes of wanting to take.
@@ -34,34 +42,35 @@ pub enum Take {
 /// Whoever gives leave.
 #[derive(Debug)]
 pub struct GivesLeave {
-    until: watch::Sender<Option<Instant>>,
+    term: watch::Sender<Term>,
 }
 
 impl Leave {
     /// It always stands.
     pub fn always() -> Self {
-        Self { until: watch::channel(Some(Instant::now() + ALWAYS)).1 }
+        let until = Some(Instant::now() + ALWAYS);
+        Self { term: watch::channel(Term { until, lapses: 0 }).1 }
     }
 
     /// It does not stand until it is given.
     pub fn given_by_another() -> (GivesLeave, Self) {
-        let (sender, until) = watch::channel(None);
-        (GivesLeave { until: sender }, Self { until })
+        let (sender, term) = watch::channel(Term::default());
+        (GivesLeave { term: sender }, Self { term })
     }
 
     /// Whether it stands now.
     pub fn is_given(&self) -> bool {
-        stands(*self.until.borrow())
+        self.term.borrow().stands()
     }
 
     /// Without it: waits until it is given, or the feed is closing.
     pub async fn wait(&self, feed: &mut Feed) -> Take {
-        let (mut until, mut closing) = (self.until.clone(), feed.closing());
-        while !stands(*until.borrow_and_update()) {
+        let (mut term, mut closing) = (self.term.clone(), feed.closing());
+        while !term.borrow_and_update().stands() {
             let is_closing = tokio::select! {
                 biased; // so that a simulation can be repeated
                 Ok(_) = closing.wait_for(|closing| *closing) => true,
-                () = changed(&mut until) => false,
+                () = changed(&mut term) => false,
             };
             if is_closing {
                 return Take::Next(feed.next(1).await);
@@ -91,22 +100,36 @@ impl Leave {
 
     /// Until it stands no more.
     async fn lost(&self) {
-        let mut until = self.until.clone();
+        let mut term = self.term.clone();
         loop {
-            let end = *until.borrow_and_update();
-            if !stands(end) {
+            let now = *term.borrow_and_update();
+            if !now.stands() {
                 return;
             }
             let over = async {
-                match end {
+                match now.until {
                     Some(end) => sleep_until(end).await,
                     None => pending().await,
                 }
             };
             tokio::select! {
                 () = over => {}
-                () = changed(&mut until) => {}
+                () = changed(&mut term) => {}
             }
+        }
+    }
+
+    /// How often it has run out by itself. Whoever has it now, and counts no more than when it took
+    /// something in, has heard all the while whatever had to be heard.
+    pub fn lapses(&self) -> u64 {
+        self.term.borrow().lapses_by_now()
+    }
+
+    /// Waits, if it has run out by itself, until it is given again or taken back.
+    pub async fn renewed(&self) {
+        let mut term = self.term.clone();
+        while term.borrow_and_update().has_run_out() {
+            changed(&mut term).await;
         }
     }
 }
@@ -114,17 +137,28 @@ impl Leave {
 impl GivesLeave {
     /// It stands for so long from now on.
     pub fn give(&self, life: Duration) {
-        self.until.send_replace(Some(Instant::now() + life));
+        let until = Some(Instant::now() + life);
+        self.term.send_modify(|term| *term = Term { until, lapses: term.lapses_by_now() });
     }
 
     /// It stands no more.
     pub fn take_back(&self) {
-        self.until.send_replace(None);
+        self.term.send_modify(|term| *term = Term { until: None, lapses: term.lapses_by_now() });
     }
 }
 
-fn stands(until: Option<Instant>) -> bool {
-    until.is_some_and(|until| Instant::now() < until)
+impl Term {
+    fn stands(self) -> bool {
+        self.until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn has_run_out(self) -> bool {
+        self.until.is_some() && !self.stands()
+    }
+
+    fn lapses_by_now(self) -> u64 {
+        self.lapses + u64::from(self.has_run_out())
+    }
 }
 
 /// Until something else is said; for ever if nobody is there to say it.

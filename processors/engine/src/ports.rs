@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::feed::Feed;
+use crate::forgotten::Forgetting;
 use crate::metrics::Metrics;
 use crate::mirror::Tended;
 use crate::noted::Memory;
@@ -319,6 +320,8 @@ pub struct Side {
 pub struct Ports<M: ReadModel> {
     /// Which topics share their versions.
     pub versions_of: VersionsOf,
+    /// Of whom nothing is heard.
+    pub forgotten: Forgetting,
     /// Writer schemas.
     pub schemas: Arc<dyn SchemaBook>,
     /// Documents.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use readmill_core::{
-    Entered, Guard, Offset, Outcome, Partition, ReadModel, Record, ResumeAt, stands,
+    Entered, Forgotten, Guard, Offset, Outcome, Partition, ReadModel, Record, ResumeAt, stands,
 };
 
 use crate::fault::Fault;
@@ -37,6 +37,16 @@ pub struct River<M: ReadModel> {
     open: Option<Open>,
     progress: Progress,
     leave: Leave,
+    heard: Listening,
+}
+
+/// What a river has heard of whoever is forgotten.
+#[derive(Debug)]
+struct Listening {
+    /// How often its leave had run out.
+    lapses: u64,
+    /// Who was forgotten.
+    of: Arc<Forgotten>,
 }
 
 /// What happens next.
@@ -62,6 +72,7 @@ impl<M: ReadModel> River<M> {
             tally: watch.tally.clone(),
             progress: Progress::of::<M>(partition, ports.metrics.clone(), watch),
             leave: watch.leave.clone(),
+            heard: Listening { lapses: watch.leave.lapses(), of: ports.forgotten.now() },
             reader: Reader::new(&ports, patience.clone()),
             shards: Shards::new(Arc::clone(&ports), partition.clone(), &limits, &patience),
             ports,
@@ -89,8 +100,8 @@ impl<M: ReadModel> River<M> {
                         let passing = async {
                             let framed = lap.of(Wire, reader::wire(record))?;
                             let change = self.reader.envelope(record, framed).await;
-                            let change = lap.of(Envelope, change)?;
-                            let event = self.reader.event(&record.position, &change).await;
+                            let mut change = lap.of(Envelope, change)?;
+                            let event = self.reader.event(&record.position, &mut change).await;
                             Ok((change, lap.of(Event, event)?))
                         };
                         let passed = passing.await;
@@ -100,6 +111,7 @@ impl<M: ReadModel> River<M> {
                     self.hand_on(routed).await?;
                 }
                 Turn::Out(ends) => {
+                    self.listen().await?;
                     self.settle(ends?);
                     lap.note(Settle);
                 }
@@ -146,6 +158,20 @@ impl<M: ReadModel> River<M> {
             break;
         }
         self.shards.next().await.map(Turn::Out)
+    }
+
+    /// Whoever slept longer than its leave may have written of persons who were forgotten meanwhile:
+    /// what it has in hand is not settled but read again, and then heard without them.
+    async fn listen(&mut self) -> Result<(), Fault> {
+        if self.leave.lapses() != self.heard.lapses {
+            self.leave.renewed().await;
+            let heard = Listening { lapses: self.leave.lapses(), of: self.ports.forgotten.now() };
+            let before = std::mem::replace(&mut self.heard, heard);
+            if *before.of != *self.heard.of {
+                return Err(Fault::Overslept);
+            }
+        }
+        Ok(())
     }
 
     fn has_room(&self) -> bool {

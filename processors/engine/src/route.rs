@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use readmill_core::envelope::Change;
-use readmill_core::{Document, Identity, Key, Offset, Outcome, Position, ReadModel, Record};
+use readmill_core::{
+    Document, Heard, Identity, Key, Offset, Outcome, Person, Position, ReadModel, Record,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fault::Fault;
@@ -73,6 +75,15 @@ pub enum Task<M: ReadModel> {
         /// Who has taken over this revision or a later one is not meant.
         since: i64,
     },
+    /// The document is to lose persons who are forgotten.
+    Forget {
+        /// Who.
+        persons: Arc<[Person]>,
+        /// Whether the document is their own: nothing of it is to be left.
+        is_own: bool,
+        /// What the document owes up to this revision is told.
+        told: i64,
+    },
     /// What has waited for too long is to be held; the part's record is one of it.
     HoldOverdue {
         /// It has waited since before this time.
@@ -105,6 +116,9 @@ impl<M: ReadModel> Clone for Task<M> {
             Self::Embed { key, of, since } => {
                 Self::Embed { key: key.clone(), of: Arc::clone(of), since: *since }
             }
+            Self::Forget { persons, is_own, told } => {
+                Self::Forget { persons: Arc::clone(persons), is_own: *is_own, told: *told }
+            }
             Self::HoldOverdue { before_ms } => Self::HoldOverdue { before_ms: *before_ms },
         }
     }
@@ -120,6 +134,7 @@ impl<M: ReadModel> Task<M> {
             | Self::GiveUp(_)
             | Self::Look { .. }
             | Self::Embed { .. }
+            | Self::Forget { .. }
             | Self::HoldOverdue { .. } => Unfolded::Part,
         }
     }
@@ -165,14 +180,14 @@ impl<M: ReadModel> Routed<M> {
     pub fn add(
         &mut self,
         record: &Arc<Record>,
-        passed: Result<(Change<'_>, M::Event), Aside>,
+        passed: Result<(Change<'_>, Heard<M::Event>), Aside>,
     ) -> Result<(), Fault> {
         let position = record.position.clone();
         if matches!(passed, Err(Aside::Hold { .. })) {
             self.unread.push(position.offset);
         }
         let (parts, end) = match passed {
-            Ok((change, event)) => (self.touch(record, &change, event), Outcome::Skipped),
+            Ok((change, heard)) => (self.touch(record, &change, heard), Outcome::Skipped),
             Err(Aside::Skip(rule)) => {
                 tracing::trace!(%position, rule, "skipped");
                 (0, Outcome::Skipped)
@@ -191,18 +206,38 @@ impl<M: ReadModel> Routed<M> {
         Ok(())
     }
 
-    /// Answers how many documents it touches.
-    fn touch(&mut self, record: &Arc<Record>, change: &Change<'_>, event: M::Event) -> usize {
-        let keys = M::keys(&event).into_vec();
-        let parts = keys.len();
+    /// Answers how many parts it has. A person of whom it tells, and who is forgotten, may still be
+    /// told of where it was folded before they were: that ends with it.
+    fn touch(
+        &mut self,
+        record: &Arc<Record>,
+        change: &Change<'_>,
+        heard: Heard<M::Event>,
+    ) -> usize {
+        let Heard { event, keys, forgotten, own } = heard;
+        let mut parts = keys.len() + own.len();
+        let told = |key: &Key| {
+            let identity = change.identity(&record.position, key);
+            Told { identity, committed_ms: change.committed_ms, event: event.clone() }
+        };
+        if forgotten.is_empty() {
+            for key in keys {
+                let told = told(&key);
+                self.push(key, record, Task::Take(told));
+            }
+            return parts;
+        }
+        let persons: Arc<[Person]> = forgotten.into();
+        let forget =
+            |is_own| Task::Forget { persons: Arc::clone(&persons), is_own, told: i64::MIN };
+        parts += keys.len();
         for key in keys {
-            let identity = change.identity(&record.position, &key);
-            let committed_ms = change.committed_ms;
-            self.push(
-                key,
-                record,
-                Task::Take(Told { identity, committed_ms, event: event.clone() }),
-            );
+            let told = told(&key);
+            self.push(key.clone(), record, Task::Take(told));
+            self.push(key, record, forget(false));
+        }
+        for key in own {
+            self.push(key, record, forget(true));
         }
         parts
     }

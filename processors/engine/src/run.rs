@@ -147,6 +147,13 @@ async fn work<M: ReadModel>(
     };
     drop(river);
     if let Err(fault) = &result
+        && fault.remedy() == Remedy::ReadAgain
+    {
+        tracing::warn!(model, %partition, %fault, "what is not settled is read again");
+        drop(remembering);
+        return if feed.read_again() { Ok(()) } else { result };
+    }
+    if let Err(fault) = &result
         && fault.remedy() == Remedy::GoBack
     {
         result = noted::go_back(&mut patience, &ports, (feed, remembering), fault).await;

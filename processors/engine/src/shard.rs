@@ -119,12 +119,18 @@ impl<M: ReadModel> Shard<M> {
             let (again, done) = self.look_up(batch, works, &puts).await?;
             lap.of(Station::Write, self.tell(batch, &done).await)?;
             self.take_back(batch, &done).await?;
+            self.erase(batch, &done).await?;
             for work in done {
                 self.finish(batch, work, &mut ends);
             }
             works = again;
         }
         Ok(ends)
+    }
+
+    /// Forgets the documents that it keeps.
+    pub fn forget_hot(&mut self) {
+        self.hot.clear();
     }
 
     async fn load_and_fold(
@@ -280,10 +286,22 @@ impl<M: ReadModel> Shard<M> {
         mirror::show(&mut self.patience, batch.ports, documents).await
     }
 
+    /// Erases what was a person's own who is forgotten, once what followed from its end is told.
+    /// Whoever reads it again reads of that person, and so writes nothing there.
+    async fn erase(&mut self, batch: Batch<'_, M>, done: &[Work<M>]) -> Result<(), Fault> {
+        let erased = done.iter().filter(|work| work.is_to_be_erased(batch.partition));
+        let keys: Vec<Key> = erased.map(|work| work.key.clone()).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        patiently!(self.patience, batch.ports.store.erase(&keys))
+    }
+
     /// What is told is forgotten with the next write, not only when its record is settled. A
     /// document that has looked what it embeds was written again by that.
     fn finish(&mut self, batch: Batch<'_, M>, mut work: Work<M>, ends: &mut Vec<End>) {
         self.savings.written(&batch.ports.metrics, &work.document, work.loaded);
+        let is_erased = work.is_to_be_erased(batch.partition);
         let unsent = &mut work.document.stamp.unsent;
         let is_told = |output: &Output| output.from.partition == *batch.partition;
         let has_looked =
@@ -299,11 +317,12 @@ impl<M: ReadModel> Shard<M> {
                 | Task::GiveUp(_)
                 | Task::Look { .. }
                 | Task::Embed { .. }
+                | Task::Forget { .. }
                 | Task::HoldOverdue { .. } => None,
             };
             ends.push(End { from: part.from, taken, from_queue, committed_ms });
         }
-        if !stands_anew {
+        if !stands_anew && !is_erased {
             self.hot.put(work.key, work.document);
         }
     }

@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 use readmill_core::rollup::Partials;
-use readmill_core::{Document, Guard, Key, Output, ReadModel, What, stands};
+use readmill_core::{Document, Guard, Key, Output, ReadModel, Sent, What, stands};
 
 use crate::fault::Fault;
 use crate::metrics::Meter;
 use crate::patience::{Patience, patiently};
-use crate::ports::Said;
+use crate::ports::{Ports, Said};
 use crate::shard::Batch;
 use crate::work::Work;
 use crate::{joins, rollups};
@@ -80,6 +80,27 @@ impl Teller {
         batch.ports.metrics.add(Meter::Said, &[M::NAME], said.len() as u64);
         Ok(())
     }
+}
+
+/// Tells again some of what a document owes, to whichever records: those whose it was to tell it may
+/// have died before.
+///
+/// # Errors
+/// A fault that does not pass.
+pub async fn tell_all<M: ReadModel>(
+    teller: &mut Teller,
+    ports: &Ports<M>,
+    (key, document): (&Key, &Document<M>),
+    which: impl Fn(&Output) -> bool,
+) -> Result<(), Fault> {
+    let owed = document.stamp.unsent.iter().filter(|output| which(output));
+    let owed: Vec<Owed<'_, M>> = owed.map(|output| Owed { key, document, output }).collect();
+    for owed in owed.chunk_by(|a, b| a.output.from.partition == b.output.from.partition) {
+        let Some(first) = owed.first() else { continue };
+        let partition = &first.output.from.partition;
+        teller.tell(Batch::of(ports, partition, Sent::NOTHING), owed).await?;
+    }
+    Ok(())
 }
 
 /// What a document owes to records of this partition; to those of others it is their own workers'

@@ -1,7 +1,9 @@
 //! Station 6: a document with its queue folded in memory, ready to be written once.
 
-use readmill_core::document::Taken;
-use readmill_core::{Document, Guard, Incoming, Key, Outcome, ReadModel, Record, Sent, stands};
+use readmill_core::document::{Loss, Taken};
+use readmill_core::{
+    Document, Guard, Incoming, Key, Outcome, Partition, ReadModel, Record, Sent, stands,
+};
 
 use crate::fault::Fault;
 use crate::ports::{HeldRecord, Unfolded};
@@ -69,7 +71,8 @@ impl<M: ReadModel> Work<M> {
     /// Where no record can be held for it.
     pub fn too_large(mut self) -> Result<Self, Fault> {
         let can_hold = |part: &Part<M>| {
-            !part.task.is_of_another() && !matches!(part.task, Task::HoldOverdue { .. })
+            !part.task.is_of_another()
+                && !matches!(part.task, Task::HoldOverdue { .. } | Task::Forget { .. })
         };
         if self.too_large || !self.parts.iter().any(can_hold) {
             return Err(Fault::Refused {
@@ -114,7 +117,10 @@ impl<M: ReadModel> Work<M> {
                 document.hold_for(identity.as_ref(), &part.from, reason)
             }
             Task::Retry { .. } | Task::GiveUp(_) => Taken::stuck(TOO_LARGE),
-            Task::Look { .. } | Task::Embed { .. } | Task::HoldOverdue { .. } => Taken::nothing(),
+            Task::Look { .. }
+            | Task::Embed { .. }
+            | Task::Forget { .. }
+            | Task::HoldOverdue { .. } => Taken::nothing(),
         };
         let taken = parts.iter().map(hold).collect();
         Self { key, parts, loaded, document, taken, held_before: Vec::new(), too_large: true }
@@ -139,6 +145,18 @@ impl<M: ReadModel> Work<M> {
     /// Whether there is anything to write.
     pub const fn changed(&self) -> bool {
         self.document.stamp.revision != self.loaded
+    }
+
+    /// Whether nothing of it is to be left in the store: it was a person's own who is forgotten, and
+    /// owes nothing but to records of this partition.
+    pub fn is_to_be_erased(&self, partition: &Partition) -> bool {
+        let is_own = |part: &Part<M>| matches!(part.task, Task::Forget { is_own: true, .. });
+        let stands = self.loaded > 0 || self.changed();
+        let mut owes = self.document.stamp.unsent.iter();
+        stands
+            && self.document.state.is_none()
+            && self.parts.iter().any(is_own)
+            && owes.all(|output| output.from.partition == *partition)
     }
 
     /// What has just been held. What was held before is kept already.
@@ -167,6 +185,9 @@ pub fn take<M: ReadModel>(document: &mut Document<M>, part: &Part<M>, moment: Mo
         Task::GiveUp(identity) => document.give_up(identity, from),
         Task::Look { key, of, since } => document.look((key, of.as_deref()), *since),
         Task::Embed { key, of, since } => document.embed((key, of, *since), from, moment.sent),
+        Task::Forget { persons, is_own, told } => {
+            document.lose(Loss { persons, is_own: *is_own, told: *told }, from)
+        }
         Task::HoldOverdue { before_ms } => document.hold_overdue(*before_ms),
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use readmill_core::{
-    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup,
-    Shows, Standing, Window,
+    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, Person, ReadModel,
+    Rollup, Shows, Standing, Window,
 };
+use readmill_schemas::Personal as _;
 use readmill_schemas::chats::{ChatsEvent, MessagePosted};
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +130,14 @@ impl ReadModel for Chats {
             return folded.adding(Contribution::one(&MESSAGES, hour));
         }
         folded
+    }
+
+    /// What a member has written goes with them.
+    fn forget(mut state: Document, person: &Person) -> Option<Document> {
+        if let Document::Chat(Chat { last: Some(last), .. }) = &mut state {
+            last.forget(&person.id, &person.alias);
+        }
+        person.replaced_in(&state)
     }
 
     fn mirror(state: &Document) -> Shows {

@@ -1,15 +1,15 @@
 //! `orders`: one wide document per order, out of four topics that each fill sections of their own.
 
 use readmill_core::{
-    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup,
-    Standing,
+    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, Person, ReadModel,
+    Rollup, Standing,
 };
 use readmill_schemas::orders::{
     OrderPlaced, OrderRejected, OrderSheetWritten, OrderShipped, OrdersEvent, PaymentApproved,
     PaymentCancelled, StockDenied, StockRestored, StockTaken,
 };
 use readmill_schemas::orders_out::{OrdersOutEvent, PaymentRefundAsked, StockRestoreAsked};
-use readmill_schemas::{Contract, Events, Timestamp};
+use readmill_schemas::{Contract, Events, Personal as _, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The most items that a document shows. The order's total counts all of them.
@@ -209,6 +209,14 @@ impl ReadModel for Orders {
             folded = folded.saying(&OrdersOutEvent::from(asked));
         }
         folded
+    }
+
+    /// Where to it went, and whatever else the shop knew of who ordered it, goes with them.
+    fn forget(mut state: Order, person: &Person) -> Option<Order> {
+        if let Some(sheet) = &mut state.sheet {
+            sheet.forget(&person.id, &person.alias);
+        }
+        person.replaced_in(&state)
     }
 
     fn contributes(order: &Order) -> Vec<Contribution> {

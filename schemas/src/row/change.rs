@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Images, RowError, RowOp};
+use crate::Personal;
 use crate::semantic::Row;
 
 /// A row of a table, as a contract names its columns; implemented by the generated types.
@@ -25,6 +26,15 @@ pub trait TableRow:
 
     /// The row in a whole image; a value that was not sent is taken from the one before.
     fn of(image: &Row<'_>, before: Option<&Row<'_>>) -> Result<Self, RowError>;
+}
+
+/// Persons in a row's key.
+pub trait PersonalKey: TableRow {
+    /// Shows the ids of the persons in a key.
+    fn persons_of<'e>(key: &'e Self::Key, see: &mut dyn FnMut(&'e str));
+
+    /// Puts an alias in the place of a person's id in a key.
+    fn forget_in(key: &mut Self::Key, person: &str, alias: &str);
 }
 
 /// A change of a row.
@@ -63,5 +73,21 @@ impl<T: TableRow> RowChange<T> {
         let after = T::of(image, whole)?;
         let before = whole.and_then(|before| T::of(before, None).ok());
         Ok(Self { op, key, before, after: Some(after) })
+    }
+}
+
+impl<T: Personal + PersonalKey> Personal for RowChange<T> {
+    fn persons<'e>(&'e self, see: &mut dyn FnMut(&'e str)) {
+        T::persons_of(&self.key, see);
+        for image in self.before.iter().chain(&self.after) {
+            image.persons(see);
+        }
+    }
+
+    fn forget(&mut self, person: &str, alias: &str) {
+        T::forget_in(&mut self.key, person, alias);
+        for image in self.before.iter_mut().chain(&mut self.after) {
+            image.forget(person, alias);
+        }
     }
 }

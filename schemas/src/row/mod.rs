@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::semantic::Row;
 
-pub use change::{RowChange, TableRow};
+pub use change::{PersonalKey, RowChange, TableRow};
 pub use check::{Misfit, check};
 pub use column::{Column, FromColumn, items, nullable, symbol};
 pub use columns::{Columns, Large};

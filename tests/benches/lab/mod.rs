@@ -11,8 +11,8 @@ use readmill_connectors::mongo::{Mongo, MongoConfig, MongoStore};
 use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::Counts;
 use readmill_engine::{
-    Clock, Fault, Lanes, Limits, Memory, Metrics, Mirror, Outlet, Ports, Pulse, Said, Side, Tally,
-    VersionsOf, View, Watch, Word, run,
+    Clock, Fault, Forgetting, Lanes, Limits, Memory, Metrics, Mirror, Outlet, Ports, Pulse, Said,
+    Side, Tally, VersionsOf, View, Watch, Word, run,
 };
 use readmill_models::Points;
 use readmill_schemas::SchemaId;
@@ -214,6 +214,7 @@ impl Lab {
             memory: Memory::default(),
             side: Side { partials: Some(Arc::new(partials)), edges: None },
             versions_of: self.versions_of.clone(),
+            forgotten: Forgetting::nobody(),
             schemas: Arc::clone(&self.registry) as _,
             store: Arc::new(store),
             held: Arc::new(mongo.held().await.unwrap()),

@@ -67,7 +67,9 @@ impl Schemas {
                         self.names.meet(id, None);
                         return Ok(());
                     }
-                    Remedy::Stop | Remedy::LetGo | Remedy::GoBack => return Err(fault),
+                    Remedy::Stop | Remedy::LetGo | Remedy::GoBack | Remedy::ReadAgain => {
+                        return Err(fault);
+                    }
                 },
             }
         }

@@ -161,6 +161,17 @@ pub enum Store {
     Embedded(Arc<EmbeddedConfig>),
 }
 
+impl Store {
+    /// The name of its stanza.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Mongo(_) => "mongo",
+            Self::Redis(_) => "redis",
+            Self::Embedded(_) => "embedded",
+        }
+    }
+}
+
 /// A place for views.
 #[derive(Debug, Clone)]
 pub enum Mirror {

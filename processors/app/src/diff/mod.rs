@@ -213,6 +213,7 @@ impl<M: ReadModel> Again<'_, M> {
 
 fn sources<M: ReadModel>(ports: &Ports<M>) -> Sources {
     Sources {
+        forgotten: ports.forgotten.clone(),
         versions_of: ports.versions_of.clone(),
         schemas: Arc::clone(&ports.schemas),
         clock: Arc::clone(&ports.clock),

@@ -122,6 +122,7 @@ fn knows<M: ReadModel>(document: &Document<M>, touch: &Touch<M>) -> bool {
         | Task::GiveUp(_)
         | Task::Look { .. }
         | Task::Embed { .. }
+        | Task::Forget { .. }
         | Task::HoldOverdue { .. } => None,
     };
     let is_queued = document.stamp.has_queued(from);

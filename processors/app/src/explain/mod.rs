@@ -84,6 +84,7 @@ impl Explaining {
         let sources = Sources {
             versions_of: VersionsOf::new(self.model.versions_of.clone()),
             schemas: opening.schemas().await?,
+            forgotten: opening.forgotten().await?,
             clock: Arc::new(SystemClock),
             metrics: Metrics::new().context("the metrics cannot be registered")?,
         };

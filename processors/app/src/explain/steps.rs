@@ -138,6 +138,7 @@ fn step<M: ReadModel>(
         | Task::GiveUp(_)
         | Task::Look { .. }
         | Task::Embed { .. }
+        | Task::Forget { .. }
         | Task::HoldOverdue { .. } => (None, None),
     };
     let event = told.map(|Told { event, .. }| event.contract().name);

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use readmill_core::{Counts, ReadModel};
+use readmill_core::{Counts, Forgotten, ReadModel};
 use readmill_engine::roster::{Fingerprint, Handover, Roster, Seat};
-use readmill_engine::{Fault, Remedy, Tally};
+use readmill_engine::{Fault, Forgetting, Remedy, Tally};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -51,6 +51,9 @@ pub struct Attendant<M: ReadModel> {
     not_begun: BTreeMap<u32, Instant>,
     sat: Option<(Seat, Instant)>,
     read_at: Instant,
+    forgotten: watch::Sender<Arc<Forgotten>>,
+    /// How often persons had been forgotten when it was read who is.
+    forgettings: Option<u64>,
 }
 
 /// A generation's number, and how it ended.
@@ -97,6 +100,8 @@ impl<M: ReadModel> Attendant<M> {
             not_begun: BTreeMap::new(),
             sat: None,
             read_at: Instant::now(),
+            forgotten: watch::channel(Arc::default()).0,
+            forgettings: None,
         };
         let standing = attendant.read().await?;
         attendant.act(standing).await?;
@@ -206,6 +211,7 @@ impl<M: ReadModel> Attendant<M> {
     async fn act(&mut self, Standing { roster, revision }: Standing) -> Result<(), Fault> {
         let roster = Arc::new(roster);
         self.roster.send_replace(Arc::clone(&roster));
+        self.remember(&roster).await?;
         self.show(&roster);
         self.let_go_on(&roster);
         self.arrange(&roster).await?;
@@ -214,6 +220,16 @@ impl<M: ReadModel> Attendant<M> {
         self.let_go_on(&roster);
         self.sit(&roster, revision).await?;
         self.watch_handover(&roster).await
+    }
+
+    /// Reads who is forgotten, if that has changed: all rested then, and nobody goes on before.
+    async fn remember(&mut self, roster: &Roster) -> Result<(), Fault> {
+        if self.forgettings != Some(roster.forgettings) {
+            let list = self.process.services.forgotten(&self.model.store).await?.read().await?;
+            self.forgotten.send_replace(Arc::new(list.forgotten));
+            self.forgettings = Some(roster.forgettings);
+        }
+        Ok(())
     }
 
     /// Gives each fold leave for a while from when the roster was read, or takes it back.
@@ -264,7 +280,8 @@ impl<M: ReadModel> Attendant<M> {
     async fn begin_one(&mut self, generation: u32, role: Role) -> Result<(), Fault> {
         let model = config::Model { generation, ..self.model.clone() };
         let roster = self.roster.subscribe();
-        let begin = Begin { process: &self.process, model: &model, role, roster };
+        let forgotten = Forgetting::of(self.forgotten.subscribe());
+        let begin = Begin { process: &self.process, model: &model, role, roster, forgotten };
         let (fold, work) = match begin.begin::<M>().await {
             Ok(begun) => begun,
             // It is tried again, and disturbs nobody.

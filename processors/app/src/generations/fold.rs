@@ -11,7 +11,8 @@ use readmill_engine::held_apart::name_of;
 use readmill_engine::leave::GivesLeave;
 use readmill_engine::roster::{Roster, Works};
 use readmill_engine::{
-    Fault, LaneRule, Leave, Log, Metrics, Pulse, Reached, RollupGauges, Rollups, Tally, Watch, Word,
+    Fault, Forgetting, LaneRule, Leave, Log, Metrics, Pulse, Reached, RollupGauges, Rollups, Tally,
+    Watch, Word,
 };
 use readmill_schemas::Events as _;
 use tokio::sync::watch;
@@ -71,6 +72,8 @@ pub struct Begin<'a> {
     pub role: Role,
     /// The roster, as it is from now on.
     pub roster: watch::Receiver<Arc<Roster>>,
+    /// Who is forgotten, as it is from now on.
+    pub forgotten: Forgetting,
 }
 
 impl Begin<'_> {
@@ -88,7 +91,8 @@ impl Begin<'_> {
         let opening = Opening { config, model: self.model, services };
         let held = opening.held(bound).await?;
         let word = Word::of(generation, self.roster.clone());
-        let ports = opening.ports::<M>(held, word, metrics.clone()).await?;
+        let forgotten = self.forgotten.clone();
+        let ports = opening.ports::<M>(held, (word, forgotten), metrics.clone()).await?;
         self.warm_up::<M>().await?;
         let rollups = Rollups::of::<M>(ports.side.partials.clone());
         let shown = Shown { generation, store: Arc::clone(&ports.store), rollups };

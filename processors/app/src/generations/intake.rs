@@ -89,7 +89,8 @@ impl Intake<'_> {
         let opening = Opening { config, model, services };
         let held = opening.held(Bound::Unheard).await?;
         let word = Word::of(model.generation, watch::channel(Arc::new(self.roster.clone())).1);
-        let ports = opening.ports::<M>(held, word, metrics).await?;
+        let heard = (word, opening.forgotten().await?);
+        let ports = opening.ports::<M>(held, heard, metrics).await?;
         Ok(Ports { schemas: Arc::new(ArchiveBook::new(&self.dir)), ..ports })
     }
 }

@@ -14,4 +14,5 @@ pub use attendant::Attendant;
 pub use end::End;
 pub use face::ServedFace;
 pub use registrar::Registrar;
+pub use swap::{HandingOver, NotDone};
 pub use verbs::{generations, rebuild, retire, rollback, swap};

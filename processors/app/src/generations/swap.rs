@@ -99,6 +99,40 @@ impl<'a> HandingOver<'a> {
         Ok(live)
     }
 
+    /// Lets all generations rest, wherever they are folded, while it is noted who is forgotten. From
+    /// then on everybody knows it who takes anything in.
+    ///
+    /// # Errors
+    /// Why it was not done; then it may be done again.
+    pub async fn at_rest(
+        &mut self,
+        noting: impl Future<Output = Result<(), Fault>>,
+    ) -> Result<(), NotDone> {
+        let ((), begun) = self.change(Roster::rest_to_forget).await?;
+        let numbers: Vec<u32> = begun.roster.generations.iter().map(|it| it.number).collect();
+        let resting = async {
+            let rest = |seats: &Living| {
+                seats.follow(begun.revision) && numbers.iter().all(|number| seats.rest(*number))
+            };
+            self.until("instances to let all generations rest", rest).await?;
+            noting.await.map_err(NotDone::Fault)
+        };
+        let noted = resting.await;
+        let end = |roster: &mut Roster| {
+            let rested = roster.handover.is_some();
+            roster.note_forgetting();
+            roster.end_handover();
+            Ok(rested)
+        };
+        let (rested, _) = self.change(end).await?;
+        noted?;
+        if !rested {
+            let told = "instances went on too early, since this process was silent: do it again";
+            return Err(NotDone::Refused(Refusal(told.to_owned())));
+        }
+        Ok(())
+    }
+
     /// Both generations must be folded by somebody: else one would wait for the other for ever.
     async fn refuse_alone(&mut self, to: u32) -> Result<(), NotDone> {
         let Some(Standing { roster, .. }) = self.registrar.read().await? else { return Ok(()) };

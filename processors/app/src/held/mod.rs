@@ -11,7 +11,7 @@ mod sight;
 use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
 use readmill_core::{Key, ReadModel};
-use readmill_engine::{Held, HeldRecord, HeldStore, Metrics, Ports, Word};
+use readmill_engine::{Forgetting, Held, HeldRecord, HeldStore, Metrics, Ports, Word};
 use readmill_models::Visit;
 
 use crate::cli::{HeldCommand, HeldOne};
@@ -60,6 +60,11 @@ impl Visit for Case {
 const ONE_PROCESS: &str = "held records in the embedded store can be dealt with only while \
                            `readmill run` is stopped: one process at a time opens its directory";
 
+/// A desk says whatever its records lead to, and hears of nobody who is forgotten.
+async fn heard(opening: Opening<'_>) -> Result<(Word, Forgetting)> {
+    Ok((Word::alone(), opening.forgotten().await?))
+}
+
 impl Case {
     async fn deal<M: ReadModel>(&self) -> Result<Exit> {
         let services = Services::default();
@@ -81,13 +86,13 @@ impl Case {
             }
             HeldCommand::Retry(args) => {
                 let ports: Ports<M> = opening
-                    .ports(opening.held(Bound::Lifted).await?, Word::alone(), metrics()?)
+                    .ports(opening.held(Bound::Lifted).await?, heard(opening).await?, metrics()?)
                     .await?;
                 retry::retry(&ports, args).await
             }
             HeldCommand::Drop(args) => {
                 let ports: Ports<M> = opening
-                    .ports(opening.held(Bound::Lifted).await?, Word::alone(), metrics()?)
+                    .ports(opening.held(Bound::Lifted).await?, heard(opening).await?, metrics()?)
                     .await?;
                 drop::drop(&ports, args).await
             }

@@ -90,7 +90,7 @@ fn shown(model: &str, key: &Key, standing: Standing) -> Response {
 /// What is answered when the store is silent, refuses or holds damaged data.
 pub fn failed(fault: &Fault) -> Response {
     let status = match fault {
-        Fault::Silent { .. } | Fault::Refused { .. } | Fault::Abandoned => {
+        Fault::Silent { .. } | Fault::Refused { .. } | Fault::Overslept | Fault::Abandoned => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Fault::UnknownSchema { .. }

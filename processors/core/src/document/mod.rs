@@ -3,6 +3,7 @@
 mod following;
 #[cfg(test)]
 mod following_tests;
+mod forgetting;
 mod holding;
 mod waiting;
 
@@ -17,6 +18,7 @@ use crate::position::Position;
 use crate::record::Record;
 use crate::stamp::{Sent, Stamp, Wants};
 
+pub use forgetting::Loss;
 pub use waiting::{MAX_WAITING_BYTES, MAX_WAITING_EVENTS};
 
 /// The state that readers see, and the stamp that makes every write of it exact.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use readmill_schemas::Timestamp;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::{Beside, Difference, Totals};
 use crate::guard::{Guard, stands};
@@ -145,8 +145,20 @@ pub struct Partial {
     /// Records below the floor that could not be read: what is owed to them may come yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unread: Vec<Offset>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "listed")]
-    above: BTreeMap<Key, Told>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    above: BTreeMap<KeyTag, Told>,
+}
+
+/// By what a partial group knows a document: keys may have any characters, which names of fields
+/// may not, and may be a person's, who lives on in no group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+struct KeyTag(String);
+
+impl KeyTag {
+    fn of(key: &Key) -> Self {
+        Self(format!("{:032x}", xxh3_128(key.as_str().as_bytes())))
+    }
 }
 
 /// What of a document was added above the floor.
@@ -177,7 +189,7 @@ impl Partial {
             self.totals.add(difference, beside);
         }
         let Added { key, revision, offset, .. } = added;
-        let told = self.above.entry((*key).clone()).or_insert(Told {
+        let told = self.above.entry(KeyTag::of(key)).or_insert(Told {
             revision: *revision,
             first: *offset,
             last: *offset,
@@ -209,32 +221,14 @@ impl Partial {
     /// Whether what a document owes to the record at an offset was added, as far as it remembers.
     pub fn has_added(&self, key: &Key, offset: Offset) -> bool {
         let below = offset < self.floor && !self.unread.contains(&offset);
-        below || self.above.get(key).is_some_and(|told| offset <= told.last)
+        below || self.above.get(&KeyTag::of(key)).is_some_and(|told| offset <= told.last)
     }
 
     fn knows(&self, added: &Added<'_>) -> bool {
         let below = added.offset < self.floor && !self.unread.contains(&added.offset);
-        let above = self.above.get(added.key).is_some_and(|told| told.revision >= added.revision);
+        let told = self.above.get(&KeyTag::of(added.key));
+        let above = told.is_some_and(|told| told.revision >= added.revision);
         (below && stands(Guard::RollupFloor)) || (above && stands(Guard::RollupMemory))
-    }
-}
-
-/// Documents' keys may have any characters, which names of fields may not.
-mod listed {
-    use std::collections::BTreeMap;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::{Key, Told};
-
-    type Above = BTreeMap<Key, Told>;
-
-    pub fn serialize<S: Serializer>(above: &Above, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(above)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Above, D::Error> {
-        Vec::<(Key, Told)>::deserialize(from).map(|all| all.into_iter().collect())
     }
 }
 

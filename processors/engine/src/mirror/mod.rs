@@ -17,6 +17,7 @@ use crate::ports::{Mirror, Ports, View};
 
 pub use marker::Marker;
 pub use pass::{Doing, Pass, Tally};
+pub use scan::Scan;
 pub use tend::{Tender, tend};
 pub use tended::{Care, Tended};
 

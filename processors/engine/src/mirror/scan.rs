@@ -1,5 +1,6 @@
 //! A scan that is read in batches, and stands still while a batch is dealt with.
 
+use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
@@ -37,6 +38,12 @@ impl<T> Found<T> {
 pub struct Scan<'s, T> {
     found: Found<T>,
     running: Option<BoxFuture<'s, Result<(), Fault>>>,
+}
+
+impl<T> fmt::Debug for Scan<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan").field("is_running", &self.running.is_some()).finish_non_exhaustive()
+    }
 }
 
 impl<'s, T> Scan<'s, T> {

@@ -2,12 +2,13 @@
 
 mod row;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use readmill_core::envelope::{self, Change, Payload, Reading, Routed};
-use readmill_core::{Identity, Key, Position, ReadModel, Record};
+use readmill_core::{Heard, Identity, Key, Position, ReadModel, Record};
 use readmill_schemas::debezium::{FlatOutboxRow, OutboxEnvelope};
 use readmill_schemas::framing::{self, Framed};
 use readmill_schemas::json::JsonContract;
@@ -17,10 +18,12 @@ use readmill_schemas::{Contract, Events, SchemaId, Shape, WriterSchema};
 use self::row::{KeyReader, RowForm};
 
 use crate::fault::{Fault, Remedy};
+use crate::forgotten::Forgetting;
 use crate::patience::{Patience, patiently};
 use crate::ports::{Ports, SchemaBook, VersionsOf};
 
 const NOT_OURS: &str = "the event type is of no interest to the model";
+const FORGOTTEN: &str = "the person of whom it tells is forgotten";
 
 /// Why a record does not go on to the next station.
 #[derive(Debug)]
@@ -50,7 +53,9 @@ impl From<Fault> for Aside {
     fn from(fault: Fault) -> Self {
         match fault.remedy() {
             Remedy::Hold => Self::hold(&fault),
-            Remedy::Retry | Remedy::Stop | Remedy::GoBack | Remedy::LetGo => Self::Fault(fault),
+            Remedy::Retry | Remedy::Stop | Remedy::GoBack | Remedy::ReadAgain | Remedy::LetGo => {
+                Self::Fault(fault)
+            }
         }
     }
 }
@@ -67,12 +72,33 @@ pub fn wire(record: &Record) -> Result<Framed<'_>, Aside> {
     framing::read_with(value, headers).map_err(Aside::hold)
 }
 
+/// How records of a log are read.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// Writer schemas.
+    pub schemas: Arc<dyn SchemaBook>,
+    /// Which topics share their versions.
+    pub versions_of: VersionsOf,
+    /// Of whom nothing is heard.
+    pub forgotten: Forgetting,
+}
+
+impl Script {
+    /// As a model's river reads them.
+    pub fn of<M: ReadModel>(ports: &Ports<M>) -> Self {
+        let Ports { schemas, versions_of, forgotten, .. } = ports;
+        let (schemas, versions_of) = (Arc::clone(schemas), versions_of.clone());
+        Self { schemas, versions_of, forgotten: forgotten.clone() }
+    }
+}
+
 /// Reads the bodies of one partition, with the plans that it has met so far.
 #[derive(Debug)]
 pub struct Reader<M: ReadModel> {
     schemas: Arc<dyn SchemaBook>,
     patience: Patience,
     versions_of: VersionsOf,
+    forgotten: Forgetting,
     forms: HashMap<SchemaId, Form>,
     events: HashMap<SchemaId, Option<EventPlan>>,
     /// The contracts for JSON text, made with the first one.
@@ -101,15 +127,17 @@ struct EventPlan {
 impl<M: ReadModel> Reader<M> {
     /// A reader that knows no schema yet.
     pub fn new(ports: &Ports<M>, patience: Patience) -> Self {
-        Self::of(Arc::clone(&ports.schemas), ports.versions_of.clone(), patience)
+        Self::of(&Script::of(ports), patience)
     }
 
-    /// The same, of these schemas.
-    pub fn of(schemas: Arc<dyn SchemaBook>, versions_of: VersionsOf, patience: Patience) -> Self {
+    /// The same, by a script.
+    pub fn of(script: &Script, patience: Patience) -> Self {
+        let Script { schemas, versions_of, forgotten } = script.clone();
         Self {
             schemas,
             patience,
             versions_of,
+            forgotten,
             forms: HashMap::new(),
             events: HashMap::new(),
             json: Vec::new(),
@@ -162,12 +190,17 @@ impl<M: ReadModel> Reader<M> {
         }
     }
 
-    /// Station 4: the typed event in a row's payload, or in its images.
+    /// Station 4: the typed event in a row's payload, or in its images, without whoever is
+    /// forgotten.
     ///
     /// # Errors
     /// An event type of another subject is skipped; a payload that cannot be read is held with the
     /// key of its aggregate.
-    pub async fn event(&mut self, from: &Position, change: &Change<'_>) -> Result<M::Event, Aside> {
+    pub async fn event(
+        &mut self,
+        from: &Position,
+        change: &mut Change<'_>,
+    ) -> Result<Heard<M::Event>, Aside> {
         let read = match &change.payload {
             Payload::Avro(framed) => self.avro(*framed).await,
             Payload::Json { event_type, text } => self.json(event_type, text),
@@ -177,7 +210,16 @@ impl<M: ReadModel> Reader<M> {
                 Some(_) | None => Err(Aside::Skip(NOT_OURS)),
             },
         };
-        read.map_err(|aside| match aside {
+        let forgotten = self.forgotten.now();
+        let heard = read.map(|event| forgotten.hear::<M>(event));
+        let of = forgotten.find(&change.aggregate);
+        let is_forgotten = of.is_some();
+        if let Some(person) = of {
+            change.aggregate = Cow::Owned(person.alias);
+        }
+        heard.map_err(|aside| match aside {
+            // What nobody can read may tell of the person: it is kept nowhere.
+            Aside::Hold { .. } if is_forgotten => Aside::Skip(FORGOTTEN),
             Aside::Hold { reason, .. } if !change.aggregate.is_empty() => {
                 let key = Key(change.aggregate.clone().into_owned());
                 let identity = Some(change.identity(from, &key));

@@ -39,6 +39,12 @@ pub struct Roster {
     /// A change of the live generation that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover: Option<Handover>,
+    /// The highest number that a generation ever had: it is no other's, whose positions may stand.
+    #[serde(default)]
+    pub highest: u32,
+    /// How often persons were forgotten here: who knows of fewer times reads again who is.
+    #[serde(default)]
+    pub forgettings: u64,
 }
 
 /// One fold of a model over one set of inputs.
@@ -118,6 +124,8 @@ pub enum Stage {
     Follow,
     /// Nobody answers readers, so that no two instances answer from different generations.
     Switch,
+    /// All rest while it is noted that a person is forgotten: who is live then, stays so.
+    Forget,
 }
 
 /// Why a roster cannot be changed so, in words for a person.
@@ -186,7 +194,15 @@ impl Roster {
             verified: None,
         };
         let speakers = vec![Speaker { generation: 1, from: Vec::new() }];
-        Self { live: 1, before: None, generations: vec![first], speakers, handover: None }
+        Self {
+            live: 1,
+            before: None,
+            generations: vec![first],
+            speakers,
+            handover: None,
+            highest: 1,
+            forgettings: 0,
+        }
     }
 
     /// One generation.
@@ -235,9 +251,13 @@ impl Roster {
         if self.generations.len() >= LIMIT_GENERATIONS {
             return Err(Refusal(format!("{LIMIT_GENERATIONS} generations stand: drop one first")));
         }
+        if self.handover.as_ref().is_some_and(|handover| handover.stage == Stage::Forget) {
+            return Err(Refusal("a person is being forgotten: wait for that".to_owned()));
+        }
         let numbers = self.generations.iter().map(|generation| generation.number);
         let spoken = self.speakers.iter().map(|speaker| speaker.generation);
-        let number = numbers.chain(spoken).max().unwrap_or(0) + 1;
+        let number = numbers.chain(spoken).max().unwrap_or(0).max(self.highest) + 1;
+        self.highest = number;
         self.generations.push(Generation {
             number,
             fingerprint,
@@ -265,6 +285,30 @@ impl Roster {
         self.generations.retain(|generation| generation.number != number);
         self.before = self.before.filter(|before| *before != number);
         Ok(())
+    }
+
+    /// All generations rest until that ends: what is heard of persons is about to change.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub fn rest_to_forget(&mut self) -> Result<(), Refusal> {
+        if self.handover.is_some() {
+            return Err(Refusal("a swap, or another forgetting, is under way".to_owned()));
+        }
+        // Whoever folds an archive does so by itself, and looks at no roster meanwhile.
+        if let Some(begun) = self.generations.iter().find(|generation| generation.preparing) {
+            let number = begun.number;
+            return Err(Refusal(format!(
+                "generation {number} is being begun: wait for that, or give it up"
+            )));
+        }
+        self.handover = Some(Handover { to: self.live, stage: Stage::Forget, beat: 0 });
+        Ok(())
+    }
+
+    /// Who is forgotten has changed: everybody reads it again before anything else is heard.
+    pub const fn note_forgetting(&mut self) {
+        self.forgettings += 1;
     }
 
     /// Begins to hand over to another generation.
@@ -358,7 +402,7 @@ impl Roster {
         paused
             || self.handover.as_ref().is_some_and(|handover| match handover.stage {
                 Stage::Gather => number == handover.to,
-                Stage::Yield => true,
+                Stage::Yield | Stage::Forget => true,
                 Stage::Follow | Stage::Switch => number != handover.to,
             })
     }

@@ -35,10 +35,11 @@ use crate::mirror::Heals;
 use crate::patience::Patience;
 use crate::ports::{Side, Store};
 
+pub use crate::reader::Script;
 pub use buckets::{BUCKETS, bucket};
 pub use content::{Allowance, Departure, Pattern, Tolerances};
 pub use finding::{Finding, Kind, Subject, Summary, Undecided};
-pub use trail::{Places, Script, Trail, oldest_ms};
+pub use trail::{Places, Trail, oldest_ms};
 
 /// So many documents that depart are remembered.
 const REMEMBERED_DEPARTED: usize = 100_000;

@@ -97,11 +97,12 @@ fn knows<M: ReadModel>(document: &Document<M>, part: &Part<M>) -> bool {
             let known = identity.as_ref().is_some_and(|identity| document.stamp.knows(identity));
             known || document.stamp.has_queued(&part.from)
         }
-        // None of these comes from a log.
+        // Who is forgotten is heard of nowhere; none of the others comes from a log.
         Task::Retry { .. }
         | Task::GiveUp(_)
         | Task::Look { .. }
         | Task::Embed { .. }
+        | Task::Forget { .. }
         | Task::HoldOverdue { .. } => true,
     }
 }
@@ -116,6 +117,7 @@ fn may_have_forgotten<M: ReadModel>(document: &Document<M>, part: &Part<M>) -> b
         | Task::GiveUp(_)
         | Task::Look { .. }
         | Task::Embed { .. }
+        | Task::Forget { .. }
         | Task::HoldOverdue { .. } => false,
     }
 }

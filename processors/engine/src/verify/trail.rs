@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep};
 use crate::fault::Fault;
 use crate::feed::Feed;
 use crate::patience::Patience;
-use crate::ports::{Log, SchemaBook, VersionsOf};
-use crate::reader::{self, Reader};
+use crate::ports::Log;
+use crate::reader::{self, Reader, Script};
 use crate::route::{Queues, Routed};
 
 const BATCH_RECORDS: usize = 4096;
@@ -46,15 +46,6 @@ pub trait Trail: Debug + Send + Sync {
     fn is_whole(&self) -> bool;
 }
 
-/// How its records are read.
-#[derive(Debug, Clone)]
-pub struct Script {
-    /// Writer schemas.
-    pub schemas: Arc<dyn SchemaBook>,
-    /// Which topics share their versions.
-    pub versions_of: VersionsOf,
-}
-
 /// Who goes along a trail.
 #[async_trait]
 pub trait Follows<M: ReadModel>: Send {
@@ -72,8 +63,7 @@ pub async fn follow<M: ReadModel>(
     patience: &Patience,
     follower: &mut impl Follows<M>,
 ) -> Result<(), Fault> {
-    let (schemas, versions_of) = (Arc::clone(&script.schemas), script.versions_of.clone());
-    let mut reader = Reader::<M>::of(schemas, versions_of, patience.clone());
+    let mut reader = Reader::<M>::of(script, patience.clone());
     let mut reading = Reading::begin(log);
     while let Some(records) = reading.next().await? {
         let (partition, at) = place(&records);
@@ -150,8 +140,8 @@ async fn route<M: ReadModel>(
     for record in records.into_iter().map(Arc::new) {
         let passing = async {
             let framed = reader::wire(&record)?;
-            let change = reader.envelope(&record, framed).await?;
-            let event = reader.event(&record.position, &change).await?;
+            let mut change = reader.envelope(&record, framed).await?;
+            let event = reader.event(&record.position, &mut change).await?;
             Ok((change, event))
         };
         let passed = passing.await;

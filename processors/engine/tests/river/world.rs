@@ -12,8 +12,8 @@ use readmill_engine::feed::feed;
 use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
-    Clock, Fault, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Outlet, Ports, Pulse, Put,
-    Record, Said, SchemaBook, Side, Store, Tally, VersionsOf, Watch, Word, Write,
+    Clock, Fault, Forgetting, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Outlet, Ports,
+    Pulse, Put, Record, Said, SchemaBook, Side, Store, Tally, VersionsOf, Watch, Word, Write,
 };
 use readmill_schemas::debezium::{OutboxEnvelope, Source, Value};
 use readmill_schemas::{Events, SchemaId, WriterSchema, WrittenEvents, framing};
@@ -131,6 +131,7 @@ impl<M: ReadModel> World<M> {
             memory: Memory::default(),
             side: self.side.clone(),
             versions_of: VersionsOf::new([("t-batch".to_owned(), "t".to_owned())]),
+            forgotten: Forgetting::nobody(),
             schemas: Arc::new(Book),
             store: Arc::new(self.clone()),
             held,

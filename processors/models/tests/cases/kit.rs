@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use readmill_core::document::Loss;
 use readmill_core::rollup::{Difference, Totals};
 use readmill_core::{
-    Document, Identity, Incoming, Key, Offset, Partition, Position, ReadModel, Record, Sent,
-    SourcePosition, What,
+    Document, Forgotten, Heard, Identity, Incoming, Key, Offset, Partition, Person, Position,
+    ReadModel, Record, Sent, SourcePosition, What,
 };
 use readmill_schemas::Events;
 use readmill_schemas::row::RowOp;
@@ -35,16 +36,19 @@ pub struct Run<M: ReadModel> {
     /// Which documents embed one.
     edges: BTreeMap<Key, BTreeSet<Key>>,
     told: BTreeSet<String>,
+    /// Who is forgotten.
+    pub forgotten: Forgotten,
 }
 
 impl<M: ReadModel> Run<M> {
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             documents: BTreeMap::new(),
             said: BTreeMap::new(),
             added: BTreeMap::new(),
             edges: BTreeMap::new(),
             told: BTreeSet::new(),
+            forgotten: Forgotten::default(),
         }
     }
 
@@ -58,7 +62,8 @@ impl<M: ReadModel> Run<M> {
     ) {
         let partition = Partition::new("log", 0);
         let record = Record::at(Position { partition, offset: offset(at) });
-        for key in M::keys(&line.event).into_vec() {
+        let Heard { event, keys, .. } = self.forgotten.hear::<M>(line.event.clone());
+        for key in keys {
             let key_is_aggregate = key.as_str() == line.aggregate;
             let identity = match line.version {
                 _ if line.event.contract().table.is_some() => {
@@ -72,10 +77,24 @@ impl<M: ReadModel> Run<M> {
                 None => Identity::event("log", None, &identity_of.to_string()),
             };
             let document = self.documents.entry(key.clone()).or_default();
-            let incoming = Incoming::straight(&identity, &record, &line.event);
+            let incoming = Incoming::straight(&identity, &record, &event);
             let sent = Sent { below: offset(sent_below), ..Sent::NOTHING };
             document.take(Incoming { sent, ..incoming });
             self.tell(&key, &record.position, sent);
+        }
+    }
+
+    /// A document loses a person, and tells what follows from that.
+    pub fn lose(&mut self, key: &Key, person: &Person) {
+        let (persons, is_own) = (std::slice::from_ref(person), person.owns(key));
+        let partition = Partition::new("forgotten", 0);
+        let from = Position { partition, offset: offset(0) };
+        if let Some(document) = self.documents.get_mut(key) {
+            document.lose(Loss { persons, is_own, told: i64::MAX }, &from);
+            self.tell(key, &from, Sent::NOTHING);
+        }
+        if is_own {
+            self.documents.remove(key);
         }
     }
 

@@ -15,6 +15,7 @@ mod coupons;
 mod deals;
 mod deliveries;
 mod fixtures;
+mod forgetting;
 mod holdings;
 mod kit;
 mod members;

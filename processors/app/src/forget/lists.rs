@@ -1,0 +1,182 @@
+//! Where it is kept who is forgotten: beside the documents, once in each place that has some.
+
+use std::collections::BTreeSet;
+use std::collections::hash_map::RandomState;
+use std::fs;
+use std::hash::BuildHasher as _;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use readmill_core::forgotten::Digest;
+use readmill_core::{Document, Forgotten, Key, Stamp};
+use readmill_engine::forgotten::{Entries, Entry, List};
+use readmill_engine::{Fault, Put, Store, Write};
+use serde::{Deserialize, Serialize};
+
+/// One such place.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A store that any process may ask.
+    Kept(Arc<dyn Store<Entries>>),
+    /// A file beside a directory that one process has to itself.
+    File(PathBuf),
+}
+
+/// What the file has.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Written {
+    salt: String,
+    done: BTreeSet<Digest>,
+    #[serde(default)]
+    unfinished: BTreeSet<Digest>,
+}
+
+impl Place {
+    /// Who is forgotten.
+    ///
+    /// # Errors
+    /// When the place does not answer, or has something else.
+    pub async fn read(&self) -> Result<List, Fault> {
+        match self {
+            Self::Kept(store) => List::read(&**store).await,
+            Self::File(path) => {
+                let Written { salt, done, unfinished } = written(path)?;
+                let all = done.union(&unfinished).copied();
+                let forgotten = Forgotten::of(salt, all);
+                Ok(List { forgotten, unfinished: unfinished.into_iter().collect() })
+            }
+        }
+    }
+
+    /// Adds persons, unfinished as yet.
+    ///
+    /// # Errors
+    /// When the place does not answer or refuses.
+    pub async fn add(&self, salt: &str, digests: &[Digest], now_ms: i64) -> Result<(), Fault> {
+        match self {
+            Self::Kept(store) => {
+                let salted = Entry { salt: Some(salt.to_owned()), ..Entry::default() };
+                ensure(&**store, &Entry::salt_key(), |known| {
+                    known.is_none().then_some(salted.clone())
+                })
+                .await?;
+                for digest in digests {
+                    let entry = Entry { since_ms: now_ms, ..Entry::default() };
+                    let add = |known: Option<Entry>| known.is_none().then(|| entry.clone());
+                    ensure(&**store, &Entry::key(*digest), add).await?;
+                }
+                Ok(())
+            }
+            Self::File(path) => change(path, |written| {
+                salt.clone_into(&mut written.salt);
+                let new = digests.iter().filter(|digest| !written.done.contains(digest));
+                let new: Vec<Digest> = new.copied().collect();
+                written.unfinished.extend(new);
+            }),
+        }
+    }
+
+    /// Notes that nothing of persons is left.
+    ///
+    /// # Errors
+    /// When the place does not answer or refuses.
+    pub async fn finish(&self, digests: &[Digest], now_ms: i64) -> Result<(), Fault> {
+        match self {
+            Self::Kept(store) => {
+                for digest in digests {
+                    let done = |known: Option<Entry>| {
+                        known.map(|entry| Entry { done_ms: Some(now_ms), ..entry })
+                    };
+                    ensure(&**store, &Entry::key(*digest), done).await?;
+                }
+                Ok(())
+            }
+            Self::File(path) => change(path, |written| {
+                for digest in digests {
+                    written.unfinished.remove(digest);
+                    written.done.insert(*digest);
+                }
+            }),
+        }
+    }
+}
+
+/// A salt like no other, by the one source of chance in the standard library.
+pub fn new_salt() -> String {
+    let parts = [0, 1].map(|part| RandomState::new().hash_one(part));
+    format!("{:016x}{:016x}", parts[0], parts[1])
+}
+
+/// Writes an entry, unless nothing is to be written.
+async fn ensure(
+    store: &dyn Store<Entries>,
+    key: &Key,
+    change: impl Fn(Option<Entry>) -> Option<Entry>,
+) -> Result<(), Fault> {
+    loop {
+        let found = store.load(std::slice::from_ref(key)).await?.into_iter().next().flatten();
+        let expected = found.as_ref().map_or(0, |document| document.stamp.revision);
+        let Some(next) = change(found.and_then(|document| document.state)) else { return Ok(()) };
+        let stamp = Stamp { revision: expected + 1, ..Stamp::default() };
+        let document = Document { state: Some(next), stamp };
+        let puts = store.put(&[Write { key, expected, document: &document }]).await?;
+        if puts.first() == Some(&Put::Done) {
+            return Ok(());
+        }
+    }
+}
+
+fn written(path: &Path) -> Result<Written, Fault> {
+    match fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text).map_err(|error| damaged(path, &error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Written::default()),
+        Err(error) => Err(damaged(path, &error)),
+    }
+}
+
+fn change(path: &Path, change: impl FnOnce(&mut Written)) -> Result<(), Fault> {
+    let mut now = written(path)?;
+    change(&mut now);
+    let text = serde_json::to_vec(&now).map_err(|error| damaged(path, &error))?;
+    let next = path.with_extension("forgotten.next");
+    let writing = || {
+        let mut file = fs::File::create(&next)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&next, path)?;
+        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    writing().map_err(|error| damaged(path, &error))
+}
+
+fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Fault {
+    Fault::Damaged {
+        what: format!("the list of the forgotten, {}", path.display()),
+        detail: error.to_string(),
+        hint: "restore it from a copy: without it forgotten persons would be told of again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_keeps_who_is_forgotten_and_what_is_unfinished() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::File(dir.path().join("store.forgotten"));
+        assert_eq!(place.read().await.unwrap(), List::default());
+        let salt = new_salt();
+        assert_ne!(salt, new_salt());
+        let [one, other] = ["a", "b"].map(|id| Forgotten::of(salt.clone(), []).digest(id));
+        place.add(&salt, &[one, other], 1).await.unwrap();
+        place.finish(&[one], 2).await.unwrap();
+        place.add(&salt, &[one], 3).await.unwrap();
+        let list = place.read().await.unwrap();
+        assert_eq!(list.unfinished, [other]);
+        assert!(list.forgotten.find("a").is_some() && list.forgotten.find("c").is_none());
+        fs::write(dir.path().join("store.forgotten"), "{").unwrap();
+        assert!(place.read().await.is_err());
+    }
+}

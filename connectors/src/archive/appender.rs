@@ -10,6 +10,7 @@ use readmill_schemas::SchemaId;
 use readmill_schemas::writer::WriterSchema;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::erase::sweep_editions;
 use super::error;
 use super::file::GrowingFile;
 use super::layout::{self, WRITER_LOCK};
@@ -75,6 +76,7 @@ impl Appender {
             manifest.lineage.get_or_insert_with(lineage);
             Ok(manifest.clone())
         })?;
+        sweep_editions(&*storage)?;
         let mut lines = BTreeMap::new();
         for (partition, entry) in manifest.partitions() {
             clean(&*storage, &partition, entry)?;

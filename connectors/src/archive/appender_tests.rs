@@ -139,7 +139,7 @@ fn files_of_which_no_manifest_knows_are_left_alone() {
     let mut appender = open(dir.path());
     let told = appender.begin(&topic(0), 0).unwrap_err().to_string();
     assert!(told.contains("the manifest does not list it"), "{told}");
-    assert!(dir.path().join(super::layout::file_path(&topic(0), 0)).exists());
+    assert!(dir.path().join(super::layout::file_path(&topic(0), 0, 0)).exists());
 }
 
 #[test]

@@ -31,7 +31,11 @@ impl ArchiveBook {
         Self { storage, known: Mutex::default() }
     }
 
-    fn find(&self, id: SchemaId) -> Result<Arc<WriterSchema>, Fault> {
+    /// Finds a schema.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read.
+    pub(super) fn find(&self, id: SchemaId) -> Result<Arc<WriterSchema>, Fault> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(schema) = known.get(&id) {
             return Ok(Arc::clone(schema));

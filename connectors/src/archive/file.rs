@@ -41,11 +41,30 @@ impl GrowingFile {
         first: Offset,
         after: i64,
     ) -> io::Result<Self> {
+        Self::begin(storage, partition, first.0, Some(after), 0)
+    }
+
+    /// Begins a file that is to stand for one that is there, with other records at its offsets.
+    pub fn anew(
+        storage: &Arc<dyn Storage>,
+        partition: &Partition,
+        old: &FileEntry,
+    ) -> io::Result<Self> {
+        Self::begin(storage, partition, old.first_offset, old.after, old.edition + 1)
+    }
+
+    fn begin(
+        storage: &Arc<dyn Storage>,
+        partition: &Partition,
+        first: i64,
+        after: Option<i64>,
+        edition: u32,
+    ) -> io::Result<Self> {
         // Equal archives have equal bytes: the marker is not left to chance.
-        let marker = xxh3_128(format!("{partition}@{}", first.0).as_bytes()).to_le_bytes();
+        let marker = xxh3_128(format!("{partition}@{first}").as_bytes()).to_le_bytes();
         let mut growing = Self {
             storage: Arc::clone(storage),
-            file: storage.write(&file_path(partition, first.0))?,
+            file: storage.write(&file_path(partition, first, edition))?,
             partition: partition.clone(),
             marker,
             hash: Box::new(Xxh3::new()),
@@ -53,12 +72,13 @@ impl GrowingFile {
             block: GrowingBlock::default(),
             blocks: Vec::new(),
             entry: FileEntry {
-                first_offset: first.0,
-                next_offset: first.0,
+                first_offset: first,
+                next_offset: first,
+                edition,
                 records: 0,
                 bytes: 0,
                 xxh3: String::new(),
-                after: Some(after),
+                after,
                 times_ms: None,
                 index: None,
             },
@@ -78,7 +98,7 @@ impl GrowingFile {
         self.block.note(offset.0, parts);
         self.entry.records += 1;
         self.entry.next_offset = offset.0 + 1;
-        if self.body.len() >= block_bytes { self.flush() } else { Ok(()) }
+        if self.body.len() >= block_bytes { self.end_block() } else { Ok(()) }
     }
 
     /// Its length so far, without the open block.
@@ -93,7 +113,7 @@ impl GrowingFile {
 
     /// Gives the file its name, once it is durable, and then its index.
     pub fn finish(mut self) -> io::Result<FileEntry> {
-        self.flush()?;
+        self.end_block()?;
         self.file.finish()?;
         self.entry.xxh3 = format!("{:032x}", self.hash.digest128());
         self.entry.times_ms = self
@@ -102,13 +122,15 @@ impl GrowingFile {
             .map(|block| (block.oldest_ms, block.newest_ms))
             .reduce(|(old, new), (older, newer)| (old.min(older), new.max(newer)));
         let index = index::write(&self.blocks);
-        put(&*self.storage, &index_path(&self.partition, self.entry.first_offset), &index)?;
+        let (first, edition) = (self.entry.first_offset, self.entry.edition);
+        put(&*self.storage, &index_path(&self.partition, first, edition), &index)?;
         let xxh3 = format!("{:032x}", xxh3_128(&index));
         self.entry.index = Some(IndexEntry { bytes: index.len() as u64, xxh3 });
         Ok(self.entry)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Ends the block that is open, if it has anything.
+    pub fn end_block(&mut self) -> io::Result<()> {
         let grown = std::mem::take(&mut self.block);
         let records = grown.records();
         if let Some(entry) = grown.end(self.entry.bytes) {

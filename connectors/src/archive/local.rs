@@ -54,7 +54,8 @@ impl Storage for LocalDir {
         let path = self.place(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            done => done,
+            // What was deleted must not come back by a crash.
+            done => done.and_then(|()| path.parent().map_or(Ok(()), sync_dir)),
         }
     }
 

@@ -13,8 +13,11 @@ use super::layout::{MANIFEST, MANIFEST_LOCK, is_topic};
 use super::local::LocalDir;
 use super::storage::{self, Storage};
 
-/// The version of the layout that is written. Version 1 had no indexes, no times and no gaps.
-pub const FORMAT: u32 = 2;
+/// The latest version of the layout, in which files may have been written anew. What has none of
+/// them is written as version 2, which elder programs read.
+const FORMAT: u32 = 3;
+const FORMAT_AS_COPIED: u32 = 2;
+/// Version 1 had no indexes, no times and no gaps.
 const FIRST_FORMAT: u32 = 1;
 
 /// What belongs to an archive. It is written after what it lists: an archive without it is
@@ -29,6 +32,9 @@ pub struct Manifest {
     /// What an archive that grows keeps for life; none in one that was written at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<String>,
+    /// The id of an archive that was written at once, before its files were written anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_as: Option<String>,
     /// The hashes of the schemas.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub schemas: BTreeMap<u32, String>,
@@ -76,6 +82,9 @@ pub struct FileEntry {
     pub first_offset: i64,
     /// One past the offset of its last record.
     pub next_offset: i64,
+    /// How often it was written anew, since records were taken out of it.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub edition: u32,
     /// How many records it has.
     pub records: u64,
     /// How long it is.
@@ -163,7 +172,9 @@ impl Manifest {
 
     /// Writes it in place of what stands there.
     pub(super) fn write(&mut self, storage: &dyn Storage) -> Result<(), Fault> {
-        self.format = FORMAT;
+        let is_anew = |entry: &PartitionEntry| entry.files.iter().any(|file| file.edition > 0);
+        let is_anew = self.partitions().any(|(_, entry)| is_anew(entry));
+        self.format = if is_anew { FORMAT } else { FORMAT_AS_COPIED };
         self.id = self.hash();
         let text = serde_json::to_vec_pretty(&self).map_err(std::io::Error::other);
         text.and_then(|text| storage::put(storage, MANIFEST, &text))
@@ -191,6 +202,21 @@ impl Manifest {
             .filter(|(partition, _)| topics.iter().any(|topic| **topic == *partition.topic))
     }
 
+    /// What a file was written anew as since it was listed so; none if it was not.
+    pub(super) fn anew(
+        storage: &dyn Storage,
+        partition: &Partition,
+        file: &FileEntry,
+    ) -> Result<Option<FileEntry>, Fault> {
+        let now = Self::of(storage)?;
+        let is_it = |known: &&FileEntry| {
+            (known.first_offset, known.next_offset) == (file.first_offset, file.next_offset)
+                && known.edition > file.edition
+        };
+        let entry = now.partition(partition);
+        Ok(entry.and_then(|entry| entry.files.iter().find(is_it)).cloned())
+    }
+
     /// One partition.
     pub fn partition(&self, partition: &Partition) -> Option<&PartitionEntry> {
         self.topics.get(&*partition.topic)?.get(&partition.index)
@@ -202,7 +228,7 @@ impl Manifest {
 
     /// By what positions in it are known: they hold while it grows, and in no other archive.
     pub fn name(&self) -> &str {
-        self.lineage.as_ref().unwrap_or(&self.id)
+        self.lineage.as_ref().or(self.known_as.as_ref()).unwrap_or(&self.id)
     }
 
     /// The hash over everything that is listed.
@@ -212,7 +238,9 @@ impl Manifest {
         }
         let whole = (&self.lineage, &self.schemas, &self.unknown_schemas, &self.topics);
         // Maps with text and numbers as keys can always be written.
-        format!("{:032x}", xxh3_128(&serde_json::to_vec(&whole).unwrap_or_default()))
+        let mut text = serde_json::to_vec(&whole).unwrap_or_default();
+        text.extend(self.known_as.iter().flat_map(|id| id.bytes()));
+        format!("{:032x}", xxh3_128(&text))
     }
 
     fn first_hash(&self) -> String {
@@ -292,4 +320,10 @@ impl PartitionEntry {
         pass(&mut at, self.to);
         (at > self.to || gaps.next().is_some()).then_some(Gap { from: at, to: self.to })
     }
+}
+
+/// As serde asks it.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_first(edition: &u32) -> bool {
+    *edition == 0
 }

@@ -5,6 +5,7 @@
 //! <dir>/schemas/<id>.avsc                         every schema that its records name
 //! <dir>/<topic>/<partition>/<first offset>.avro   records, in the order of their offsets
 //! <dir>/<topic>/<partition>/<first offset>.index  what times and keys each block of that file has
+//! <dir>/<topic>/<partition>/<first offset>.<n>.*  the same, written anew for the n-th time
 //! ```
 
 mod appender;
@@ -12,6 +13,9 @@ mod appender;
 mod appender_tests;
 mod book;
 mod container;
+mod erase;
+#[cfg(test)]
+mod erase_tests;
 mod error;
 mod file;
 mod index;
@@ -20,6 +24,9 @@ mod local;
 mod log;
 mod manifest;
 mod names;
+mod person;
+#[cfg(test)]
+mod person_tests;
 mod positions;
 mod prune;
 mod reader;
@@ -41,11 +48,13 @@ mod writer;
 
 pub use appender::Appender;
 pub use book::ArchiveBook;
+pub use erase::{Erased, Fate, Judge, erase};
 pub use layout::MANIFEST;
 pub use local::LocalDir;
 pub use log::{ArchiveConfig, ArchiveLog};
 pub use manifest::{FileEntry, Gap, IndexEntry, Manifest, PartitionEntry};
 pub use names::Names;
+pub use person::{PersonErased, erase_person};
 pub use prune::{Pruned, Pruning, prune};
 pub use reader::{ArchiveReader, Skimmed, Visit, Wanted};
 pub use storage::{Lock, NewFile, Storage};

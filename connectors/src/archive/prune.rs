@@ -4,6 +4,7 @@ use readmill_core::Partition;
 use readmill_engine::Fault;
 
 use super::appender::written_at_once;
+use super::erase::sweep_editions;
 use super::error;
 use super::layout::strangers;
 use super::manifest::{FileEntry, Manifest, PartitionEntry};
@@ -58,6 +59,7 @@ pub fn prune(storage: &dyn Storage, pruning: Pruning) -> Result<Vec<Pruned>, Fau
         Ok(manifest.clone())
     })?;
     if !pruning.dry {
+        sweep_editions(storage)?;
         for (partition, entry) in manifest.partitions() {
             sweep(storage, &partition, entry)?;
         }

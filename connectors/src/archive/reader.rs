@@ -124,6 +124,12 @@ impl ArchiveReader {
         Ok(skimmed)
     }
 
+    /// Whether the last records of a partition were taken out, or some of them.
+    pub fn is_erased_at_end(&self, partition: &Partition) -> bool {
+        let entry = self.manifest.partition(partition);
+        entry.and_then(|entry| entry.files.last()).is_some_and(|file| file.edition > 0)
+    }
+
     /// The last record of a partition.
     ///
     /// # Errors
@@ -163,13 +169,40 @@ impl ArchiveReader {
                 continue;
             }
             skimmed.files_read += 1;
-            let name = file_path(partition, file.first_offset);
-            let look = Look { storage: &*self.storage, name: &name, file, partition, wanted };
-            if look.visit(visit, skimmed)?.is_break() {
+            if self.look(partition, file, wanted, visit, skimmed)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Looks through one file. If it is written anew meanwhile, the look goes on in what it is
+    /// now, behind what was visited.
+    fn look(
+        &self,
+        partition: &Partition,
+        file: &FileEntry,
+        wanted: &Wanted,
+        visit: &mut Visit<'_>,
+        skimmed: &mut Skimmed,
+    ) -> Result<ControlFlow<()>, Fault> {
+        let storage = &*self.storage;
+        let (mut file, mut wanted) = (file.clone(), wanted.clone());
+        loop {
+            let mut from = wanted.from;
+            let mut noted = |record: Record| {
+                from = Some(record.position.offset.0 + 1);
+                visit(record)
+            };
+            let name = file_path(partition, file.first_offset, file.edition);
+            let look = Look { storage, name: &name, file: &file, partition, wanted: &wanted };
+            let fault = match look.visit(&mut noted, skimmed) {
+                Ok(flow) => return Ok(flow),
+                Err(fault) => fault,
+            };
+            file = Manifest::anew(storage, partition, &file)?.ok_or(fault)?;
+            wanted.from = from;
+        }
     }
 }
 
@@ -301,7 +334,7 @@ pub fn read_index(
     partition: &Partition,
     file: &FileEntry,
 ) -> Result<Vec<BlockEntry>, Fault> {
-    let name = index_path(partition, file.first_offset);
+    let name = index_path(partition, file.first_offset, file.edition);
     let path = storage.place(&name);
     let damaged = |detail: &str| error::damaged(&path, detail, COPY_AGAIN);
     let bytes = storage::get(storage, &name).map_err(|error| error::io(&path, &error))?;

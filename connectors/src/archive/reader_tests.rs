@@ -101,7 +101,7 @@ fn offsets_bound_a_look_and_a_visitor_may_have_enough() {
 #[test]
 fn a_damaged_index_makes_a_look_slower_and_not_wrong() {
     let dir = archive();
-    fs::write(dir.path().join(index_path(&topic(0), 2_000)), b"RMI").unwrap();
+    fs::write(dir.path().join(index_path(&topic(0), 2_000, 0)), b"RMI").unwrap();
     let wanted = Wanted { key: Some(b"k77".to_vec()), ..Wanted::default() };
     let (found, skimmed) = look(dir.path(), &wanted);
     assert_eq!(found.len(), 40);
@@ -115,7 +115,7 @@ fn an_index_of_another_file_is_told() {
     let entry = manifest.partition_mut(&topic(0)).unwrap();
     entry.files[1].index = entry.files[2].index.clone();
     manifest.write(&*LocalDir::at(dir.path())).unwrap();
-    let [one, other] = [2_000, 4_000].map(|first| dir.path().join(index_path(&topic(0), first)));
+    let [one, other] = [2_000, 4_000].map(|first| dir.path().join(index_path(&topic(0), first, 0)));
     fs::copy(other, one).unwrap();
     let reader = ArchiveReader::open(dir.path()).unwrap();
     let wanted = Wanted { key: Some(b"k77".to_vec()), ..Wanted::default() };
@@ -144,8 +144,8 @@ fn make_first_format(dir: &Path) {
     }
     fs::write(dir.join(MANIFEST), text.to_string()).unwrap();
     for first in (0..20_000).step_by(2_000) {
-        fs::remove_file(dir.join(index_path(&topic(0), first))).unwrap();
-        assert!(dir.join(file_path(&topic(0), first)).exists());
+        fs::remove_file(dir.join(index_path(&topic(0), first, 0))).unwrap();
+        assert!(dir.join(file_path(&topic(0), first, 0)).exists());
     }
 }
 

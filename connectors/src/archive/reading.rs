@@ -1,6 +1,6 @@
 //! Reading one partition of an archive from a position on, in bounded batches.
 
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::container::{Blocks, Unreadable};
 use super::error::{self, COPY_AGAIN};
 use super::layout;
-use super::manifest::{FileEntry, PartitionEntry};
+use super::manifest::{FileEntry, Manifest, PartitionEntry};
 use super::record;
 use super::storage::Storage;
 
@@ -92,20 +92,37 @@ impl Reading {
     }
 
     fn file(&self, entry: &FileEntry, outflow: &mut Outflow<'_>) -> Result<(), Stop> {
-        let name = layout::file_path(&self.partition, entry.first_offset);
-        let path = self.storage.place(&name);
-        let told = |cause| Stop::Fault(explain(&*self.storage, &name, entry, cause));
-        let file = self.storage.read(&name, 0).map_err(|error| error::io(&path, &error))?;
+        let (entry, file) = self.open(entry)?;
+        let name = layout::file_path(&self.partition, entry.first_offset, entry.edition);
+        let told = |cause| Stop::Fault(explain(&*self.storage, &name, &entry, cause));
         let mut blocks =
             Blocks::open(BufReader::with_capacity(BUFFER_BYTES, file)).map_err(told)?;
-        let mut tracker = Tracker::new(entry);
+        let mut tracker = Tracker::new(&entry);
         while let Some((count, body)) = blocks.next_block().map_err(told)? {
             let records = self.block(&body, count, &mut tracker).map_err(|why| told(why.into()))?;
             for record in records {
                 outflow.push(record)?;
             }
         }
-        if tracker.is_at_end_of(entry) { Ok(()) } else { Err(told(Unreadable::CutOff)) }
+        if tracker.is_at_end_of(&entry) { Ok(()) } else { Err(told(Unreadable::CutOff)) }
+    }
+
+    /// The file, or what it was written anew as since the manifest was read.
+    fn open(&self, entry: &FileEntry) -> Result<(FileEntry, Box<dyn Read + Send>), Fault> {
+        let mut entry = entry.clone();
+        loop {
+            let name = layout::file_path(&self.partition, entry.first_offset, entry.edition);
+            let error = match self.storage.read(&name, 0) {
+                Ok(file) => return Ok((entry, file)),
+                Err(error) => error,
+            };
+            let is_gone = error.kind() == io::ErrorKind::NotFound;
+            let anew = || Manifest::anew(&*self.storage, &self.partition, &entry);
+            match if is_gone { anew()? } else { None } {
+                Some(newer) => entry = newer,
+                None => return Err(error::io(&self.storage.place(&name), &error)),
+            }
+        }
     }
 
     /// All records of a block that are ahead; a block is taken as a whole or not at all.

@@ -15,7 +15,7 @@ pub const SCHEMA: &str = r#"{"type":"record","name":"Record","namespace":"readmi
 {"name":"name","type":"string"},{"name":"value","type":"bytes"}]}}}]}"#;
 
 /// A record's parts, borrowed from whoever has them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts<'a> {
     /// When it was stamped.
     pub timestamp_ms: i64,

@@ -67,20 +67,24 @@ impl Place {
 
     /// Reads all there is, settling everything; the records by partition, and the fault.
     pub async fn read(&self) -> (Vec<Record>, Option<Fault>) {
-        let mut log = ArchiveLog::open(&self.config).unwrap();
-        let mut workers = tokio::task::JoinSet::new();
-        let fault = loop {
-            match log.assigned().await {
-                Ok(Some(feed)) => drop(workers.spawn(drain(feed))),
-                Ok(None) => break None,
-                Err(fault) => break Some(fault),
-            }
-        };
-        log.stop().await.unwrap();
-        let mut records: Vec<Record> = workers.join_all().await.into_iter().flatten().collect();
-        records.sort_by(|a, b| a.position.cmp(&b.position));
-        (records, fault)
+        read_through(ArchiveLog::open(&self.config).unwrap()).await
     }
+}
+
+/// The same, of a log that was opened before.
+pub async fn read_through(mut log: ArchiveLog) -> (Vec<Record>, Option<Fault>) {
+    let mut workers = tokio::task::JoinSet::new();
+    let fault = loop {
+        match log.assigned().await {
+            Ok(Some(feed)) => drop(workers.spawn(drain(feed))),
+            Ok(None) => break None,
+            Err(fault) => break Some(fault),
+        }
+    };
+    log.stop().await.unwrap();
+    let mut records: Vec<Record> = workers.join_all().await.into_iter().flatten().collect();
+    records.sort_by(|a, b| a.position.cmp(&b.position));
+    (records, fault)
 }
 
 async fn drain(mut feed: Feed) -> Vec<Record> {

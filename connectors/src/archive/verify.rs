@@ -89,7 +89,7 @@ impl Proof<'_> {
     ) -> Result<(), Fault> {
         self.report.gaps.extend(entry.gaps.iter().map(|gap| (partition.clone(), *gap)));
         for file in &entry.files {
-            match self.file(partition, file) {
+            match self.latest(partition, file)? {
                 Ok(()) => {}
                 // Pruned since the manifest was read.
                 Err(_) if self.is_gone(partition, file)? => continue,
@@ -101,7 +101,7 @@ impl Proof<'_> {
         }
         let grows = self.manifest.lineage.is_some();
         for stranger in strangers(self.storage, partition, entry)? {
-            if !(grows && stranger.passes) {
+            if !(stranger.is_edition || grows && stranger.passes) {
                 let place = self.storage.place(&stranger.path);
                 let told = format!("{}: the manifest does not list it", place.display());
                 self.report.wrong.push(told);
@@ -112,11 +112,31 @@ impl Proof<'_> {
 
     fn is_gone(&self, partition: &Partition, file: &FileEntry) -> Result<bool, Fault> {
         let now = Manifest::of(self.storage)?;
-        Ok(!now.partition(partition).is_some_and(|entry| entry.files.contains(file)))
+        let is_it = |known: &FileEntry| known.first_offset == file.first_offset;
+        Ok(!now.partition(partition).is_some_and(|entry| entry.files.iter().any(is_it)))
+    }
+
+    /// A file as it is now: it may be written anew while it is read.
+    fn latest(
+        &mut self,
+        partition: &Partition,
+        file: &FileEntry,
+    ) -> Result<Result<(), String>, Fault> {
+        let mut file = file.clone();
+        loop {
+            let read = self.file(partition, &file);
+            if read.is_ok() {
+                return Ok(read);
+            }
+            match Manifest::anew(self.storage, partition, &file)? {
+                Some(newer) => file = newer,
+                None => return Ok(read),
+            }
+        }
     }
 
     fn file(&mut self, partition: &Partition, file: &FileEntry) -> Result<(), String> {
-        let (storage, name) = (self.storage, file_path(partition, file.first_offset));
+        let (storage, name) = (self.storage, file_path(partition, file.first_offset, file.edition));
         let why = |cause| without_hint(&explain(storage, &name, file, cause));
         let read = storage.read(&name, 0).map_err(|error| why(Unreadable::Io(error)))?;
         let input = Metered::new(BufReader::with_capacity(BUFFER_BYTES, read));
@@ -153,7 +173,7 @@ impl Proof<'_> {
         file: &FileEntry,
         index: &[BlockEntry],
     ) -> Result<(), String> {
-        let name = file_path(partition, file.first_offset);
+        let name = file_path(partition, file.first_offset, file.edition);
         let place = self.storage.place(&name).display().to_string();
         let times = index.iter().map(|block| (block.oldest_ms, block.newest_ms));
         let times = times.reduce(|(old, new), (older, newer)| (old.min(older), new.max(newer)));

@@ -22,17 +22,22 @@ impl<F> fmt::Debug for Cursor<'_, F> {
 
 impl<'de, F: Failure> Cursor<'de, F> {
     #[inline]
-    pub(super) fn new(body: &'de [u8]) -> Self {
+    pub(crate) fn new(body: &'de [u8]) -> Self {
         Self { rest: body, depth: 0, idle: IDLE_ITEMS_MAX, failure: PhantomData }
     }
 
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'de [u8] {
+        self.rest
+    }
+
     #[inline]
-    pub(super) fn remaining(&self) -> usize {
+    pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
     }
 
     #[inline(always)]
-    pub(super) fn long(&mut self) -> Result<i64, F> {
+    pub(crate) fn long(&mut self) -> Result<i64, F> {
         let zigzag = match self.rest {
             [first, rest @ ..] if *first < 0x80 => {
                 self.rest = rest;
@@ -94,7 +99,7 @@ impl<'de, F: Failure> Cursor<'de, F> {
     }
 
     #[inline]
-    pub(super) fn boolean(&mut self) -> Result<bool, F> {
+    pub(crate) fn boolean(&mut self) -> Result<bool, F> {
         match self.array()? {
             [0] => Ok(false),
             [1] => Ok(true),
@@ -122,7 +127,7 @@ impl<'de, F: Failure> Cursor<'de, F> {
     }
 
     #[inline(always)]
-    pub(super) fn take(&mut self, length: usize) -> Result<&'de [u8], F> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'de [u8], F> {
         match self.rest.split_at_checked(length) {
             Some((taken, rest)) => {
                 self.rest = rest;
@@ -133,7 +138,7 @@ impl<'de, F: Failure> Cursor<'de, F> {
     }
 
     #[inline(always)]
-    pub(super) fn bytes(&mut self) -> Result<&'de [u8], F> {
+    pub(crate) fn bytes(&mut self) -> Result<&'de [u8], F> {
         let length = self.long()?;
         let length = u64::try_from(length).map_err(|_| ReadFault::NegativeLength)?;
         let fits = usize::try_from(length).map_err(|_| truncated(length, self.rest.len()))?;
@@ -141,19 +146,19 @@ impl<'de, F: Failure> Cursor<'de, F> {
     }
 
     #[inline(always)]
-    pub(super) fn text(&mut self) -> Result<&'de str, F> {
+    pub(crate) fn text(&mut self) -> Result<&'de str, F> {
         utf8(self.bytes()?).ok_or_else(|| ReadFault::Utf8.into())
     }
 
     /// A place in a list of `count`; `None` with the number read if there is no such place.
     #[inline]
-    pub(super) fn place(&mut self, count: usize) -> Result<Result<usize, i64>, F> {
+    pub(crate) fn place(&mut self, count: usize) -> Result<Result<usize, i64>, F> {
         let number = self.long()?;
         Ok(usize::try_from(number).ok().filter(|place| *place < count).ok_or(number))
     }
 
     #[inline]
-    pub(super) fn enter(&mut self) -> Result<(), F> {
+    pub(crate) fn enter(&mut self) -> Result<(), F> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err(ReadFault::Deep { limit: DEPTH_MAX }.into());
@@ -162,14 +167,14 @@ impl<'de, F: Failure> Cursor<'de, F> {
     }
 
     #[inline]
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
 
     /// Tells of an item that began with `before` bytes left; those without content are counted,
     /// since nothing else bounds their number.
     #[inline]
-    pub(super) fn item_ended(&mut self, before: usize) -> Result<(), F> {
+    pub(crate) fn item_ended(&mut self, before: usize) -> Result<(), F> {
         if self.rest.len() < before {
             return Ok(());
         }
@@ -233,11 +238,11 @@ pub(super) struct Blocks {
 }
 
 /// The start of a block.
-pub(super) struct Block {
+pub(crate) struct Block {
     /// How many items it has; none ends the array.
-    pub(super) count: u64,
+    pub(crate) count: u64,
     /// How many bytes it has, if the writer says.
-    pub(super) size: Option<usize>,
+    pub(crate) size: Option<usize>,
 }
 
 impl Blocks {
@@ -279,7 +284,7 @@ impl Blocks {
 
 impl<F: Failure> Cursor<'_, F> {
     #[inline]
-    pub(super) fn block(&mut self) -> Result<Block, F> {
+    pub(crate) fn block(&mut self) -> Result<Block, F> {
         let count = self.long()?;
         let mut size = None;
         if count < 0 {

@@ -192,7 +192,7 @@ impl ReadError {
 }
 
 /// What reading a body fails with.
-pub(super) trait Failure: From<ReadFault> {
+pub(crate) trait Failure: From<ReadFault> {
     fn in_field(self, name: &str) -> Self;
     fn in_item(self, place: usize) -> Self;
 }

@@ -2,16 +2,16 @@
 mod access;
 mod compile;
 mod constant;
-mod cursor;
+pub(crate) mod cursor;
 mod de;
 mod default;
-mod error;
+pub(crate) mod error;
 mod matching;
-mod node;
+pub(crate) mod node;
 mod pass;
 mod source;
 mod straight;
-mod types;
+pub(crate) mod types;
 mod wire;
 
 use std::iter::once;

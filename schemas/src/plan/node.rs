@@ -19,7 +19,7 @@ pub(super) struct Arena {
 
 /// The kinds of numbers, in the order of Avro's promotions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Int,
     Long,
     Float,

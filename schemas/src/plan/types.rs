@@ -8,7 +8,7 @@ use super::node::Number;
 
 /// What the wire holds.
 #[derive(Clone, Copy)]
-pub(super) enum Kind<'s> {
+pub(crate) enum Kind<'s> {
     Null,
     Boolean,
     Number(Number),
@@ -24,7 +24,7 @@ pub(super) enum Kind<'s> {
     Name,
 }
 
-pub(super) fn kind(schema: &Schema) -> Kind<'_> {
+pub(crate) fn kind(schema: &Schema) -> Kind<'_> {
     match schema {
         Schema::Null => Kind::Null,
         Schema::Boolean => Kind::Boolean,
@@ -124,10 +124,10 @@ pub(super) fn describe(schema: &Schema) -> String {
 }
 
 /// The named types of a schema, by full name.
-pub(super) struct Names<'s>(BTreeMap<String, &'s Schema>);
+pub(crate) struct Names<'s>(BTreeMap<String, &'s Schema>);
 
 impl<'s> Names<'s> {
-    pub(super) fn of(schemas: impl IntoIterator<Item = &'s Schema>) -> Self {
+    pub(crate) fn of(schemas: impl IntoIterator<Item = &'s Schema>) -> Self {
         let mut names = Self(BTreeMap::new());
         for schema in schemas {
             names.collect(schema);
@@ -158,7 +158,7 @@ impl<'s> Names<'s> {
     }
 
     /// The schema itself, or the one that its name stands for.
-    pub(super) fn resolve(&self, schema: &'s Schema) -> Result<&'s Schema, String> {
+    pub(crate) fn resolve(&self, schema: &'s Schema) -> Result<&'s Schema, String> {
         let Schema::Ref { name } = schema else {
             return Ok(schema);
         };

@@ -89,7 +89,7 @@ impl Copying {
             for index in 0..count {
                 let partition = Partition::new(topic.as_str(), index);
                 if let Some(last) = known(archive, &partition)? {
-                    self.compare(&last)?;
+                    self.compare(&last, archive.is_erased_at_end(&partition))?;
                 }
                 self.begin_partition(&partition)?;
             }
@@ -98,14 +98,16 @@ impl Copying {
     }
 
     /// The log has the archive's last record of a partition where the archive has it, unless it
-    /// has lost or compacted it since.
-    fn compare(&self, last: &Record) -> Result<(), Fault> {
+    /// has lost or compacted it since. Where records were taken out of the archive's end, it has
+    /// the last one's time at least.
+    fn compare(&self, last: &Record, is_erased: bool) -> Result<(), Fault> {
         let at = &last.position;
         let (first, end) = self.tail.log(&at.partition)?;
         if at.offset.0 < first || at.offset.0 >= end {
             return Ok(());
         }
         match self.tail.record(at)? {
+            Some(found) if found.timestamp_ms == last.timestamp_ms && is_erased => Ok(()),
             Some(found) if found != *last => Err(Fault::Refused {
                 service: "kafka",
                 detail: format!(

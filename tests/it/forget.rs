@@ -35,8 +35,9 @@ async fn remains(corner: &Corner, person: &str) -> Vec<String> {
     let mongo = Client::with_uri_str(stack("MONGO_URI")).await.unwrap();
     let database = mongo.database(&corner.name);
     for name in database.list_collection_names().await.unwrap() {
-        let all = database.collection::<RawDocumentBuf>(&name).find(Default::default());
-        let all: Vec<RawDocumentBuf> = all.await.unwrap().try_collect().await.unwrap();
+        let collection = database.collection::<RawDocumentBuf>(&name);
+        let all = collection.find(bson::doc! {}).await.unwrap();
+        let all: Vec<RawDocumentBuf> = all.try_collect().await.unwrap();
         found.extend(all.iter().filter(|one| has(one.as_bytes())).map(|_| name.clone()));
     }
     let redis = redis::Client::open(stack("REDIS_URL")).unwrap();

@@ -10,8 +10,7 @@ use readmill_core::{Offset, Position, Record};
 use readmill_engine::Fault;
 use readmill_schemas::members::{DormantMemberChanged, DormantState, MembersEvent};
 use readmill_schemas::{
-    Annotations, Contract, Person, Plan, SchemaId, Timestamp, WriterSchema, WrittenEvents as _,
-    framing,
+    Annotations, Person, Plan, SchemaId, Timestamp, WriterSchema, WrittenEvents as _, framing,
 };
 
 use super::erase_tests::{files, remains_of};
@@ -23,14 +22,6 @@ use super::{
 const ID: &str = "person-4711";
 const PHONE: &str = "0100-55";
 const ALIAS: &str = "gone-1";
-
-/// The contract, saying that the phone number is the member's.
-fn contract() -> Contract {
-    let text = DormantMemberChanged::CONTRACT.text;
-    let field = r#""name": "phone_number","#;
-    let text = text.replacen(field, &format!(r#"{field} "personal": "member_id","#), 1);
-    Contract { text: Box::leak(text.into_boxed_str()), ..DormantMemberChanged::CONTRACT }
-}
 
 fn event(member_id: &str, phone_number: &str) -> DormantMemberChanged {
     DormantMemberChanged {
@@ -72,7 +63,9 @@ fn grown(dir: &Path) -> Arc<dyn Storage> {
     let storage = LocalDir::at(dir);
     let age = Duration::from_secs(900);
     let mut appender = Appender::open(Arc::clone(&storage), Roll::default(), age).unwrap();
-    appender.keep(SchemaId(4), &WriterSchema::parse(contract().text).unwrap()).unwrap();
+    appender
+        .keep(SchemaId(4), &WriterSchema::parse(DormantMemberChanged::CONTRACT.text).unwrap())
+        .unwrap();
     appender.note_unknown(SchemaId(9));
     appender.begin(&topic(0), 0).unwrap();
     records().iter().for_each(|record| appender.append(record).unwrap());
@@ -82,7 +75,7 @@ fn grown(dir: &Path) -> Arc<dyn Storage> {
 }
 
 fn run(storage: &Arc<dyn Storage>) -> Result<PersonErased, Fault> {
-    let annotations = Annotations::of(&[contract()]).unwrap();
+    let annotations = Annotations::of(&[DormantMemberChanged::CONTRACT]).unwrap();
     let mut is_own = |record: &Record| record.key.as_deref() == Some(ID.as_bytes());
     erase_person(storage, Person { id: ID, alias: ALIAS }, &annotations, &mut is_own, &mut |_| {})
 }
@@ -116,7 +109,7 @@ fn a_person_is_in_no_record_that_can_be_told_apart() {
     assert_eq!((&new[0], &new[2]), (&emptied(0), &emptied(2)));
     assert_eq!(new[3..], old[3..]);
     let plan = Plan::compile(
-        &WriterSchema::parse(contract().text).unwrap(),
+        &WriterSchema::parse(DormantMemberChanged::CONTRACT.text).unwrap(),
         &DormantMemberChanged::CONTRACT,
     );
     let value = new[1].value.as_deref().unwrap();

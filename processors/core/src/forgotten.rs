@@ -98,6 +98,22 @@ impl Forgotten {
         (is_known && self.digests.contains(&self.digest(id))).then(|| self.person(id))
     }
 
+    /// Whether bytes that nobody can read tell of one of them: as a whole, or by any part that could
+    /// be a text of Avro or of JSON.
+    pub fn are_told_of_in(&self, bytes: &[u8]) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let known =
+            |part: &[u8]| std::str::from_utf8(part).is_ok_and(|text| self.find(text).is_some());
+        let texts = (0..bytes.len()).filter_map(|at| {
+            let (length, rest) = avro_length(bytes.get(at..)?)?;
+            rest.get(..length)
+        });
+        let mut quoted = bytes.split(|byte| *byte == b'"');
+        known(bytes) || quoted.any(known) || { texts }.any(known)
+    }
+
     fn hash(&self, what_for: &str, id: &str) -> u128 {
         let mut hash = Sha256::new();
         for part in [&self.salt, what_for, id] {
@@ -202,6 +218,19 @@ fn avro_text(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// The length of a text as Avro writes it, and what comes behind; none if none is this short.
+fn avro_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (first, rest) = bytes.split_first()?;
+    let low = usize::from(first & 0x7f);
+    let (twice, rest) = if first & 0x80 == 0 {
+        (low, rest)
+    } else {
+        let (second, rest) = rest.split_first()?;
+        (low | usize::from(second & 0x7f) << 7, rest)
+    };
+    (twice % 2 == 0 && twice > 0).then_some((twice / 2, rest))
+}
+
 /// Numbers that not every store has.
 mod hexadecimal {
     use serde::{Deserialize, Deserializer, Serializer, de};
@@ -267,6 +296,10 @@ mod tests {
         let told = |bytes: &[u8]| person.is_told_of_in_bytes(bytes);
         assert!(told(b"\x00\x06m-1\x02") && told(b"m-1") && told(br#"{"id":"m-1"}"#));
         assert!(!told(b"m-") && !told(b"\x08m-10") && !told(br#"{"id":"m-10"}"#) && !told(b""));
+        let unread = with("m-1");
+        assert!(unread.are_told_of_in(b"\x09\x00\x06m-1\x02") && unread.are_told_of_in(b"m-1"));
+        assert!(unread.are_told_of_in(br#"{"id":"m-1""#) && !unread.are_told_of_in(b"\x08m-10"));
+        assert!(!Forgotten::default().are_told_of_in(b"m-1"));
         let long = with(&"x".repeat(200)).find(&"x".repeat(200)).unwrap();
         assert!(long.is_told_of_in_bytes(&[&[0x90, 0x03], long.id.as_bytes()].concat()));
     }

@@ -105,6 +105,7 @@ impl<M: ReadModel> River<M> {
                             Ok((change, lap.of(Event, event)?))
                         };
                         let passed = passing.await;
+                        let passed = self.reader.heard(record, passed);
                         lap.of(Route, routed.add(record, passed))?;
                     }
                     // 6 fold and 7 write, timed in each shard

@@ -282,7 +282,8 @@ impl<M: ReadModel> Shard<M> {
     async fn tell(&mut self, batch: Batch<'_, M>, done: &[Work<M>]) -> Result<(), Fault> {
         let owed: Vec<Owed<'_, M>> = done.iter().flat_map(|work| owed_by(work, batch)).collect();
         self.teller.tell(batch, &owed).await?;
-        let documents = done.iter().map(|work| (&work.key, &work.document));
+        let shown = done.iter().filter(|work| !work.is_nothing());
+        let documents = shown.map(|work| (&work.key, &work.document));
         mirror::show(&mut self.patience, batch.ports, documents).await
     }
 

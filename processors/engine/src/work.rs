@@ -147,6 +147,11 @@ impl<M: ReadModel> Work<M> {
         self.document.stamp.revision != self.loaded
     }
 
+    /// Whether nothing stands there and nothing came of it.
+    pub const fn is_nothing(&self) -> bool {
+        self.loaded == 0 && !self.changed()
+    }
+
     /// Whether nothing of it is to be left in the store: it was a person's own who is forgotten, and
     /// owes nothing but to records of this partition.
     pub fn is_to_be_erased(&self, partition: &Partition) -> bool {

@@ -173,7 +173,7 @@ impl Reading {
 
     fn field(&mut self, field: &Object, siblings: &[&Object]) -> Result<Mark, String> {
         let name = text(field, "name")?;
-        let about = match field.get("personal") {
+        let about = match field.get("readmill.personal") {
             None => None,
             Some(whom) => {
                 let named = |sibling: &&Object| sibling.get("name") == Some(whom);

@@ -29,7 +29,7 @@ fn annotated(contract: Contract, fields: &[(&str, &str)]) -> Contract {
     for field in json["fields"].as_array_mut().unwrap() {
         let found = fields.iter().find(|(name, _)| field["name"] == *name);
         if let Some((_, whom)) = found {
-            field["personal"] = (*whom).into();
+            field["readmill.personal"] = (*whom).into();
         }
     }
     Contract { text: Box::leak(json.to_string().into_boxed_str()), ..contract }
@@ -325,14 +325,14 @@ fn a_routed_event_loses_its_key_its_headers_and_what_it_tells() {
 fn fields_are_known_by_the_names_that_they_had() {
     let text = r#"{"type":"record","name":"Note","namespace":"readmill.notes","fields":[
         {"name":"author","type":"string","aliases":["writer"]},
-        {"name":"words","type":"string","aliases":["text"],"personal":"author"},
-        {"name":"marks","type":{"type":"array","items":"long"},"personal":"author"},
+        {"name":"words","type":"string","aliases":["text"],"readmill.personal":"author"},
+        {"name":"marks","type":{"type":"array","items":"long"},"readmill.personal":"author"},
         {"name":"place","type":{"type":"record","name":"Place","fields":[
             {"name":"street","type":["null","string"]},{"name":"number","type":"int"}]},
-            "personal":"author"},
+            "readmill.personal":"author"},
         {"name":"replies","type":{"type":"array","items":{"type":"record","name":"Reply",
             "fields":[{"name":"by","type":"string"},
-                      {"name":"said","type":"bytes","personal":"by"}]}}}]}"#;
+                      {"name":"said","type":"bytes","readmill.personal":"by"}]}}}]}"#;
     let contract = Contract { name: "readmill.notes.Note", version: 1, text, table: None };
     let writer = r#"{"type":"record","name":"Note","namespace":"readmill.notes","fields":[
         {"name":"text","type":["null","string"]},{"name":"writer","type":["string","null"]},

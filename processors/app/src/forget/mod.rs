@@ -5,6 +5,7 @@
 //! generation, while everything goes on; then what archives have. Every step may be done again, and
 //! is, if the command is given again after it was interrupted.
 
+mod archive;
 mod lists;
 mod log;
 mod receipt;
@@ -142,10 +143,14 @@ impl Case {
                 receipt.models.push(OfGeneration { model: name, generation, erased });
             }
         }
-        let mut done = Vec::new();
+        for (dir, number) in self.args.archive.iter().zip(1..) {
+            let persons = &self.persons;
+            let erased = archive::erase(&self.config, dir, persons, forgotten, number).await?;
+            self.tell(&format!("{}: {}", dir.display(), erased.words()));
+            receipt.archives.push(erased);
+        }
         for place in &self.places.all {
             place.finish(&self.digests, SystemClock.now_ms()).await?;
-            done.push(place);
         }
         if !self.args.no_log && matches!(self.config.source, Source::Kafka { .. }) {
             receipt.log = log::look(&self.config, &self.places.services, &self.persons).await?;

@@ -10,6 +10,7 @@ use readmill_engine::Erased;
 use readmill_schemas::Timestamp;
 use serde_json::{Value, json};
 
+use super::archive::OfArchive;
 use super::log::OfTopic;
 use crate::cli::ForgetArgs;
 use crate::out;
@@ -21,6 +22,8 @@ pub struct Receipt {
     begun_ms: i64,
     /// What was erased of models.
     pub models: Vec<OfGeneration>,
+    /// What archives lost.
+    pub archives: Vec<OfArchive>,
     /// What the log still says of them.
     pub log: Vec<OfTopic>,
     /// When it was done.
@@ -42,7 +45,8 @@ impl Receipt {
     /// One on which nothing stands yet.
     pub fn new(digests: &[Digest], begun_ms: i64) -> Self {
         let digests = digests.to_vec();
-        Self { digests, begun_ms, models: Vec::new(), log: Vec::new(), done_ms: 0 }
+        let (models, archives, log) = (Vec::new(), Vec::new(), Vec::new());
+        Self { digests, begun_ms, models, archives, log, done_ms: 0 }
     }
 
     /// Prints it, and writes it where that was asked.
@@ -79,12 +83,13 @@ impl Receipt {
             })
         });
         let models: Vec<Value> = models.collect();
+        let archives: Vec<Value> = self.archives.iter().map(OfArchive::written).collect();
         let log: Vec<Value> = self.log.iter().map(OfTopic::written).collect();
         let digests: Vec<String> = self.digests.iter().map(|digest| digest.to_text()).collect();
         let [begun, done] = [self.begun_ms, self.done_ms].map(Timestamp::from_millis);
         json!({
             "forgotten": digests, "begun_at": begun.to_string(), "done_at": done.to_string(),
-            "models": models, "log": log,
+            "models": models, "archives": archives, "log": log,
         })
     }
 }

@@ -229,6 +229,22 @@ impl<M: ReadModel> Reader<M> {
         })
     }
 
+    /// What came of a record. One that is to be held, since nobody can read it, and that tells of
+    /// somebody who is forgotten all the same, is kept nowhere.
+    ///
+    /// # Errors
+    /// What was wrong with it, unless it is skipped for that.
+    pub fn heard<T>(&self, record: &Record, passed: Result<T, Aside>) -> Result<T, Aside> {
+        let forgotten = self.forgotten.now();
+        let tells = |part: &Vec<u8>| forgotten.are_told_of_in(part);
+        passed.map_err(|aside| match aside {
+            Aside::Hold { .. } if record.key.iter().chain(&record.value).any(tells) => {
+                Aside::Skip(FORGOTTEN)
+            }
+            Aside::Hold { .. } | Aside::Skip(_) | Aside::Fault(_) => aside,
+        })
+    }
+
     /// Makes ready to read the record's key, where rows are known by theirs.
     async fn meet_key(&mut self, record: &Record, body: SchemaId) -> Result<(), Aside> {
         if !matches!(self.forms.get(&body), Some(Form::Row(_))) {

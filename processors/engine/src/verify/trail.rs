@@ -145,7 +145,7 @@ async fn route<M: ReadModel>(
             Ok((change, event))
         };
         let passed = passing.await;
-        routed.add(&record, passed)?;
+        routed.add(&record, reader.heard(&record, passed))?;
     }
     Ok(routed.shards.pop().unwrap_or_default())
 }

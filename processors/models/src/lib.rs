@@ -16,7 +16,7 @@ pub mod store_stats;
 pub mod tickets;
 
 use readmill_core::{ReadModel, Rollup};
-use readmill_schemas::Contract;
+use readmill_schemas::{Contract, Events};
 
 pub use chats::Chats;
 pub use coupons::Coupons;
@@ -54,6 +54,8 @@ pub struct Row {
     pub fold_version: u32,
     /// The roll-ups to which its documents and events contribute.
     pub rollups: &'static [Rollup],
+    /// The contracts of the events that it folds.
+    pub reads: &'static [Contract],
     /// The contracts of the reactions that its fold says.
     pub says: &'static [Contract],
     /// Whether documents of it embed others.
@@ -70,6 +72,7 @@ macro_rules! registry {
             mirror: <$model>::MIRROR,
             fold_version: <$model>::FOLD_VERSION,
             rollups: <$model>::ROLLUPS,
+            reads: <<$model as ReadModel>::Event as Events>::CONTRACTS,
             says: <$model>::SAYS,
             embeds: <$model>::EMBEDS,
         }),+];

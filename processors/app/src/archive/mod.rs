@@ -2,6 +2,7 @@
 
 mod copy;
 mod copying;
+pub mod erase;
 mod list;
 mod prune;
 mod schemas;

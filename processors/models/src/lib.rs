@@ -58,6 +58,8 @@ pub struct Row {
     pub says: &'static [Contract],
     /// Whether documents of it embed others.
     pub embeds: bool,
+    /// Whether each document is a row of a table.
+    pub replicates: bool,
 }
 
 /// One registry row a model; everything else follows from it.
@@ -72,6 +74,7 @@ macro_rules! registry {
             rollups: <$model>::ROLLUPS,
             says: <$model>::SAYS,
             embeds: <$model>::EMBEDS,
+            replicates: <$model>::REPLICATES,
         }),+];
 
         /// Does something with the model of that name; `None` if there is no such model.

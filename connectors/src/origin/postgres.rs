@@ -115,12 +115,10 @@ impl PostgresOrigin {
             self.client = session(&self.config).await?;
         }
         let answer = self.client.simple_query(statement).await.map_err(|error| fault(&error))?;
-        let rows = answer.into_iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => {
-                Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
-            }
-            // Counts of rows, and whatever else a newer client tells.
-            _ => None,
+        let rows = answer.into_iter().filter_map(|message| {
+            // Whatever else is told is of no interest, such as how many rows there are.
+            let SimpleQueryMessage::Row(row) = message else { return None };
+            Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
         });
         Ok(rows.collect())
     }
@@ -214,7 +212,8 @@ impl Origin for PostgresOrigin {
         let Some(slot) = self.slot_quoted() else { return Ok(None) };
         // No change of a transaction that is not confirmed yet is older than what the slot needs.
         let statement = format!(
-            "select (restart_lsn - '0/0')::bigint from pg_replication_slots where slot_name = {slot}"
+            "select (restart_lsn - '0/0')::bigint from pg_replication_slots \
+             where slot_name = {slot}"
         );
         let lsn = self.one(&statement).await?.and_then(|lsn| lsn.parse().ok());
         Ok(lsn.map(|lsn| SourcePosition::Postgres { commit: Some(lsn), lsn }))

@@ -72,8 +72,8 @@ impl Relation {
         match (self.names, self.key_kind()) {
             (Names::Row, _) => self.layout.literals(key),
             (Names::Plain, Some(kind @ (ColumnKind::Int | ColumnKind::Long))) => {
-                kind.json(key).filter(|number| number.to_string() == key)?;
-                Some(vec![key.to_owned()])
+                let number = kind.json(key)?.to_string();
+                (number == key).then(|| vec![number])
             }
             (Names::Plain, _) => (!key.contains('\0')).then(|| vec![key.to_owned()]),
         }
@@ -113,7 +113,7 @@ impl Relation {
 
     fn columns(&self) -> String {
         let columns = self.layout.columns.iter();
-        columns.map(|column| text_of(column)).collect::<Vec<_>>().join(", ")
+        columns.map(text_of).collect::<Vec<_>>().join(", ")
     }
 
     /// The key's columns as they are, so that an index finds them. By themselves their names would

@@ -38,7 +38,10 @@ impl Layout {
 
     /// The schema of a correction's key.
     pub fn correction_key_schema(&self) -> String {
-        let field = |column: &LayoutColumn| json!({ "name": column.name, "type": schema(column.kind).unwrap_or_default() });
+        let field = |column: &LayoutColumn| {
+            let kind = schema(column.kind).unwrap_or_default();
+            json!({ "name": column.name, "type": kind })
+        };
         let fields: Vec<Value> = self.key_columns().map(field).collect();
         let namespace = self.correction_name();
         let key = json!({
@@ -49,7 +52,10 @@ impl Layout {
 
     /// The schema of a correction's value.
     pub fn correction_schema(&self) -> String {
-        let optional = |name: &str, kind: Value| json!({ "name": name, "type": ["null", kind], "default": null });
+        let optional = |name: &str, kind: Value| {
+            let kind = json!(["null", kind]);
+            json!({ "name": name, "type": kind, "default": null })
+        };
         let column =
             |column: &LayoutColumn| optional(&column.name, schema(column.kind).unwrap_or_default());
         let mut fields: Vec<Value> = self.columns.iter().map(column).collect();

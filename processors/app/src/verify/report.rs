@@ -266,8 +266,8 @@ fn tell(model: &str, summary: &Summary, against: Against) {
     let Summary { documents, moved, groups, edges, views, mended, not_mended, .. } = summary;
     out::line(match against {
         Against::Fold(folded) => format!(
-            "{model}: {documents} documents, {groups} groups of roll-ups, {edges} edges and {views} \
-             views compared with a fold of {folded} records"
+            "{model}: {documents} documents, {groups} groups of roll-ups, {edges} edges and \
+             {views} views compared with a fold of {folded} records"
         ),
         Against::Origin => format!("{model}: {documents} documents compared with their origin"),
     });

@@ -313,3 +313,25 @@ async fn an_origin_that_cannot_tell_is_believed_once_both_have_rested() {
         assert_eq!(found.keys().collect::<Vec<_>>(), [&name(3)], "seed {seed}");
     }
 }
+
+#[test]
+fn a_row_is_not_sent_over_a_change_that_it_may_not_have_seen() {
+    let at = |commit, lsn| SourcePosition::Postgres { commit: Some(commit), lsn };
+    let pair = |known: &[SourcePosition], told: Option<Value>| {
+        let tag = readmill_core::EventTag::of("a change");
+        let recent = known.iter().map(|position| (Some(*position), tag)).collect();
+        let marks = Marks::Events { forgotten: None, recent };
+        let stamp = Stamp { marks: vec![("r:t:1".to_owned(), marks)], ..Stamp::default() };
+        Pair { key: name(1), document: Document::<Numbers> { state: None, stamp }, told }
+    };
+    let row = || Some(json!({ "n": 4 }));
+    let stood = at(100, 100);
+    assert!(correction(pair(&[], row()), stood).is_some());
+    assert!(correction(pair(&[at(80, 90), at(90, 95)], row()), stood).is_some());
+    // Written, or committed, behind the place at which the origin was asked.
+    assert_eq!(correction(pair(&[at(80, 90), at(90, 101)], row()), stood), None);
+    assert_eq!(correction(pair(&[at(100, 95)], row()), stood), None);
+    // A deletion stands at the last change that is known, wherever that is.
+    let gone = correction(pair(&[at(120, 130), at(80, 90)], None), stood).unwrap();
+    assert_eq!((gone.fields, gone.last), (None, Some(at(120, 130))));
+}

@@ -266,7 +266,7 @@ async fn what_differs_is_put_right_through_the_log() {
     let args = ["verify", "coupons", "-c", &file, "--report", &report, "--dir", dir];
     readmill(&[&args[..], &["--repair"]].concat());
     let verified = std::fs::read_to_string(&report).unwrap();
-    let lines = verified.lines().map(|line| serde_json::from_str::<serde_json::Value>(line));
+    let lines = verified.lines().map(serde_json::from_str::<serde_json::Value>);
     for line in lines.map(Result::unwrap).filter(|line| line["paths"].is_array()) {
         let (key, paths) = (line["key"].as_str().unwrap(), &line["paths"]);
         assert!(["coupon/3", "coupon/70000", "coupon/70605"].contains(&key), "{verified}");

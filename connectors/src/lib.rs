@@ -9,6 +9,7 @@ mod held;
 pub mod kafka;
 mod life;
 pub mod mongo;
+pub mod origin;
 pub mod outbox;
 pub mod redis;
 pub mod registry;

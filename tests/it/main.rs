@@ -29,6 +29,7 @@ mod positions;
 mod proxy;
 mod real;
 mod rebuild;
+mod reconcile;
 mod redis;
 mod registry;
 mod rehearsal;

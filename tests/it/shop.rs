@@ -84,7 +84,8 @@ impl Drop for Shop {
     }
 }
 
-fn psql(url: &str, statements: &str) {
+/// Runs statements at an address.
+pub fn psql(url: &str, statements: &str) {
     use std::io::Write as _;
     let mut psql = Command::new("psql")
         .args(["-q", "-v", "ON_ERROR_STOP=1", "-d", url])

@@ -1,8 +1,8 @@
 //! Outbox tables in PostgreSQL, written as services would write them: for tests and load.
 
 mod config;
-mod faults;
-mod lane;
+pub(crate) mod faults;
+pub(crate) mod lane;
 mod writer;
 
 pub use config::OutboxConfig;

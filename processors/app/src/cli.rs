@@ -7,6 +7,7 @@ mod forget;
 mod generations;
 mod held;
 mod positions;
+mod reconcile;
 mod rollup;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ pub use held::{
     HeldRetryArgs, HeldShowArgs,
 };
 pub use positions::{By, PositionsCommand, PositionsExportArgs, PositionsImportArgs};
+pub use reconcile::ReconcileArgs;
 pub use rollup::RollupArgs;
 pub use verify::VerifyArgs;
 pub use workload::WorkloadArgs;
@@ -100,6 +102,12 @@ pub enum Command {
     /// taken in since is folded before it is compared, so that lag is no difference. Roll-ups,
     /// embedded copies and mirrors are compared, too. Exits with 7 if anything differs.
     Verify(VerifyArgs),
+    /// Compare the documents of a model with what another system says of the same keys.
+    ///
+    /// A replica is compared with the origin's tables, row by row and in both directions; any model
+    /// with a query or a file. It may run beside the model, under load: what is on the way from the
+    /// origin is no difference. Exits with 7 if anything differs.
+    Reconcile(ReconcileArgs),
     /// Show the documents of a model in its mirror again, wherever it differs from them.
     ///
     /// It may run beside `readmill run`: each view is guarded by its document's revision. What a

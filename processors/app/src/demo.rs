@@ -173,6 +173,7 @@ pub fn model(dir: &Path, row: Row) -> Model {
         care: Care::default(),
         gauged: Vec::new(),
         verify_every: None,
+        origin: None,
         generation: 1,
         reactions: Reactions::Embedded(embedded),
         held: Holding::default(),

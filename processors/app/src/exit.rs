@@ -15,7 +15,7 @@ pub const CODES: &str = "Exit codes:
   4  stored data is damaged
   5  there is no such document, or no such held record
   6  some records are still held
-  7  a mirror, or a fold of the log, differs from the documents";
+  7  a mirror, a fold of the log, or an origin differs from the documents";
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Exit {
     NotFound = 5,
     /// Some records are still held.
     StillHeld = 6,
-    /// A mirror, or a fold of the log, differs from the documents.
+    /// A mirror, a fold of the log, or an origin differs from the documents.
     Differs = 7,
 }
 

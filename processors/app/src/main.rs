@@ -22,6 +22,7 @@ mod out;
 mod ports;
 mod positions;
 mod produce;
+mod reconcile;
 mod rollup;
 mod rollups;
 mod run;
@@ -66,6 +67,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Diff(_)
         | Command::Rollup(_)
         | Command::Verify(_)
+        | Command::Reconcile(_)
         | Command::Heal(_)
         | Command::Held(_)
         | Command::Waiting(_)
@@ -93,6 +95,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Diff(args) => on_runtime(diff::diff(args)),
         Command::Rollup(args) => on_runtime(rollup::rollup(args)),
         Command::Verify(args) => on_runtime(verify::verify(args)),
+        Command::Reconcile(args) => on_runtime(reconcile::reconcile(args)),
         Command::Heal(args) => on_runtime(heal::heal(args)),
         Command::Held(command) => on_runtime(held::held(command)),
         Command::Waiting(args) => on_runtime(waiting::waiting(args)),

@@ -189,6 +189,9 @@ pub trait ReadModel: fmt::Debug + Send + Sync + 'static {
     /// Whether some of its documents embed others.
     const EMBEDS: bool = false;
 
+    /// Whether each document is a row of a table as its contract describes it, and nothing else.
+    const REPLICATES: bool = false;
+
     /// The indexes that readers of the documents need.
     const INDEXES: &'static [Index] = &[];
 

@@ -26,6 +26,7 @@ pub mod pulse;
 mod queue;
 pub mod reached;
 pub mod reader;
+pub mod reconcile;
 pub mod river;
 pub mod rollup_gauges;
 pub mod rollup_reader;

@@ -91,6 +91,10 @@ pub enum Meter {
     VerifiedThrough,
     /// What the last verification found, by its kind.
     VerifyFindings,
+    /// Up to when documents were found equal with their origin, in seconds since 1970.
+    ReconciledThrough,
+    /// What the last comparison with the origin found, by its kind.
+    ReconcileFindings,
     /// What this process is; always 1.
     Build,
 }
@@ -347,6 +351,20 @@ const METRICS: &[Spec] = &[
         &["model", "kind"],
         Kind::Gauge,
     ),
+    spec(
+        Meter::ReconciledThrough,
+        "readmill_reconciled_through_seconds",
+        "When documents were found equal with their origin last, seconds since 1970",
+        MODEL,
+        Kind::Gauge,
+    ),
+    spec(
+        Meter::ReconcileFindings,
+        "readmill_reconcile_findings",
+        "What the last comparison with the origin found",
+        &["model", "kind"],
+        Kind::Gauge,
+    ),
     spec(Meter::Build, "readmill_build_info", "This build", &["version"], Kind::Gauge),
 ];
 
@@ -475,18 +493,4 @@ fn register(registry: &Registry, spec: &Spec) -> Result<Instrument, prometheus::
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_meter_is_registered_under_its_own_name() {
-        let metrics = Metrics::new().unwrap();
-        for (place, Spec { meter, name, labels, .. }) in METRICS.iter().enumerate() {
-            assert_eq!(*meter as usize, place, "{meter:?} is out of the enum's order");
-            metrics.add(*meter, labels, 1);
-            metrics.set(*meter, labels, 1);
-            metrics.observe(*meter, labels, 1.0);
-            assert!(metrics.render().unwrap().contains(name), "{meter:?}");
-        }
-    }
-}
+mod tests;

@@ -60,6 +60,8 @@ pub struct Row {
     pub says: &'static [Contract],
     /// Whether documents of it embed others.
     pub embeds: bool,
+    /// Whether each document is a row of a table.
+    pub replicates: bool,
 }
 
 /// One registry row a model; everything else follows from it.
@@ -75,6 +77,7 @@ macro_rules! registry {
             reads: <<$model as ReadModel>::Event as Events>::CONTRACTS,
             says: <$model>::SAYS,
             embeds: <$model>::EMBEDS,
+            replicates: <$model>::REPLICATES,
         }),+];
 
         /// Does something with the model of that name; `None` if there is no such model.

@@ -29,6 +29,7 @@ impl<R: Replica> ReadModel for Rows<R> {
     const FOLD_VERSION: u32 = R::FOLD_VERSION;
     const ABOUT: &'static str = R::ABOUT;
     const INDEXES: &'static [Index] = R::INDEXES;
+    const REPLICATES: bool = true;
 
     type Event = R::Changes;
     type State = <R::Changes as Tables>::Row;

@@ -61,7 +61,8 @@ pub struct VerifyArgs {
     pub json: bool,
 }
 
-fn tolerance(text: &str) -> Result<(Pattern, Allowance), String> {
+/// A path with how much it may differ.
+pub fn tolerance(text: &str) -> Result<(Pattern, Allowance), String> {
     let both = text.split_once('=').ok_or("must be a path and how much, such as total=0.01")?;
     Ok((both.0.parse()?, both.1.parse()?))
 }

@@ -4,6 +4,7 @@ mod lanes;
 mod mistake;
 mod models;
 mod nearest;
+mod origin;
 mod reword;
 mod rooms;
 mod secret;
@@ -30,6 +31,7 @@ use toml_edit::{Document, Table};
 
 pub use mistake::{Mistake, Mistakes};
 pub use nearest::question;
+pub use origin::Origin;
 pub use secret::{Elsewhere, Here, fill_text};
 
 use rooms::HELD_LIMIT_RECORDS;
@@ -109,6 +111,8 @@ pub struct Model {
     pub gauged: Vec<Gauged>,
     /// How often its documents are compared with a second fold, if ever.
     pub verify_every: Option<Duration>,
+    /// What its documents are compared with, if anything.
+    pub origin: Option<Origin>,
     /// The generation that is meant: the first, unless somebody has looked which is.
     pub generation: u32,
     /// Where its reactions go.

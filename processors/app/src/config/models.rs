@@ -10,6 +10,7 @@ use readmill_models::{ALL, Row};
 use toml_edit::Table;
 
 use super::nearest::question;
+use super::origin;
 use super::rooms::{ModelStanza, SourceKind, StoreKind};
 use super::services::{Service, Services, topic_like};
 use super::stanza::{Reading, Stanza};
@@ -86,6 +87,8 @@ impl Checking<'_, '_> {
         };
         let verify_every =
             raw.verify_every_seconds.map(|seconds| Duration::from_secs(seconds.get()));
+        let (origin, wrong) = origin::read(&raw, self.row.replicates);
+        wrong.into_iter().for_each(|(key, what)| self.blame(key, what));
         let reactions = self.reactions(&raw);
         let held = self.holding(&raw);
         let ModelStanza { topics, lanes: lane_of, versions_of, .. } = raw;
@@ -102,6 +105,7 @@ impl Checking<'_, '_> {
             care,
             gauged,
             verify_every,
+            origin,
             generation: 1,
             reactions,
             held,

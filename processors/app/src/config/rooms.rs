@@ -80,6 +80,19 @@ pub struct ModelStanza {
     /// So often an instance compares its documents with a second fold of the log, which it keeps
     /// beside them, below its state_dir. Without it never.
     pub verify_every_seconds: Option<NonZeroU64>,
+    /// The PostgreSQL that has the origin's tables, which `reconcile` compares the documents with.
+    pub origin_url: Option<String>,
+    /// The replication slot that the connector of these tables reads; without it the only one.
+    pub origin_slot: Option<String>,
+    /// What the origin says, as a select with a column `key`; without it a replica is compared with
+    /// the tables of its contracts.
+    pub origin_query: Option<String>,
+    /// The fields of documents that are compared, each with the query's column for it.
+    pub origin_fields: BTreeMap<String, String>,
+    /// Nobody can tell what of the origin is in the log: both sides must have rested for so long.
+    pub origin_rest_seconds: Option<NonZeroU64>,
+    /// So often an instance compares its documents with their origin. Without it never.
+    pub reconcile_every_seconds: Option<NonZeroU64>,
     /// The topic that its reactions are sent to.
     pub reactions_topic: Option<String>,
     /// How those who write to the topics name their values' subjects in the registry.
@@ -121,6 +134,12 @@ impl Default for ModelStanza {
             mirror_heal_limit_per_second: care.heal_limit_per_second,
             rollup_gauges: BTreeMap::new(),
             verify_every_seconds: None,
+            origin_url: None,
+            origin_slot: None,
+            origin_query: None,
+            origin_fields: BTreeMap::new(),
+            origin_rest_seconds: None,
+            reconcile_every_seconds: None,
             reactions_topic: None,
             subject_strategy: SubjectStrategy::default(),
             reactions_subject_strategy: None,

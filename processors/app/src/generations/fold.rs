@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use super::face::Shown;
 use crate::config;
 use crate::ports::{Bound, Opening};
+use crate::reconcile::Reconciler;
 use crate::schemas;
 use crate::verify::Witness;
 use crate::wiring::{Process, position_dir};
@@ -109,13 +110,15 @@ impl Begin<'_> {
         };
         let log = self.log::<M>(&tally, metrics.clone(), pulse).await?;
         let gauges = self.gauges::<M>(&shown.rollups, metrics.clone());
-        let witness = self.witness(metrics, stop.subscribe());
+        let witness = self.witness(metrics.clone(), stop.subscribe());
+        let reconciler = self.reconciler(metrics, stop.subscribe());
         let running = readmill_engine::run(Arc::new(ports), log, self.model.limits, watch);
         let work = tokio::spawn(async move {
             tokio::select! {
                 result = running => result,
                 never = gauges.watch() => match never {},
                 never = watched::<M>(witness) => match never {},
+                never = reconciled::<M>(reconciler) => match never {},
             }
         });
         let role = self.role;
@@ -132,6 +135,21 @@ impl Begin<'_> {
             services: Arc::clone(services),
             metrics,
             every,
+            stop,
+        })
+    }
+
+    /// Whoever compares the documents with their origin, if anyone is to.
+    fn reconciler(&self, metrics: Metrics, stop: watch::Receiver<bool>) -> Option<Reconciler> {
+        let origin = self.model.origin.clone().filter(|_| self.role == Role::Live)?;
+        let Process { config, services, .. } = self.process;
+        Some(Reconciler {
+            config: Arc::clone(config),
+            model: self.model.clone(),
+            services: Arc::clone(services),
+            metrics,
+            every: origin.every?,
+            origin,
             stop,
         })
     }
@@ -223,6 +241,13 @@ impl Begin<'_> {
 async fn watched<M: ReadModel>(witness: Option<Witness>) -> Infallible {
     match witness {
         Some(witness) => witness.watch::<M>().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn reconciled<M: ReadModel>(reconciler: Option<Reconciler>) -> Infallible {
+    match reconciler {
+        Some(reconciler) => reconciler.watch::<M>().await,
         None => std::future::pending().await,
     }
 }

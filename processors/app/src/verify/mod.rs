@@ -28,8 +28,8 @@ use crate::ports::SystemClock;
 use crate::scratch::Scratch;
 use crate::services::Services;
 
-use self::report::Report;
-use self::trail::LogTrail;
+pub use self::report::{Against, Manner, Report};
+pub use self::trail::LogTrail;
 pub use self::witness::Witness;
 
 /// Obeys the command.
@@ -94,7 +94,7 @@ impl Verifying {
         let left = services.seen::<M>(&self.model).await?;
         // First of all: what is settled now is in every document that is read from now on.
         let mut trail = LogTrail::begin(&self.config, &self.model, &services).await?;
-        let mut report = Report::new(M::NAME, &self.args)?;
+        let mut report = Report::new(M::NAME, &self.manner())?;
         let dir = self.args.dir.as_deref().unwrap_or(&self.config.instance.state_dir);
         let scratch = Scratch::<M>::open(trail.opening(), dir).await?;
         report.bar.set_message("folding the log aside");
@@ -130,7 +130,7 @@ impl Verifying {
         if matches!(self.scope, Scope::All) && summary.findings() == 0 {
             self.write_down(&services, &summary).await?;
         }
-        report.finish(&summary, folded.counts.consumed)
+        report.finish(&summary, Against::Fold(folded.counts.consumed))
     }
 
     /// Notes in the roster that the generation is as it should be.
@@ -147,6 +147,11 @@ impl Verifying {
         };
         // One that was given up meanwhile needs no note.
         services.registrar(&self.model).await?.change(note).await.map(drop)
+    }
+
+    fn manner(&self) -> Manner {
+        let VerifyArgs { values, json, report, .. } = &self.args;
+        Manner { values: *values, json: *json, file: report.clone() }
     }
 
     fn tolerances(&self) -> Tolerances {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -14,12 +14,31 @@ use readmill_engine::verify::{Departure, Finding, Kind, Subject, Summary, Told, 
 use serde_json::{Value, json};
 
 use crate::bars::spinner;
-use crate::cli::VerifyArgs;
 use crate::exit::{Exit, Failure};
 use crate::out;
 
 /// So many findings are named for a person.
 const NAMED: usize = 20;
+
+/// How it is to be told.
+#[derive(Debug, Clone, Default)]
+pub struct Manner {
+    /// With the values that differ.
+    pub values: bool,
+    /// As one JSON object.
+    pub json: bool,
+    /// And all of it into this file.
+    pub file: Option<PathBuf>,
+}
+
+/// What documents were compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// A fold of so many records.
+    Fold(u64),
+    /// What their origin says.
+    Origin,
+}
 
 /// Who is told.
 #[derive(Debug)]
@@ -43,13 +62,13 @@ impl Report {
     ///
     /// # Errors
     /// When the file for it cannot be made.
-    pub fn new(model: &'static str, args: &VerifyArgs) -> Result<Self> {
-        let bar = spinner(args.json);
-        let file = args.report.as_deref().map(create).transpose()?;
+    pub fn new(model: &'static str, manner: &Manner) -> Result<Self> {
+        let bar = spinner(manner.json);
+        let file = manner.file.as_deref().map(create).transpose()?;
         Ok(Self {
             model,
-            values: args.values,
-            json: args.json,
+            values: manner.values,
+            json: manner.json,
             named: 0,
             shown: Vec::new(),
             file,
@@ -144,9 +163,9 @@ impl Report {
     ///
     /// # Errors
     /// When the report could not be written.
-    pub fn finish(mut self, summary: &Summary, folded: u64) -> Result<Exit> {
+    pub fn finish(mut self, summary: &Summary, against: Against) -> Result<Exit> {
         self.bar.finish_and_clear();
-        let whole = summarised(self.model, summary, folded);
+        let whole = summarised(self.model, summary, against);
         self.write(&whole);
         let flushed = self.file.take().map_or(Ok(()), |mut file| file.flush());
         if let Some(error) = self.broken.or(flushed.err()) {
@@ -158,7 +177,7 @@ impl Report {
             whole["first"] = self.shown.into();
             out::line(whole.to_string());
         } else {
-            tell(self.model, summary, folded);
+            tell(self.model, summary, against);
         }
         let left = summary.findings() > 0 && summary.mended < summary.findings();
         Ok(if left { Exit::Differs } else { Exit::Done })
@@ -217,7 +236,7 @@ fn spot_name(spot: &Spot) -> String {
     }
 }
 
-fn summarised(model: &str, summary: &Summary, folded: u64) -> Value {
+fn summarised(model: &str, summary: &Summary, against: Against) -> Value {
     let kinds: BTreeMap<&str, u64> =
         Kind::ALL.iter().map(|kind| (kind.name(), summary.of_kind(*kind))).collect();
     let mut found: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
@@ -229,20 +248,29 @@ fn summarised(model: &str, summary: &Summary, folded: u64) -> Value {
         undecided.entry(sort).or_default().insert(why.name(), *many);
     }
     let Summary { documents, moved, groups, edges, views, mended, not_mended, .. } = summary;
-    json!({
-        "model": model, "kind": "summary", "folded": folded, "documents": documents,
-        "moved": moved, "groups": groups, "edges": edges, "views": views, "kinds": kinds,
-        "found": found, "findings": summary.findings(), "undecided": undecided,
+    let mut whole = json!({
+        "model": model, "kind": "summary", "documents": documents, "moved": moved,
+        "kinds": kinds, "found": found, "findings": summary.findings(), "undecided": undecided,
         "open": summary.open(), "mended": mended, "not_mended": not_mended,
-    })
+    });
+    if let Against::Fold(folded) = against {
+        whole["folded"] = folded.into();
+        for (name, many) in [("groups", groups), ("edges", edges), ("views", views)] {
+            whole[name] = (*many).into();
+        }
+    }
+    whole
 }
 
-fn tell(model: &str, summary: &Summary, folded: u64) {
+fn tell(model: &str, summary: &Summary, against: Against) {
     let Summary { documents, moved, groups, edges, views, mended, not_mended, .. } = summary;
-    out::line(format!(
-        "{model}: {documents} documents, {groups} groups of roll-ups, {edges} edges and {views} \
-         views compared with a fold of {folded} records"
-    ));
+    out::line(match against {
+        Against::Fold(folded) => format!(
+            "{model}: {documents} documents, {groups} groups of roll-ups, {edges} edges and \
+             {views} views compared with a fold of {folded} records"
+        ),
+        Against::Origin => format!("{model}: {documents} documents compared with their origin"),
+    });
     if *moved > 0 {
         out::line(format!("{moved} documents had moved on meanwhile, and are equal as well"));
     }
@@ -267,5 +295,6 @@ const fn because(why: Undecided) -> &'static str {
         Undecided::Expired => "its documents expire",
         Undecided::Unordered => "records came too late in the fold that it is compared with",
         Undecided::Restless => "it did not come to rest in time",
+        Undecided::Behind => "the log, or the model, has not come so far in time",
     }
 }

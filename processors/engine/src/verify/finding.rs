@@ -120,12 +120,14 @@ pub enum Undecided {
     Unordered,
     /// It did not come to rest in time.
     Restless,
+    /// The model has not folded in time what its origin had.
+    Behind,
 }
 
 impl Undecided {
     /// All, in the order in which they are reported.
-    pub const ALL: [Self; 5] =
-        [Self::Held, Self::NoHistory, Self::Expired, Self::Unordered, Self::Restless];
+    pub const ALL: [Self; 6] =
+        [Self::Held, Self::NoHistory, Self::Expired, Self::Unordered, Self::Restless, Self::Behind];
 
     /// The name in reports and metrics.
     pub const fn name(self) -> &'static str {
@@ -135,6 +137,7 @@ impl Undecided {
             Self::Expired => "expired",
             Self::Unordered => "unordered",
             Self::Restless => "restless",
+            Self::Behind => "behind",
         }
     }
 }

@@ -37,9 +37,9 @@ use crate::ports::{Side, Store};
 
 pub use crate::reader::Script;
 pub use buckets::{BUCKETS, bucket};
-pub use content::{Allowance, Departure, Pattern, Tolerances};
+pub use content::{Allowance, Departure, Pattern, Tolerances, value};
 pub use finding::{Finding, Kind, Subject, Summary, Undecided};
-pub use trail::{Places, Trail, oldest_ms};
+pub use trail::{Places, Trail, oldest_ms, settled_to_the_end};
 
 /// So many documents that depart are remembered.
 const REMEMBERED_DEPARTED: usize = 100_000;

@@ -1,0 +1,10 @@
+//! Origins: what other systems say of the keys of documents, for whoever reconciles the two.
+
+mod faults;
+mod lines;
+mod postgres;
+mod relation;
+
+pub use lines::LinesOrigin;
+pub use postgres::{PostgresOrigin, Publishing};
+pub use relation::Relation;

@@ -1,4 +1,4 @@
-//! Older versions of contracts in which events are still written, by services that run on as before.
+//! Older versions of contracts, in which services still write that run on as before.
 
 use readmill_schemas::deals::DealsEvent;
 

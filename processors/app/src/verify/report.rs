@@ -10,7 +10,7 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use readmill_core::Collection;
 use readmill_engine::mirror::Spot;
-use readmill_engine::verify::{Departure, Finding, Kind, Subject, Summary, Told, Undecided};
+use readmill_engine::verify::{Departure, Finding, Kind, Sight, Subject, Summary, Told, Undecided};
 use serde_json::{Value, json};
 
 use crate::bars::spinner;
@@ -21,10 +21,25 @@ use crate::out;
 /// So many findings are named for a person.
 const NAMED: usize = 20;
 
+/// With what it is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum With {
+    /// A fresh fold of so many records.
+    Fold {
+        /// How many.
+        records: u64,
+    },
+    /// Another generation.
+    Generation(u32),
+}
+
 /// Who is told.
 #[derive(Debug)]
 pub struct Report {
     model: &'static str,
+    generation: u32,
+    /// By which a sample was drawn.
+    seed: Option<u32>,
     values: bool,
     json: bool,
     named: usize,
@@ -43,11 +58,13 @@ impl Report {
     ///
     /// # Errors
     /// When the file for it cannot be made.
-    pub fn new(model: &'static str, args: &VerifyArgs) -> Result<Self> {
+    pub fn new(model: &'static str, args: &VerifyArgs, generation: u32) -> Result<Self> {
         let bar = spinner(args.json);
         let file = args.report.as_deref().map(create).transpose()?;
         Ok(Self {
             model,
+            generation,
+            seed: args.seed,
             values: args.values,
             json: args.json,
             named: 0,
@@ -144,9 +161,17 @@ impl Report {
     ///
     /// # Errors
     /// When the report could not be written.
-    pub fn finish(mut self, summary: &Summary, folded: u64) -> Result<Exit> {
+    pub fn finish(mut self, summary: &Summary, with: With) -> Result<Exit> {
         self.bar.finish_and_clear();
-        let whole = summarised(self.model, summary, folded);
+        let mut whole = summarised(self.model, summary);
+        whole["generation"] = self.generation.into();
+        match with {
+            With::Fold { records } => whole["folded"] = records.into(),
+            With::Generation(other) => whole["against"] = other.into(),
+        }
+        if let Some(seed) = self.seed {
+            whole["seed"] = seed.into();
+        }
         self.write(&whole);
         let flushed = self.file.take().map_or(Ok(()), |mut file| file.flush());
         if let Some(error) = self.broken.or(flushed.err()) {
@@ -154,11 +179,13 @@ impl Report {
             return Err(Failure::new(Exit::Service, told, "name a file with room").into());
         }
         if self.json {
-            let mut whole = whole;
             whole["first"] = self.shown.into();
             out::line(whole.to_string());
         } else {
-            tell(self.model, summary, folded);
+            tell(self.model, summary, with);
+            if let Some(seed) = self.seed {
+                out::line(format!("the sample was drawn with --seed {seed}"));
+            }
         }
         let left = summary.findings() > 0 && summary.mended < summary.findings();
         Ok(if left { Exit::Differs } else { Exit::Done })
@@ -217,7 +244,7 @@ fn spot_name(spot: &Spot) -> String {
     }
 }
 
-fn summarised(model: &str, summary: &Summary, folded: u64) -> Value {
+fn summarised(model: &str, summary: &Summary) -> Value {
     let kinds: BTreeMap<&str, u64> =
         Kind::ALL.iter().map(|kind| (kind.name(), summary.of_kind(*kind))).collect();
     let mut found: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
@@ -229,19 +256,31 @@ fn summarised(model: &str, summary: &Summary, folded: u64) -> Value {
         undecided.entry(sort).or_default().insert(why.name(), *many);
     }
     let Summary { documents, moved, groups, edges, views, mended, not_mended, .. } = summary;
+    let Summary { left, right, at_sight, .. } = summary;
+    let Sight { only_left, only_right, other } = at_sight;
     json!({
-        "model": model, "kind": "summary", "folded": folded, "documents": documents,
+        "model": model, "kind": "summary", "documents": documents, "left": left, "right": right,
+        "at_sight": { "only_left": only_left, "only_right": only_right, "other": other },
         "moved": moved, "groups": groups, "edges": edges, "views": views, "kinds": kinds,
         "found": found, "findings": summary.findings(), "undecided": undecided,
         "open": summary.open(), "mended": mended, "not_mended": not_mended,
     })
 }
 
-fn tell(model: &str, summary: &Summary, folded: u64) {
+fn tell(model: &str, summary: &Summary, with: With) {
     let Summary { documents, moved, groups, edges, views, mended, not_mended, .. } = summary;
+    let with = match with {
+        With::Fold { records } => format!("a fold of {records} records"),
+        With::Generation(other) => format!("generation {other}"),
+    };
     out::line(format!(
         "{model}: {documents} documents, {groups} groups of roll-ups, {edges} edges and {views} \
-         views compared with a fold of {folded} records"
+         views compared with {with}"
+    ));
+    let Summary { left, right, at_sight: Sight { only_left, only_right, other }, .. } = summary;
+    out::line(format!(
+        "{left} documents live here, {right} there; at first sight {only_left} only here, \
+         {only_right} only there, and {other} had come to something else"
     ));
     if *moved > 0 {
         out::line(format!("{moved} documents had moved on meanwhile, and are equal as well"));

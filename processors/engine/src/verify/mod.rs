@@ -13,6 +13,7 @@ mod copies;
 mod documents;
 mod finding;
 mod groups;
+mod groups_at_rest;
 mod pages;
 mod repair;
 mod suspects;
@@ -37,8 +38,8 @@ use crate::ports::{Side, Store};
 
 pub use buckets::{BUCKETS, bucket};
 pub use content::{Allowance, Departure, Pattern, Tolerances};
-pub use finding::{Finding, Kind, Subject, Summary, Undecided};
-pub use trail::{Places, Script, Trail, oldest_ms};
+pub use finding::{Finding, Kind, Sight, Subject, Summary, Undecided};
+pub use trail::{Places, Script, Trail, behind_both, oldest_ms};
 
 /// So many documents that depart are remembered.
 const REMEMBERED_DEPARTED: usize = 100_000;
@@ -61,8 +62,13 @@ pub enum Scope {
     Prefix(String),
     /// These.
     Keys(Vec<Key>),
-    /// About so many, spread over all, with what is beside them in the order of keys.
-    Sample(usize),
+    /// About so many, drawn from all by a seed, with what is beside them in the order of keys.
+    Sample {
+        /// How many.
+        many: usize,
+        /// The same draws the same of the same documents.
+        seed: u64,
+    },
 }
 
 /// What is done about findings.

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a failure is read with")]
 
 mod archive;
+mod backfill;
 mod bad_input;
 mod cases;
 mod demo;

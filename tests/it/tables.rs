@@ -20,7 +20,7 @@ use crate::shop::Shop;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// The tables, and rows that a snapshot finds there.
-const DDL: &str = "
+pub const DDL: &str = "
 create table coupon (
     id bigint primary key, code text not null, member_id text, status text not null,
     discount numeric(12, 2) not null, valid_until timestamptz not null, note text,
@@ -52,6 +52,10 @@ begin; update coupon set status = 'lost'; rollback;
 begin; update coupon set code = 'twice' where id = 1; update coupon set status = 'x' where id = 1;
 commit;
 delete from coupon_history where id > 290;
+alter table coupon add column channel text;
+update coupon set channel = 'app' where id between 31 and 60;
+update coupon set status = 'kept' where id between 51 and 70;
+insert into coupon values (2001, 'new', null, 'issued', 1, '2027-01-01', null, now(), 'web');
 ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,16 +99,18 @@ async fn replicate(name: &str, definition: &str) {
     assert_eq!(mill.stop(), Some(0));
 }
 
-fn configuration(corner: &Corner, topic: &str) -> String {
+/// The configuration of an instance that replicates the tables.
+pub fn configuration(corner: &Corner, topic: &str) -> String {
     let whole = corner.configuration();
     let services = whole.split("[models.points]").next().unwrap();
     format!("{services}[models.coupons]\ntopics = [\"{topic}\"]\nstore = \"mongo\"\n")
 }
 
-type Replicas = BTreeMap<Key, Replica>;
+/// Rows by their keys.
+pub type Replicas = BTreeMap<Key, Replica>;
 
 /// Reads the store until it holds what is expected, or the time is up.
-async fn settled(store: &impl Store<Coupons>, wanted: &Replicas) -> Replicas {
+pub async fn settled(store: &impl Store<Coupons>, wanted: &Replicas) -> Replicas {
     let until = Instant::now() + LIMIT;
     loop {
         let mut found = Replicas::new();
@@ -119,12 +125,13 @@ async fn settled(store: &impl Store<Coupons>, wanted: &Replicas) -> Replicas {
     }
 }
 
-/// What the source's tables say.
-async fn expected(shop: &Shop) -> Replicas {
+/// What the source's tables say, the column that comes later included.
+pub async fn expected(shop: &Shop) -> Replicas {
     let client = shop.client().await;
     let micros = |column: &str| format!("(extract(epoch from {column}) * 1000000)::bigint");
     let coupons = format!(
-        "select id, code, member_id, status, discount::text, {}, note, {} from coupon",
+        "select id, code, member_id, status, discount::text, {}, note, {},
+            to_jsonb(coupon) ->> 'channel' from coupon",
         micros("valid_until"),
         micros("updated_at")
     );
@@ -139,6 +146,7 @@ async fn expected(shop: &Shop) -> Replicas {
             valid_until: TimestampMicros::from_micros(row.get(5)),
             note: row.get(6),
             updated_at: TimestampMicros::from_micros(row.get(7)),
+            channel: row.get(8),
         };
         replicas.insert(Key(format!("coupon/{}", coupon.id)), Replica::Coupon(coupon));
     }

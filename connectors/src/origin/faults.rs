@@ -31,6 +31,7 @@ pub fn fault(error: &Error) -> Fault {
         | Fault::UnusableSchema { .. }
         | Fault::Damaged { .. }
         | Fault::RolledBack { .. }
+        | Fault::Overslept
         | Fault::Abandoned => known,
     }
 }

@@ -15,7 +15,7 @@ pub type Coupons = replica::Rows<CouponTables>;
 
 impl replica::Replica for CouponTables {
     const NAME: &'static str = "coupons";
-    const FOLD_VERSION: u32 = 1;
+    const FOLD_VERSION: u32 = 2;
     const ABOUT: &'static str = "the coupon tables, row by row, as they stand in the source";
     /// Readers look for a code, and for what a member has.
     const INDEXES: &'static [Index] = &[

@@ -62,6 +62,9 @@ pub struct Deal {
     pub kind: DealKind,
     /// What it is called.
     pub title: String,
+    /// What its tile says in a corner, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub badge: Option<String>,
     /// How far it is.
     pub status: DealStatus,
     /// What it costs.
@@ -148,7 +151,7 @@ impl Offer {
 
 impl ReadModel for Deals {
     const NAME: &'static str = "deals";
-    const FOLD_VERSION: u32 = 1;
+    const FOLD_VERSION: u32 = 2;
     const ABOUT: &'static str =
         "a deal with its product as it stands, and whether it can be bought";
 
@@ -278,6 +281,7 @@ impl Deal {
         let mut deal = Self {
             kind: e.kind,
             title: e.title.clone(),
+            badge: e.badge.clone(),
             status: DealStatus::Apply,
             price: e.price,
             quantity: e.quantity,

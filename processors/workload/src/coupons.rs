@@ -14,6 +14,7 @@ const READ_ROWS: i64 = 12;
 const MOST_COUPONS: usize = 2_000;
 const MOST_LINES: usize = 500;
 const DAY_MS: i64 = 86_400_000;
+const CHANNELS: [&str; 2] = ["app", "web"];
 const STATUSES: [&str; 3] = ["used", "expired", "withdrawn"];
 
 /// The service's state: the living coupons and the newest lines, whatever the number of events.
@@ -56,6 +57,7 @@ impl Coupons {
             valid_until: micros(now_ms + DAY_MS * rng.between(7, 90)),
             note: Large::Now(rng.chance(400).then(|| note(id, rng))),
             updated_at: micros(now_ms),
+            channel: rng.chance(400).then(|| rng.pick(&CHANNELS).to_owned()),
         }
     }
 

@@ -19,6 +19,7 @@ const MOST_PRODUCTS: usize = 5_000;
 const FEWEST_PRODUCTS: usize = 4;
 const HOUR_MS: i64 = 3_600_000;
 const KINDS: [DealKind; 3] = [DealKind::Time, DealKind::Big, DealKind::Ordinary];
+const BADGES: [&str; 3] = ["HOT", "NEW", "LAST"];
 const NAMES: [&str; 6] = ["Tea", "Rice", "Apples", "Soap", "Honey", "Salt"];
 
 /// The service: a fixed number of products, and the deals that are not taken out yet.
@@ -102,6 +103,7 @@ impl Deals {
             quantity: self.rng.between(1, 40),
             starts_at,
             ends_at: starts_at.plus_millis(HOUR_MS * hours),
+            badge: self.rng.chance(400).then(|| self.rng.pick(&BADGES).to_owned()),
         };
         self.deals.push(Deal { version: 0, written, status: DealStatus::Apply, sold: 0 });
     }
@@ -219,14 +221,16 @@ const fn draft(table: Table, aggregate_id: String, version: i64, event: DealsEve
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use readmill_models::deals::Document;
+    use readmill_schemas::{Plan, SchemaId, WriterSchema, framing};
 
     use super::*;
     use crate::oracle;
     use crate::row::SourceRow;
     use crate::source::Source;
+    use crate::wire::{Payloads, written_schemas};
 
     fn rows() -> impl Iterator<Item = SourceRow> {
         let knobs = Knobs { events: 60_000, others_per_mille: 1000, ..Knobs::default() };
@@ -239,6 +243,28 @@ mod tests {
             rows().filter(|row| Table::of_model("deals").any(|table| table == row.table));
         let kinds: BTreeSet<&str> = of_deals.map(|row| row.event_type()).collect();
         assert_eq!(kinds.len(), 7, "{kinds:?}");
+    }
+
+    /// Services that were not deployed anew write the first version.
+    #[test]
+    fn both_versions_of_a_contract_are_written_and_read_as_what_was_committed() {
+        let schemas = written_schemas();
+        let id = |name: &str| {
+            let at = schemas.iter().position(|schema| schema.name == name)?;
+            u32::try_from(at).ok().map(SchemaId)
+        };
+        let (payloads, mut seen) = (Payloads::new(&id).unwrap(), BTreeMap::new());
+        for row in rows().filter(|row| row.event_type() == "DealWritten") {
+            let payload = payloads.payload(&row);
+            let body = framing::read(&payload).unwrap();
+            let writer = &schemas[usize::try_from(body.schema.0).unwrap()];
+            let writer_schema = WriterSchema::parse(&writer.text).unwrap();
+            let plan = Plan::compile(&writer_schema, &DealWritten::CONTRACT).unwrap();
+            let read: DealWritten = plan.read(body.body).unwrap();
+            assert_eq!(SourceEvent::Deals(read.into()), row.event);
+            *seen.entry(writer.name.clone()).or_insert(0) += 1;
+        }
+        assert!(seen.len() == 2 && seen.values().all(|many| *many > 100), "{seen:?}");
     }
 
     #[test]

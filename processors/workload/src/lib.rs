@@ -10,6 +10,7 @@ mod chats;
 mod coupons;
 mod deals;
 mod deliveries;
+mod elders;
 mod holdings;
 mod journal;
 mod knobs;

@@ -191,7 +191,10 @@ pub(crate) mod tests {
         let events: BTreeMap<SchemaId, (usize, Plan)> = (0..)
             .zip(M::Event::CONTRACTS)
             .filter(|(_, contract)| contract.table.is_none())
-            .map(|(which, contract)| (which, plan(contract.name, contract)))
+            .flat_map(|(which, contract)| {
+                let versions = written_schemas().into_iter().filter(|s| s.subject == contract.name);
+                versions.map(move |schema| (which, plan(&schema.name, contract)))
+            })
             .map(|(which, (id, plan))| (id, (which, plan)))
             .collect();
         let tables = crate::table_rows::tests::Reader::of::<M::Event>(&id);

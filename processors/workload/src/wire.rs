@@ -6,6 +6,7 @@ use readmill_schemas::{SchemaId, Timestamp, encode, framing};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::elders;
 use crate::row::{SourceEvent, SourceRow, Table};
 use crate::table_rows::{Change, Layout};
 
@@ -35,7 +36,8 @@ pub struct MissingSchema {
 
 /// Everything that is written with: per topic the key and the envelope under Kafka's usual
 /// subjects, and the events' contracts under their record names, since all tables share them. So
-/// are the keys and envelopes of ordinary tables, which share topics.
+/// are the keys and envelopes of ordinary tables, which share topics. An older version that is
+/// still written comes before the latest one of its subject.
 pub fn written_schemas() -> Vec<WrittenSchema> {
     let mut all = Vec::new();
     for &table in Table::ALL {
@@ -50,8 +52,15 @@ pub fn written_schemas() -> Vec<WrittenSchema> {
             let name = layout.record_name();
             let [key, value] = [format!("{name}.Key"), format!("{name}.Envelope")];
             all.push(written(key.clone(), key, layout.key_schema()));
+            if let Some(elder) = layout.elder() {
+                all.push(written(value.clone(), elder_name(&value), table_envelope(&elder)));
+            }
             all.push(written(value.clone(), value, table_envelope(layout)));
         }
+    }
+    for elder in elders::ALL {
+        let [subject, name] = [elder.subject, elder.name].map(str::to_owned);
+        all.push(written(subject, name, elder.text.to_owned()));
     }
     for contract in SourceEvent::contracts() {
         let name = contract.name.to_owned();
@@ -79,6 +88,11 @@ fn table_envelope(layout: &Layout) -> String {
     envelope.to_string().replace("TOPIC", &layout.record_name())
 }
 
+/// By which name the id of an older envelope is asked for.
+fn elder_name(envelope: &str) -> String {
+    format!("{envelope}.v1")
+}
+
 const fn written(subject: String, name: String, text: String) -> WrittenSchema {
     WrittenSchema { subject, name, text }
 }
@@ -97,17 +111,20 @@ impl Payloads {
     /// # Errors
     /// A contract without an id.
     pub fn new(ids: &dyn Fn(&str) -> Option<SchemaId>) -> Result<Self, MissingSchema> {
-        let known =
-            SourceEvent::contracts().map(|contract| Ok((contract.name, ask(ids, contract.name)?)));
-        known.collect::<Result<_, _>>().map(Self)
+        let latest = SourceEvent::contracts().map(|contract| contract.name);
+        let names = latest.chain(elders::ALL.iter().map(|elder| elder.name));
+        names.map(|name| Ok((name, ask(ids, name)?))).collect::<Result<_, _>>().map(Self)
     }
 
     /// The payload of a row; a poisoned one breaks off after its first byte.
     pub fn payload(&self, row: &SourceRow) -> Vec<u8> {
-        let name = row.event.contract().name;
+        let elder = elders::of(&row.event);
+        let name = elder.map_or_else(|| row.event.contract().name, |elder| elder.name);
         let id = self.0.iter().find(|(known, _)| *known == name).map(|(_, id)| *id);
         let mut out = Vec::with_capacity(192);
         framing::write(id.unwrap_or(SchemaId(0)), |out| row.event.write(out), &mut out);
+        let more = elder.map_or(0, |elder| elder.more_bytes);
+        out.truncate(out.len().saturating_sub(more));
         if row.poisoned {
             out.truncate(6);
         }
@@ -119,8 +136,17 @@ impl Payloads {
 #[derive(Debug)]
 pub struct Wire {
     payloads: Payloads,
-    /// Of the key and the envelope.
-    ids: Vec<(Origin, SchemaId, SchemaId)>,
+    ids: Vec<Ids>,
+}
+
+/// The ids of the records of a table.
+#[derive(Debug)]
+struct Ids {
+    origin: Origin,
+    key: SchemaId,
+    envelope: SchemaId,
+    /// Of the envelope before columns were added.
+    elder: Option<SchemaId>,
 }
 
 /// An outbox table, or which of the ordinary tables that share a topic.
@@ -130,17 +156,20 @@ impl Wire {
     /// Looks every schema up once.
     pub fn new(ids: &dyn Fn(&str) -> Option<SchemaId>) -> Result<Self, MissingSchema> {
         let mut known = Vec::new();
-        let mut look_up = |origin: Origin, name: &str| {
-            let key = ask(ids, &format!("{name}.Key"))?;
-            known.push((origin, key, ask(ids, &format!("{name}.Envelope"))?));
+        let mut look_up = |origin: Origin, name: &str, has_elder: bool| {
+            let [key, envelope] = [format!("{name}.Key"), format!("{name}.Envelope")];
+            let elder = has_elder.then(|| ask(ids, &elder_name(&envelope))).transpose()?;
+            let [key, envelope] = [ask(ids, &key)?, ask(ids, &envelope)?];
+            known.push(Ids { origin, key, envelope, elder });
             Ok(())
         };
         for &table in Table::ALL {
             if table.is_outbox() {
-                look_up((table, None), table.topic())?;
+                look_up((table, None), table.topic(), false)?;
             }
             for layout in table.layouts() {
-                look_up((table, Some(layout.table)), &layout.record_name())?;
+                let has_elder = layout.elder().is_some();
+                look_up((table, Some(layout.table)), &layout.record_name(), has_elder)?;
             }
         }
         Ok(Self { payloads: Payloads::new(ids)?, ids: known })
@@ -149,11 +178,16 @@ impl Wire {
     /// A row's key and value.
     pub fn record(&self, row: &SourceRow) -> (Vec<u8>, Vec<u8>) {
         let table = row.event.contract().table;
-        let known = self.ids.iter().find(|(origin, ..)| *origin == (row.table, table));
-        let (key_id, value_id) =
-            known.map_or((SchemaId(0), SchemaId(0)), |(_, key, value)| (*key, *value));
+        let known = self.ids.iter().find(|known| known.origin == (row.table, table));
         let layout = row.table.layouts().iter().find(|layout| Some(layout.table) == table);
-        let change = row.event.change().zip(layout);
+        let change = row.event.change().zip(layout.copied());
+        // What was added says nothing: the row is written as before.
+        let elder = change.as_ref().and_then(|(change, layout)| change.before_columns_of(layout));
+        let change = change.map(|(change, layout)| (change, elder.unwrap_or(layout)));
+        let (key_id, value_id) = known.map_or((SchemaId(0), SchemaId(0)), |known| {
+            let older = known.elder.filter(|_| elder.is_some());
+            (known.key, older.unwrap_or(known.envelope))
+        });
         let (mut key, mut value) = (Vec::with_capacity(24), Vec::with_capacity(512));
         let write_key = |out: &mut Vec<u8>| match &change {
             None => encode::text(&row.aggregate_id, out),
@@ -164,7 +198,7 @@ impl Wire {
         (key, value)
     }
 
-    fn envelope(&self, row: &SourceRow, change: Option<&(Change, &Layout)>, out: &mut Vec<u8>) {
+    fn envelope(&self, row: &SourceRow, change: Option<&(Change, Layout)>, out: &mut Vec<u8>) {
         let relayed_ms = row.committed_ms + RELAY_DELAY_MS;
         let op = match change {
             None => {

@@ -49,6 +49,7 @@ impl Shop {
             quantity: 5,
             starts_at: now(),
             ends_at: now().plus_millis(3_600_000),
+            badge: None,
         };
         self.fact(deal_id, written.into())
     }

@@ -148,6 +148,7 @@ async fn dates_are_dates_and_decimals_are_decimals() {
             valid_until: TimestampMicros::from_micros(1_700_000_000_123_456),
             note: None,
             updated_at: TimestampMicros::from_micros(1_700_000_000_000_000),
+            channel: None,
         }));
         document
     };

@@ -1,6 +1,7 @@
 //! Verification on the real stack: faults are planted while load runs, every one of them is found
 //! and named, and nothing else is. `tools/verify-drill` does it at length.
 
+mod against;
 mod planted;
 mod small;
 mod witness;

@@ -15,7 +15,6 @@ use readmill_schemas::{Annotations, Person};
 ///
 /// # Errors
 /// When there is no sound archive, or it cannot be written. What was erased before stays erased.
-#[allow(dead_code, reason = "who forgets a person calls it")]
 pub fn erase_from_archive(
     dir: &Path,
     person: Person<'_>,

@@ -2,11 +2,13 @@
 
 mod copy;
 mod copying;
-pub mod erase;
+mod erase;
 mod list;
 mod prune;
 mod schemas;
 mod verify;
+
+pub use erase::erase_from_archive;
 
 use anyhow::{Context as _, Result};
 

@@ -71,6 +71,9 @@ fn usage_is_checked() {
         ("archive prune --dir d", "--before <WHEN>"),
         ("archive prune --dir d --before soon", "an age such as"),
         ("archive -c f list --dir d", "cannot be used with"),
+        ("verify points -c f --generation 2 --against 1 --sample 9 --seed 4", ""),
+        ("verify points -c f --against 1 --repair", "cannot be used with"),
+        ("verify points -c f --seed 4", "--sample <N>"),
         ("produce --archive a --rate 0", "--rate"),
         ("produce --archive a --rate 10", ""),
     ];

@@ -22,10 +22,17 @@ pub struct VerifyArgs {
     /// be, that is written down, and `swap` lets readers see it.
     #[arg(long, value_name = "N")]
     pub generation: Option<u32>,
-    /// Compare about so many documents, spread over all, and with them those that come next; no
-    /// roll-ups, edges or views.
+    /// Compare with this generation as it stands, instead of with a fresh fold of the log. What one
+    /// of the two has taken in first is no finding.
+    #[arg(long, value_name = "M", conflicts_with = "repair")]
+    pub against: Option<u32>,
+    /// Compare about so many documents, drawn from all anew each time, and with them those that
+    /// come next; no roll-ups, edges or views.
     #[arg(long, value_name = "N", conflicts_with_all = ["keys", "prefix"])]
     pub sample: Option<NonZeroUsize>,
+    /// Draw the sample that was drawn with this seed before: each report has that of its own.
+    #[arg(long, value_name = "SEED", requires = "sample")]
+    pub seed: Option<u32>,
     /// Compare the documents under these keys alone, one a line.
     #[arg(long, value_name = "FILE", conflicts_with = "prefix")]
     pub keys: Option<PathBuf>,

@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
-use readmill_connectors::archive::{ArchiveBook, LocalDir, PersonErased, erase_person};
+use readmill_connectors::archive::{ArchiveBook, PersonErased};
 use readmill_core::{Forgotten, Heard, Person, ReadModel, Record};
 use readmill_engine::patience::Patience;
 use readmill_engine::reader::{self, Reader, Script};
 use readmill_engine::{Fault, Forgetting, Metrics, SchemaBook, VersionsOf};
 use readmill_models::Visit;
-use readmill_schemas::{Annotations, Contract, Events as _};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::archive::erase_from_archive;
 use crate::bars::progress;
 use crate::config::{self, Config};
 
@@ -68,28 +68,24 @@ pub async fn erase(
     number: usize,
 ) -> Result<OfArchive> {
     let book: Arc<dyn SchemaBook> = Arc::new(ArchiveBook::new(dir));
-    let (mut contracts, mut models) = (Vec::new(), Vec::new());
+    let mut models = Vec::new();
     let digests = persons.iter().map(|person| forgotten.digest(&person.id));
     let these = Forgotten::of(forgotten.salt().to_owned(), digests);
     for model in &config.models {
         let forgotten = Forgetting::these(these.clone());
         let hearing = Hearing { model, forgotten, book: Arc::clone(&book) };
-        let Some(heard) = readmill_models::visit(model.row.name, hearing) else { continue };
-        let (its, model) = heard?;
-        contracts.extend(its);
-        models.push(model);
+        if let Some(ears) = readmill_models::visit(model.row.name, hearing) {
+            models.push(ears?);
+        }
     }
-    let annotations = Annotations::of(&contracts)?;
-    let storage = LocalDir::at(dir);
-    let bar = progress(size(dir)?, "bytes of the archive looked through");
-    let (persons, runtime) = (persons.to_vec(), Handle::current());
+    let bar = progress(0, "bytes of the archive looked through");
+    let (dir, persons, runtime) = (dir.to_owned(), persons.to_vec(), Handle::current());
     let erasing = move || {
         let mut all = PersonErased::default();
         for Person { id, alias } in &persons {
             let person = readmill_schemas::Person { id, alias };
             let mut is_own = |record: &Record| is_own(&mut models, record, &runtime);
-            let told = &mut |so_far| bar.set_position(so_far);
-            let erased = erase_person(&storage, person, &annotations, &mut is_own, told)?;
+            let erased = erase_from_archive(&dir, person, &mut is_own, &bar)?;
             all.files += erased.files;
             all.emptied += erased.emptied;
             all.redacted += erased.redacted;
@@ -102,17 +98,6 @@ pub async fn erase(
     };
     let erased = tokio::task::spawn_blocking(erasing).await??;
     Ok(OfArchive { number, erased })
-}
-
-/// How many bytes an archive's files have.
-fn size(dir: &Path) -> Result<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        bytes += if metadata.is_dir() { size(&entry.path())? } else { metadata.len() };
-    }
-    Ok(bytes)
 }
 
 /// Whether a record goes into persons' own documents alone, in every model that folds its topic.
@@ -169,7 +154,7 @@ struct Hearing<'a> {
 }
 
 impl Visit for Hearing<'_> {
-    type Out = Result<(Vec<Contract>, Box<dyn Hears>)>;
+    type Out = Result<Box<dyn Hears>>;
 
     fn visit<M: ReadModel>(self) -> Self::Out {
         let Self { model, forgotten, book } = self;
@@ -179,6 +164,6 @@ impl Visit for Hearing<'_> {
         let patience = Patience::new(closing, Metrics::new()?, M::NAME);
         let reader = Reader::<M>::of(&script, patience);
         let ears = Ears { topics: model.topics.clone(), reader, _open: open };
-        Ok((M::Event::CONTRACTS.to_vec(), Box::new(ears)))
+        Ok(Box::new(ears))
     }
 }

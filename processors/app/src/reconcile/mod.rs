@@ -23,7 +23,7 @@ use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
 use crate::get::model_of;
 use crate::services::Services;
-use crate::verify::{Against, LogTrail, Manner, Report};
+use crate::verify::{LogTrail, Manner, Report, With};
 
 use self::corrections::Corrector;
 use self::origin::Asked;
@@ -78,7 +78,8 @@ impl Reconciling {
             corrector = Some(Corrector::open(&config, &model, &services, layouts).await?);
         }
         let corrections = corrector.as_mut().map(|corrector| corrector as &mut dyn Corrections);
-        let manner = Manner { values: *values, json: *json, file: report.clone() };
+        let (values, json, file) = (*values, *json, report.clone());
+        let manner = Manner { values, json, file, ..Manner::default() };
         let mut report = Report::new(M::NAME, &manner)?;
         report.bar.set_message("asking the origin");
         let (_stop, stopping) = watch::channel(false);
@@ -105,6 +106,6 @@ impl Reconciling {
         reconciliation.run().await?;
         let summary = std::mem::take(&mut reconciliation.summary);
         drop(reconciliation);
-        report.finish(&summary, Against::Origin)
+        report.finish(&summary, With::Origin)
     }
 }

@@ -1,21 +1,27 @@
-//! `verify`: the documents of a model against a fresh fold of its log at the same positions.
+//! `verify`: the documents of a model against a fresh fold of its log, or against another of its
+//! generations, at the same positions.
 
+mod against;
 mod report;
 mod trail;
 mod witness;
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
 use readmill_core::{Key, ReadModel};
+use readmill_engine::mirror::Heals;
 use readmill_engine::patience::Patience;
 use readmill_engine::roster::{Generation, Roster, Verified};
-use readmill_engine::verify::{Doing, Scope, Summary, Tolerances, Verification};
-use readmill_engine::{Clock as _, Fault};
+use readmill_engine::verify::{
+    Doing, Scope, Script, Seen, Summary, Told, Tolerances, Verification,
+};
+use readmill_engine::{Clock as _, Fault, Metrics};
 use readmill_models::Visit;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -28,7 +34,7 @@ use crate::ports::SystemClock;
 use crate::scratch::Scratch;
 use crate::services::Services;
 
-pub use self::report::{Against, Manner, Report};
+pub use self::report::{Manner, Report, With};
 pub use self::trail::LogTrail;
 pub use self::witness::Witness;
 
@@ -36,28 +42,38 @@ pub use self::witness::Witness;
 ///
 /// # Errors
 /// When the source, the store or the mirror does not answer or refuses.
-pub async fn verify(args: VerifyArgs) -> Result<Exit> {
+pub async fn verify(mut args: VerifyArgs) -> Result<Exit> {
     let config = Arc::new(Config::load(&args.config)?);
     let name = args.model.name;
     let mut model = model_of(&config, &args.config, name)?;
     // Whoever compares waits for the mirror.
     model.care.required = true;
-    let scope = scope(&args)?;
+    let scope = scope(&mut args)?;
     match readmill_models::visit(name, Verifying { config, model, args, scope }) {
         Some(verifying) => verifying.await,
         None => Ok(Exit::Usage),
     }
 }
 
-fn scope(args: &VerifyArgs) -> Result<Scope> {
+/// A sample for which no seed was given has one from now on.
+fn scope(args: &mut VerifyArgs) -> Result<Scope> {
     if let Some(file) = &args.keys {
         return Ok(Scope::Keys(keys(file)?));
     }
     Ok(match (&args.prefix, args.sample) {
         (Some(prefix), _) => Scope::Prefix(prefix.clone()),
-        (None, Some(many)) => Scope::Sample(many.get()),
+        (None, Some(many)) => {
+            let seed = *args.seed.get_or_insert_with(drawn);
+            Scope::Sample { many: many.get(), seed: seed.into() }
+        }
         (None, None) => Scope::All,
     })
+}
+
+/// Another one each time; short enough to be typed in.
+fn drawn() -> u32 {
+    let bits = RandomState::new().hash_one(SystemClock.now_ms());
+    u32::try_from(bits >> 32).unwrap_or_default()
 }
 
 fn keys(file: &Path) -> Result<Vec<Key>> {
@@ -84,6 +100,15 @@ impl Visit for Verifying {
     }
 }
 
+/// Two sides, and how the log is read that leads from the one to the other.
+struct Sides<'s, M: ReadModel> {
+    left: &'s Seen<M>,
+    right: &'s Seen<M>,
+    right_stands: bool,
+    right_was_late: bool,
+    script: Script,
+}
+
 impl Verifying {
     async fn verify<M: ReadModel>(mut self) -> Result<Exit> {
         let services = Arc::new(Services::default());
@@ -91,9 +116,20 @@ impl Verifying {
             Some(generation) => config::Model { generation, ..self.model },
             None => services.live(&self.model).await?,
         };
+        match self.args.against {
+            Some(generation) => {
+                let other = config::Model { generation, ..self.model.clone() };
+                self.against::<M>(&services, &other).await
+            }
+            None => self.afresh::<M>(&services).await,
+        }
+    }
+
+    /// With a fresh fold of the log.
+    async fn afresh<M: ReadModel>(&self, services: &Arc<Services>) -> Result<Exit> {
         let left = services.seen::<M>(&self.model).await?;
         // First of all: what is settled now is in every document that is read from now on.
-        let mut trail = LogTrail::begin(&self.config, &self.model, &services).await?;
+        let mut trail = LogTrail::begin(&self.config, &self.model, services).await?;
         let mut report = Report::new(M::NAME, &self.manner())?;
         let dir = self.args.dir.as_deref().unwrap_or(&self.config.instance.state_dir);
         let scratch = Scratch::<M>::open(trail.opening(), dir).await?;
@@ -102,16 +138,40 @@ impl Verifying {
         report.bar.set_length(before.most_records());
         let folded = scratch.fold(before, &report.bar).await?;
         trail.read(&folded.bounds);
-        let (right, metrics) = (scratch.seen(), scratch.ports.metrics.clone());
-        let (_stop, stopping) = watch::channel(false);
-        let mut told = |told: readmill_engine::verify::Told<'_>| report.note(&told);
-        let mut verification = Verification {
+        let right = scratch.seen();
+        let sides = Sides {
             left: &left,
             right: &right,
             right_stands: true,
             right_was_late: folded.counts.stale > 0,
-            trail: &trail,
             script: scratch.script(),
+        };
+        let mirror = trail.opening().mirror::<M>().await?;
+        let mirror = mirror.as_deref().map(|tended| tended.mirror());
+        let summary = self.compare(sides, &trail, mirror, &mut report).await?;
+        if self.scope == Scope::All && summary.findings() == 0 {
+            self.write_down(services, &summary, "a fresh fold").await?;
+        }
+        report.finish(&summary, With::Fold { records: folded.counts.consumed })
+    }
+
+    async fn compare<M: ReadModel>(
+        &self,
+        sides: Sides<'_, M>,
+        trail: &LogTrail,
+        mirror: Option<&dyn Heals>,
+        report: &mut Report,
+    ) -> Result<Summary> {
+        let (_stop, stopping) = watch::channel(false);
+        let metrics = Metrics::new().context("the metrics cannot be registered")?;
+        let mut told = |told: Told<'_>| report.note(&told);
+        let mut verification = Verification {
+            left: sides.left,
+            right: sides.right,
+            right_stands: sides.right_stands,
+            right_was_late: sides.right_was_late,
+            trail,
+            script: sides.script,
             tolerances: self.tolerances(),
             scope: self.scope.clone(),
             doing: if self.args.repair { Doing::Repair } else { Doing::Check },
@@ -123,20 +183,19 @@ impl Verifying {
             departed: BTreeSet::new(),
             told: &mut told,
         };
-        let mirror = trail.opening().mirror::<M>().await?;
-        verification.run(mirror.as_deref().map(|tended| tended.mirror())).await?;
-        let summary = std::mem::take(&mut verification.summary);
-        drop(verification);
-        if matches!(self.scope, Scope::All) && summary.findings() == 0 {
-            self.write_down(&services, &summary).await?;
-        }
-        report.finish(&summary, Against::Fold(folded.counts.consumed))
+        verification.run(mirror).await?;
+        Ok(std::mem::take(&mut verification.summary))
     }
 
     /// Notes in the roster that the generation is as it should be.
-    async fn write_down(&self, services: &Services, summary: &Summary) -> Result<(), Fault> {
+    async fn write_down(
+        &self,
+        services: &Services,
+        summary: &Summary,
+        by: &str,
+    ) -> Result<(), Fault> {
         let Summary { documents, groups, .. } = summary;
-        let mut how = format!("{documents} documents and {groups} groups, by a fresh fold");
+        let mut how = format!("{documents} documents and {groups} groups, by {by}");
         if !(self.args.ignore.is_empty() && self.args.tolerance.is_empty()) {
             how += ", but for what was not to be compared";
         }
@@ -150,8 +209,9 @@ impl Verifying {
     }
 
     fn manner(&self) -> Manner {
-        let VerifyArgs { values, json, report, .. } = &self.args;
-        Manner { values: *values, json: *json, file: report.clone() }
+        let VerifyArgs { values, json, report, seed, .. } = &self.args;
+        let (values, json, file, seed) = (*values, *json, report.clone(), *seed);
+        Manner { values, json, file, generation: Some(self.model.generation), seed }
     }
 
     fn tolerances(&self) -> Tolerances {

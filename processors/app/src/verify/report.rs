@@ -10,7 +10,7 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use readmill_core::Collection;
 use readmill_engine::mirror::Spot;
-use readmill_engine::verify::{Departure, Finding, Kind, Subject, Summary, Told, Undecided};
+use readmill_engine::verify::{Departure, Finding, Kind, Sight, Subject, Summary, Told, Undecided};
 use serde_json::{Value, json};
 
 use crate::bars::spinner;
@@ -29,13 +29,22 @@ pub struct Manner {
     pub json: bool,
     /// And all of it into this file.
     pub file: Option<PathBuf>,
+    /// The generation that is compared, where there may be several.
+    pub generation: Option<u32>,
+    /// By which seed a sample was drawn.
+    pub seed: Option<u32>,
 }
 
-/// What documents were compared with.
+/// With what it is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Against {
-    /// A fold of so many records.
-    Fold(u64),
+pub enum With {
+    /// A fresh fold of so many records.
+    Fold {
+        /// How many.
+        records: u64,
+    },
+    /// Another generation.
+    Generation(u32),
     /// What their origin says.
     Origin,
 }
@@ -44,6 +53,9 @@ pub enum Against {
 #[derive(Debug)]
 pub struct Report {
     model: &'static str,
+    generation: Option<u32>,
+    /// By which a sample was drawn.
+    seed: Option<u32>,
     values: bool,
     json: bool,
     named: usize,
@@ -67,6 +79,8 @@ impl Report {
         let file = manner.file.as_deref().map(create).transpose()?;
         Ok(Self {
             model,
+            generation: manner.generation,
+            seed: manner.seed,
             values: manner.values,
             json: manner.json,
             named: 0,
@@ -163,9 +177,20 @@ impl Report {
     ///
     /// # Errors
     /// When the report could not be written.
-    pub fn finish(mut self, summary: &Summary, against: Against) -> Result<Exit> {
+    pub fn finish(mut self, summary: &Summary, with: With) -> Result<Exit> {
         self.bar.finish_and_clear();
-        let whole = summarised(self.model, summary, against);
+        let mut whole = summarised(self.model, summary, with);
+        if let Some(generation) = self.generation {
+            whole["generation"] = generation.into();
+        }
+        match with {
+            With::Fold { records } => whole["folded"] = records.into(),
+            With::Generation(other) => whole["against"] = other.into(),
+            With::Origin => {}
+        }
+        if let Some(seed) = self.seed {
+            whole["seed"] = seed.into();
+        }
         self.write(&whole);
         let flushed = self.file.take().map_or(Ok(()), |mut file| file.flush());
         if let Some(error) = self.broken.or(flushed.err()) {
@@ -173,11 +198,13 @@ impl Report {
             return Err(Failure::new(Exit::Service, told, "name a file with room").into());
         }
         if self.json {
-            let mut whole = whole;
             whole["first"] = self.shown.into();
             out::line(whole.to_string());
         } else {
-            tell(self.model, summary, against);
+            tell(self.model, summary, with);
+            if let Some(seed) = self.seed {
+                out::line(format!("the sample was drawn with --seed {seed}"));
+            }
         }
         let left = summary.findings() > 0 && summary.mended < summary.findings();
         Ok(if left { Exit::Differs } else { Exit::Done })
@@ -236,7 +263,7 @@ fn spot_name(spot: &Spot) -> String {
     }
 }
 
-fn summarised(model: &str, summary: &Summary, against: Against) -> Value {
+fn summarised(model: &str, summary: &Summary, with: With) -> Value {
     let kinds: BTreeMap<&str, u64> =
         Kind::ALL.iter().map(|kind| (kind.name(), summary.of_kind(*kind))).collect();
     let mut found: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
@@ -248,13 +275,16 @@ fn summarised(model: &str, summary: &Summary, against: Against) -> Value {
         undecided.entry(sort).or_default().insert(why.name(), *many);
     }
     let Summary { documents, moved, groups, edges, views, mended, not_mended, .. } = summary;
+    let Summary { left, right, at_sight, .. } = summary;
+    let Sight { only_left, only_right, other } = at_sight;
     let mut whole = json!({
-        "model": model, "kind": "summary", "documents": documents, "moved": moved,
-        "kinds": kinds, "found": found, "findings": summary.findings(), "undecided": undecided,
+        "model": model, "kind": "summary", "documents": documents, "left": left, "right": right,
+        "at_sight": { "only_left": only_left, "only_right": only_right, "other": other },
+        "moved": moved, "kinds": kinds, "found": found, "findings": summary.findings(),
+        "undecided": undecided,
         "open": summary.open(), "mended": mended, "not_mended": not_mended,
     });
-    if let Against::Fold(folded) = against {
-        whole["folded"] = folded.into();
+    if with != With::Origin {
         for (name, many) in [("groups", groups), ("edges", edges), ("views", views)] {
             whole[name] = (*many).into();
         }
@@ -262,15 +292,30 @@ fn summarised(model: &str, summary: &Summary, against: Against) -> Value {
     whole
 }
 
-fn tell(model: &str, summary: &Summary, against: Against) {
-    let Summary { documents, moved, groups, edges, views, mended, not_mended, .. } = summary;
-    out::line(match against {
-        Against::Fold(folded) => format!(
-            "{model}: {documents} documents, {groups} groups of roll-ups, {edges} edges and \
-             {views} views compared with a fold of {folded} records"
-        ),
-        Against::Origin => format!("{model}: {documents} documents compared with their origin"),
-    });
+fn tell(model: &str, summary: &Summary, with: With) {
+    let Summary { documents, groups, edges, views, .. } = summary;
+    let with = match with {
+        With::Fold { records } => format!("a fold of {records} records"),
+        With::Generation(other) => format!("generation {other}"),
+        With::Origin => {
+            out::line(format!("{model}: {documents} documents compared with their origin"));
+            return tell_found(summary);
+        }
+    };
+    out::line(format!(
+        "{model}: {documents} documents, {groups} groups of roll-ups, {edges} edges and {views} \
+         views compared with {with}"
+    ));
+    let Summary { left, right, at_sight: Sight { only_left, only_right, other }, .. } = summary;
+    out::line(format!(
+        "{left} documents live here, {right} there; at first sight {only_left} only here, \
+         {only_right} only there, and {other} had come to something else"
+    ));
+    tell_found(summary);
+}
+
+fn tell_found(summary: &Summary) {
+    let Summary { moved, mended, not_mended, .. } = summary;
     if *moved > 0 {
         out::line(format!("{moved} documents had moved on meanwhile, and are equal as well"));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use readmill_core::{Partition, ResumeAt};
-use readmill_engine::verify::{Places, Trail};
+use readmill_engine::verify::{Places, Trail, behind_both};
 use readmill_engine::{Bounds, Fault, Log, Since, Until};
 
 use crate::config::{self, Config};
@@ -21,8 +21,18 @@ pub struct LogTrail {
     model: config::Model,
     services: Arc<Services>,
     place: Standing,
+    /// The right side, if it goes on as well.
+    other: Option<Other>,
     begins: Places,
     is_whole: bool,
+}
+
+/// Another generation.
+#[derive(Debug)]
+struct Other {
+    place: Standing,
+    /// How far each of the two was settled in the beginning.
+    begun: [Places; 2],
 }
 
 impl LogTrail {
@@ -40,7 +50,29 @@ impl LogTrail {
         let begins = place.settled().await?;
         let is_whole = bounds.values().all(|bounds| bounds.from == ResumeAt::START);
         let (config, model, services) = (Arc::clone(config), model.clone(), Arc::clone(services));
-        Ok(Self { config, model, services, place, begins, is_whole })
+        Ok(Self { config, model, services, place, other: None, begins, is_whole })
+    }
+
+    /// A trail between two generations, which begins where both are settled now.
+    ///
+    /// # Errors
+    /// When the source does not answer.
+    pub async fn between(
+        config: &Arc<Config>,
+        (model, other): (&config::Model, &config::Model),
+        services: &Arc<Services>,
+    ) -> Result<Self, Fault> {
+        let trail = Self::begin(config, model, services).await?;
+        let place = Standing::of(config, other)?;
+        let begun = [trail.begins.clone(), place.settled().await?];
+        let begins = behind_both(&begun[0], &begun[1]);
+        let bounds = place.bounds().await?;
+        let is_there = |(partition, bounds): (&Partition, &Bounds)| {
+            bounds.from <= begins.get(partition).copied().unwrap_or(ResumeAt::START)
+        };
+        // What was before is in both already.
+        let is_whole = bounds.iter().all(is_there);
+        Ok(Self { other: Some(Other { place, begun }), begins, is_whole, ..trail })
     }
 
     /// Notes what was read of the log before: records may have been deleted meanwhile.
@@ -74,6 +106,13 @@ impl Trail for LogTrail {
         &self.begins
     }
 
+    fn begun(&self) -> (&Places, &Places) {
+        match &self.other {
+            Some(Other { begun: [left, right], .. }) => (left, right),
+            None => (&self.begins, &self.begins),
+        }
+    }
+
     async fn ends(&self) -> Result<Places, Fault> {
         let bounds = self.place.bounds().await?;
         Ok(bounds.into_iter().map(|(partition, bounds)| (partition, bounds.to)).collect())
@@ -81,6 +120,13 @@ impl Trail for LogTrail {
 
     async fn settled(&self) -> Result<Places, Fault> {
         self.place.settled().await
+    }
+
+    async fn right_settled(&self) -> Result<Option<Places>, Fault> {
+        match &self.other {
+            Some(other) => other.place.settled().await.map(Some),
+            None => Ok(None),
+        }
     }
 
     fn is_whole(&self) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use readmill_core::{Document, Key, ReadModel};
 use tokio::time::sleep_until;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::pages::{Joined, Pair};
 use super::repair::Mend;
@@ -28,9 +28,9 @@ impl<M: ReadModel> Verification<'_, M> {
             Scope::All => return self.documents_within("").await,
             Scope::Prefix(prefix) => return self.documents_within(&prefix).await,
             Scope::Keys(keys) => keys,
-            Scope::Sample(many) => self.sampled(many).await?,
+            Scope::Sample { many, seed } => self.sampled(many, seed).await?,
         };
-        let mut suspects = Suspects::default();
+        let mut suspects = Suspects::along(self.trail);
         for keys in keys.chunks(BATCH_DOCUMENTS) {
             let left = patiently!(self.patience, self.left.store.load(keys))?;
             let right = patiently!(self.patience, self.right.store.load(keys))?;
@@ -44,7 +44,7 @@ impl<M: ReadModel> Verification<'_, M> {
     async fn documents_within(&mut self, prefix: &str) -> Result<(), Fault> {
         let (left, right) = (self.left, self.right);
         let mut joined = Joined::new(&*left.store, &*right.store, prefix);
-        let mut suspects = Suspects::default();
+        let mut suspects = Suspects::along(self.trail);
         while let Some(pair) = joined.next(&mut self.patience).await? {
             self.look_at(pair, &mut suspects).await?;
         }
@@ -59,9 +59,13 @@ impl<M: ReadModel> Verification<'_, M> {
             let fair = Duration::from_secs(1) * many / self.limit_per_second.max(1);
             sleep_until(self.began + fair).await;
         }
+        let [left, right] = [&pair.left, &pair.right].map(|side| lives(side.as_ref()));
+        self.summary.left += u64::from(left);
+        self.summary.right += u64::from(right);
         match at_sight(&pair, self.measure()) {
             Some(Judgement::Equal) => return Ok(()),
             Some(Judgement::Departs(..) | Judgement::Undecided(_)) | None => {
+                self.summary.at_sight.note(left, right);
                 suspects.suspect(pair);
             }
         }
@@ -103,12 +107,12 @@ impl<M: ReadModel> Verification<'_, M> {
         }
     }
 
-    /// Keys spread over all of the right side, each with the one that comes next on the left: a key
+    /// Keys drawn from all of the right side, each with the one that comes next on the left: a key
     /// that is too many there is found by its neighbour.
-    async fn sampled(&mut self, many: usize) -> Result<Vec<Key>, Fault> {
+    async fn sampled(&mut self, many: usize, seed: u64) -> Result<Vec<Key>, Fault> {
         let mut least: BTreeSet<(u64, Key)> = BTreeSet::new();
         let mut choose = |key: Key, _: Document<M>| {
-            least.insert((xxh3_64(key.as_str().as_bytes()), key));
+            least.insert((xxh3_64_with_seed(key.as_str().as_bytes(), seed), key));
             if least.len() > many {
                 least.pop_last();
             }
@@ -122,6 +126,11 @@ impl<M: ReadModel> Verification<'_, M> {
         }
         Ok(keys.into_iter().collect())
     }
+}
+
+/// Whether a document is there, and has not ended.
+fn lives<M: ReadModel>(document: Option<&Document<M>>) -> bool {
+    document.is_some_and(|document| document.state.is_some())
 }
 
 impl Kind {

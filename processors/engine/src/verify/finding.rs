@@ -142,11 +142,39 @@ impl Undecided {
     }
 }
 
+/// How many documents differ at first sight, by what lives where. Most of it is lag.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// On the left alone.
+    pub only_left: u64,
+    /// On the right alone.
+    pub only_right: u64,
+    /// On both or neither, and they have not taken in the same, or say something else.
+    pub other: u64,
+}
+
+impl Sight {
+    pub(super) const fn note(&mut self, left: bool, right: bool) {
+        let count = match (left, right) {
+            (true, false) => &mut self.only_left,
+            (false, true) => &mut self.only_right,
+            (true, true) | (false, false) => &mut self.other,
+        };
+        *count += 1;
+    }
+}
+
 /// What a verification has come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Keys that were compared.
     pub documents: u64,
+    /// Those of them under which a document lives on the left.
+    pub left: u64,
+    /// The same on the right.
+    pub right: u64,
+    /// Those that differ at first sight.
+    pub at_sight: Sight,
     /// Those of them that were decided by folding further, since one side had taken in more.
     pub moved: u64,
     /// Groups of roll-ups that were compared.

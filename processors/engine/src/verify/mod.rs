@@ -13,6 +13,7 @@ mod copies;
 mod documents;
 mod finding;
 mod groups;
+mod groups_at_rest;
 mod pages;
 mod repair;
 mod suspects;
@@ -38,8 +39,8 @@ use crate::ports::{Side, Store};
 pub use crate::reader::Script;
 pub use buckets::{BUCKETS, bucket};
 pub use content::{Allowance, Departure, Pattern, Tolerances, value};
-pub use finding::{Finding, Kind, Subject, Summary, Undecided};
-pub use trail::{Places, Trail, oldest_ms, settled_to_the_end};
+pub use finding::{Finding, Kind, Sight, Subject, Summary, Undecided};
+pub use trail::{Places, Trail, behind_both, oldest_ms, settled_to_the_end};
 
 /// So many documents that depart are remembered.
 const REMEMBERED_DEPARTED: usize = 100_000;
@@ -62,8 +63,13 @@ pub enum Scope {
     Prefix(String),
     /// These.
     Keys(Vec<Key>),
-    /// About so many, spread over all, with what is beside them in the order of keys.
-    Sample(usize),
+    /// About so many, drawn from all by a seed, with what is beside them in the order of keys.
+    Sample {
+        /// How many.
+        many: usize,
+        /// The same draws the same of the same documents.
+        seed: u64,
+    },
 }
 
 /// What is done about findings.

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use readmill_core::{Document, Key, Outcome, Reach, ReadModel, Sent};
+use readmill_core::{Document, Key, Outcome, Position, Reach, ReadModel, Sent};
 
 use super::content::{Departure, Tolerances, departures};
 use super::finding::{Kind, Undecided};
 use super::pages::Pair;
-use super::trail::Follows;
+use super::trail::{Follows, Places, Trail};
 use crate::fault::Fault;
 use crate::route::{Part, Queues, Task};
 use crate::work::{Moment, take};
@@ -60,11 +60,11 @@ impl<M: ReadModel> Suspect<M> {
         Self { left, right, loaded, stands, is_unclear: false }
     }
 
-    fn take(&mut self, part: &Part<M>) {
+    fn take(&mut self, part: &Part<M>, begun: &Begun) {
         let known = (knows(&self.left, part), knows(&self.right, part));
-        let behind = match known {
-            (true, false) => &mut self.right,
-            (false, true) => &mut self.left,
+        let (behind, settled) = match known {
+            (true, false) => (&mut self.right, &begun.right),
+            (false, true) => (&mut self.left, &begun.left),
             (true, true) => return,
             (false, false) => {
                 let forgot = |document: &Document<M>| may_have_forgotten(document, part);
@@ -73,6 +73,11 @@ impl<M: ReadModel> Suspect<M> {
             }
         };
         self.is_unclear |= may_have_forgotten(behind, part);
+        let Position { partition, offset } = &part.from;
+        if settled.get(partition).is_some_and(|settled| settled.covers(*offset)) {
+            // What it had settled before it was looked at, and lacks, it will not take in any more.
+            return;
+        }
         let taken = take(behind, part, Moment { sent: Sent::EVERYTHING, now_ms: 0 });
         // The other one may have taken it in before it was too late.
         self.is_unclear |= taken.outcome == Outcome::Stale && behind.stamp.has_forgotten();
@@ -122,17 +127,33 @@ fn may_have_forgotten<M: ReadModel>(document: &Document<M>, part: &Part<M>) -> b
     }
 }
 
+/// How far each side was settled before it was looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Begun {
+    /// The left one.
+    pub left: Places,
+    /// The right one.
+    pub right: Places,
+}
+
 /// Suspects by their keys.
 #[derive(Debug)]
-pub struct Suspects<M: ReadModel>(pub BTreeMap<Key, Suspect<M>>);
+pub struct Suspects<M: ReadModel>(pub BTreeMap<Key, Suspect<M>>, pub Begun);
 
 impl<M: ReadModel> Default for Suspects<M> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self(BTreeMap::new(), Begun::default())
     }
 }
 
 impl<M: ReadModel> Suspects<M> {
+    /// None yet, on the way along a trail.
+    pub fn along(trail: &dyn Trail) -> Self {
+        let (left, right) = trail.begun();
+        let (left, right) = (left.clone(), right.clone());
+        Self(BTreeMap::new(), Begun { left, right })
+    }
+
     /// One more.
     pub fn suspect(&mut self, pair: Pair<M>) {
         self.0.insert(pair.key.clone(), Suspect::new(pair));
@@ -142,9 +163,10 @@ impl<M: ReadModel> Suspects<M> {
 #[async_trait]
 impl<M: ReadModel> Follows<M> for Suspects<M> {
     async fn take(&mut self, queues: Queues<M>) -> Result<(), Fault> {
+        let Self(suspects, begun) = self;
         for (key, parts) in queues {
-            if let Some(suspect) = self.0.get_mut(&key) {
-                parts.iter().for_each(|part| suspect.take(part));
+            if let Some(suspect) = suspects.get_mut(&key) {
+                parts.iter().for_each(|part| suspect.take(part, begun));
             }
         }
         Ok(())

@@ -56,11 +56,6 @@ impl<'s, M: ReadModel> Tide<'s, M> {
         Self { store, patience, suspects, settled, documents, has_records, is_full: false }
     }
 
-    /// Whether nothing has come.
-    pub const fn is_slack(&self) -> bool {
-        !self.has_records
-    }
-
     /// The groups, with what must be in them.
     pub fn into_suspects(mut self) -> Suspects {
         let all = self.is_full || (M::EMBEDS && self.has_records);

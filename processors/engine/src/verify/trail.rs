@@ -36,14 +36,62 @@ pub trait Trail: Debug + Send + Sync {
     /// The places before which both sides had settled everything when the verification began.
     fn begins(&self) -> &Places;
 
+    /// How far the left and the right side were settled then, each by itself.
+    fn begun(&self) -> (&Places, &Places) {
+        (self.begins(), self.begins())
+    }
+
     /// Where it ends now.
     async fn ends(&self) -> Result<Places, Fault>;
 
     /// How far the left side is settled now.
     async fn settled(&self) -> Result<Places, Fault>;
 
-    /// Whether it begins with the first record that there ever was.
+    /// How far the right side is settled now; none where it stands where the trail begins.
+    async fn right_settled(&self) -> Result<Option<Places>, Fault> {
+        Ok(None)
+    }
+
+    /// Whether all that was folded into the two sides, and may not be in both, is in the log.
     fn is_whole(&self) -> bool;
+}
+
+/// The places before which both of two sides are settled.
+pub fn behind_both(left: &Places, right: &Places) -> Places {
+    let both = left.iter().filter_map(|(partition, at)| {
+        let other = right.get(partition)?;
+        Some((partition.clone(), *at.min(other)))
+    });
+    both.collect()
+}
+
+/// A trail that counts as settled what both sides have settled.
+#[derive(Debug)]
+pub struct OfBoth<'t>(pub &'t dyn Trail);
+
+#[async_trait]
+impl Trail for OfBoth<'_> {
+    async fn open(&self, from: &Places) -> Result<Box<dyn Log>, Fault> {
+        self.0.open(from).await
+    }
+
+    fn begins(&self) -> &Places {
+        self.0.begins()
+    }
+
+    async fn ends(&self) -> Result<Places, Fault> {
+        self.0.ends().await
+    }
+
+    async fn settled(&self) -> Result<Places, Fault> {
+        let left = self.0.settled().await?;
+        let right = self.0.right_settled().await?;
+        Ok(right.map_or_else(|| left.clone(), |right| behind_both(&left, &right)))
+    }
+
+    fn is_whole(&self) -> bool {
+        self.0.is_whole()
+    }
 }
 
 /// Who goes along a trail.
@@ -228,6 +276,14 @@ pub async fn oldest_ms(trail: &dyn Trail) -> Result<Option<i64>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn behind_both_is_what_neither_lacks() {
+        let at = |index, at| (Partition::new("t", index), ResumeAt::stored(at));
+        let left = Places::from([at(0, 5), at(1, 2), at(2, 9)]);
+        let right = Places::from([at(0, 3), at(1, 4)]);
+        assert_eq!(behind_both(&left, &right), Places::from([at(0, 3), at(1, 2)]));
+    }
 
     #[test]
     fn places_cover_others_in_every_partition() {

@@ -112,6 +112,7 @@ fn log() -> Vec<Line<DealsEvent>> {
         quantity: 3,
         starts_at: occurred_at,
         ends_at: occurred_at.plus_millis(9),
+        badge: None,
     };
     let product_id = || "p-1".to_owned();
     let status = ProductStatus::OnSale;

@@ -29,6 +29,7 @@ fn coupon(id: i64, status: &str, note: Large<Option<String>>) -> Coupon {
         valid_until: TimestampMicros::from_micros(1),
         note,
         updated_at: TimestampMicros::from_micros(0),
+        channel: None,
     }
 }
 
@@ -174,16 +175,7 @@ fn wire(status: &str, note: &str) -> Vec<u8> {
 
 #[test]
 fn trap_a_value_that_was_not_sent_never_replaces_what_stands() {
-    let whole = [
-        ("id", LONG),
-        ("code", TEXT),
-        ("status", TEXT),
-        ("discount", TEXT),
-        ("valid_until", ZONED),
-        ("note", TEXT),
-        ("updated_at", ZONED),
-    ];
-    let reader = RowReader::of(&schema("coupon", &whole)).unwrap();
+    let reader = RowReader::of(&schema("coupon", &WHOLE)).unwrap();
     let bodies = [wire("issued", "a long note"), wire("used", PLACEHOLDER)];
     // What stands in the record goes into the document.
     let text = String::from_utf8_lossy(&bodies[1]).into_owned();
@@ -235,6 +227,49 @@ const COUPON: [(&str, &str); 4] =
     [("id", LONG), ("uses", LONG), ("status", TEXT), ("updated_at", ZONED)];
 const HISTORY: [(&str, &str); 4] =
     [("id", LONG), ("coupon_id", LONG), ("action", TEXT), ("at", ZONED)];
+
+/// All of a coupon that the first version of its contract needs.
+const WHOLE: [(&str, &str); 7] = [
+    ("id", LONG),
+    ("code", TEXT),
+    ("status", TEXT),
+    ("discount", TEXT),
+    ("valid_until", ZONED),
+    ("note", TEXT),
+    ("updated_at", ZONED),
+];
+
+/// A column was added while the table was captured: both kinds of rows are in the topic.
+#[test]
+fn rule_a_row_without_a_new_column_and_one_with_it_stand_side_by_side() {
+    let more: Vec<(&str, &str)> =
+        WHOLE.into_iter().chain([("channel", r#"["null","string"]"#)]).collect();
+    let (old, new) = (schema("coupon", &WHOLE), schema("coupon", &more));
+    let with = |channel: Option<&str>| {
+        let mut body = wire("used", "n");
+        encode::long(i64::from(channel.is_some()), &mut body);
+        channel.into_iter().for_each(|channel| encode::text(channel, &mut body));
+        body
+    };
+    let table = [
+        (&old, wire("issued", "n"), None),
+        (&new, with(Some("app")), Some("app")),
+        // A connector that was set back writes as before: nobody knows any more.
+        (&old, wire("issued", "n"), None),
+        (&new, with(None), None),
+    ];
+    let mut log: Vec<Change> = Vec::new();
+    for ((schema, body, channel), lsn) in table.into_iter().zip([10, 20, 30, 40]) {
+        let reader = RowReader::of(schema).unwrap();
+        let read = reader.read(&body).unwrap();
+        let images = Images { op: RowOp::Update, before: None, after: read.row() };
+        log.push((CouponsEvent::read_row(0, images).unwrap(), lsn));
+        let (documents, _) = replicate(&log);
+        let stands = documents[&Key::from("coupon/7")].state.as_ref();
+        let Some(Replica::Coupon(row)) = stands else { panic!("{stands:?}") };
+        assert_eq!(row.channel.as_deref(), channel, "at {lsn}");
+    }
+}
 
 /// A row of either table, as the wire has it.
 fn body(id: i64, number: i64, text: &str) -> Vec<u8> {

@@ -33,6 +33,7 @@ fn written(deal_id: &str, product_id: &str) -> DealWritten {
         quantity: 3,
         starts_at: at(STARTS),
         ends_at: at(ENDS),
+        badge: None,
     }
 }
 

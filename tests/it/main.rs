@@ -7,6 +7,7 @@
 mod archive;
 mod bad_input;
 mod cases;
+mod connectors;
 mod demo;
 mod end_to_end;
 mod everything;
@@ -23,6 +24,7 @@ mod mill;
 mod mirrors;
 mod mongo;
 mod notices;
+mod outboxes;
 mod paths;
 mod positions;
 mod proxy;

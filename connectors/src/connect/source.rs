@@ -34,7 +34,7 @@ const SLOT: &str = "select coalesce(wal_status, '') = 'lost', plugin = 'pgoutput
 /// When the database does not answer, or refuses.
 pub async fn look(definition: &Definition) -> Result<Option<Facts>, Fault> {
     let option = |name: &str| definition.options.get(name).map(String::as_str);
-    if !definition.class().is_some_and(|class| class == super::rules::POSTGRES) {
+    if definition.class() != Some(super::rules::POSTGRES) {
         return Ok(None);
     }
     let client = connect(definition).await?;

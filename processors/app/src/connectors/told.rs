@@ -161,3 +161,38 @@ pub fn tasks(status: &Status) -> String {
         counts.iter().map(|(state, count)| format!("{count} {}", state.word())).collect();
     if told.is_empty() { "none".to_owned() } else { told.join(", ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nowhere;
+
+    impl readmill_connectors::connect::Values for Nowhere {
+        fn variable(&self, name: &str) -> Option<String> {
+            (name == "DB_PASSWORD").then(|| "s3cret".to_owned())
+        }
+
+        fn file(&self, _: &std::path::Path) -> std::io::Result<String> {
+            Err(std::io::ErrorKind::NotFound.into())
+        }
+    }
+
+    #[test]
+    fn what_connect_repeats_of_a_secret_is_masked_and_misspelt_options_are_understood() {
+        let text = r#"{"name": "a", "config": {"database.password": "${DB_PASSWORD}",
+                       "heartbeat.intervall.ms": "1", "passed.on": "x"}}"#;
+        let definition = Definition::read("f", text, &Nowhere).unwrap();
+        let (findings, refused, strange) = (Vec::new(), Vec::new(), Vec::new());
+        let mut judged = Judged { definition, findings, refused, strange, unseen: false };
+        judged.note(Validation {
+            errors: vec![("x".to_owned(), "invalid value s3cret for x".to_owned())],
+            known: ["database.password", "heartbeat.interval.ms"].map(str::to_owned).into(),
+        });
+        let told = judged.lines().join("\n") + &judged.json().to_string();
+        assert!(told.contains("invalid value … for x") && !told.contains("s3cret"), "{told}");
+        let meant = ("heartbeat.intervall.ms".to_owned(), "heartbeat.interval.ms".to_owned());
+        assert_eq!(judged.strange, [meant]);
+        assert_eq!(judged.counts(), (1, 1));
+    }
+}

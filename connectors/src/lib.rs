@@ -4,6 +4,7 @@ pub mod address;
 pub mod archive;
 pub mod avro_json;
 pub mod conformance;
+pub mod connect;
 pub mod embedded;
 mod held;
 pub mod kafka;

@@ -25,7 +25,7 @@ fn dashboards_and_rules_say_only_what_the_metrics_can_answer() {
 
 #[test]
 fn the_configuration_beside_the_stack_is_sound() {
-    let names = ["KAFKA_BROKERS", "REGISTRY_URL", "MONGO_URI", "REDIS_URL"];
+    let names = ["KAFKA_BROKERS", "REGISTRY_URL", "CONNECT_URL", "MONGO_URI", "REDIS_URL"];
     let done = Command::new(readmill())
         .args(["check", "-c", "compose/readmill.toml"])
         .current_dir(root())

@@ -4,10 +4,10 @@ mod ask;
 mod book;
 mod config;
 mod courtesy;
-mod handshake;
+pub(crate) mod handshake;
 mod misses;
 #[cfg(test)]
-mod stub;
+pub(crate) mod stub;
 mod subject;
 #[cfg(test)]
 mod tests;

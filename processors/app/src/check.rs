@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use readmill_connectors::address::told;
+use readmill_connectors::connect::ConnectConfig;
 use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
 use readmill_connectors::redis::RedisConfig;
@@ -69,6 +70,9 @@ pub fn explain(config: &Config) -> String {
     row("state", format!("{}", instance.state_dir.display()));
     let seconds = instance.stall_limit.as_secs_f64();
     row("unhealthy", format!("when a loop makes no progress for {seconds} s"));
+    if let Some(connect) = &config.connect {
+        row("connectors", kafka_connect(connect));
+    }
     for name in &config.unused {
         row("note", format!("[{name}] is not used by anything"));
     }
@@ -200,6 +204,11 @@ fn registries(registry: &RegistryConfig) -> String {
         add(format!(" trusting {} alone", path.display()));
     }
     text
+}
+
+fn kafka_connect(connect: &ConnectConfig) -> String {
+    let user = connect.username.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
+    format!("Kafka Connect at {}{user}, for `readmill connectors`", told(&connect.url))
 }
 
 fn mongodb(mongo: &MongoConfig) -> String {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod archive;
+mod connectors;
 mod diff;
 mod explain;
 mod forget;
@@ -31,6 +32,10 @@ use crate::exit::{CODES, Exit, Failure};
 pub use archive::{
     ArchiveArgs, ArchiveCommand, ArchiveCopyArgs, ArchiveListArgs, ArchivePruneArgs,
     ArchiveVerifyArgs,
+};
+pub use connectors::{
+    ConnectorsApplyArgs, ConnectorsCheckArgs, ConnectorsCommand, ConnectorsRestartArgs,
+    ConnectorsStatusArgs, DefinitionFiles,
 };
 pub use diff::DiffArgs;
 pub use explain::{ExplainArgs, When};
@@ -152,6 +157,9 @@ pub enum Command {
     /// be read once they have ended. It goes on where the archive ends, also after a crash. A
     /// source of kind "archive" reads such an archive, also while it grows.
     Archive(ArchiveArgs),
+    /// Judge, apply, watch and restart the connectors that capture the source databases.
+    #[command(subcommand)]
+    Connectors(ConnectorsCommand),
     /// Compare schemas with what the read models can read.
     #[command(subcommand)]
     Schemas(SchemasCommand),

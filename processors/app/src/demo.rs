@@ -149,6 +149,7 @@ fn configuration(dir: &Path) -> Config {
         source: Source::Archive { dir: dir.join("archive") },
         lanes: BTreeMap::new(),
         models: ALL.iter().map(|row| model(dir, *row)).filter(has_topics).collect(),
+        connect: None,
         unused: Vec::new(),
     }
 }

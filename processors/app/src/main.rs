@@ -6,6 +6,7 @@ mod changes;
 mod check;
 mod cli;
 mod config;
+mod connectors;
 mod demo;
 mod diff;
 mod exit;
@@ -80,6 +81,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Positions(_)
         | Command::Produce(_)
         | Command::Archive(_)
+        | Command::Connectors(_)
         | Command::Schemas(_) => LevelFilter::WARN,
     }
 }
@@ -108,6 +110,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Positions(command) => on_runtime(positions::positions(command)),
         Command::Produce(args) => on_runtime(produce::produce(args)),
         Command::Archive(args) => on_runtime(archive::archive(args)),
+        Command::Connectors(command) => on_runtime(connectors::connectors(command)),
         Command::Schemas(SchemasCommand::Check(args)) => on_runtime(schemas::check(args)),
     }
 }

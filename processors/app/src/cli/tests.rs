@@ -77,9 +77,31 @@ fn usage_is_checked() {
         ("produce --archive a --rate 0", "--rate"),
         ("produce --archive a --rate 10", ""),
     ];
+    check(&table);
+}
+
+#[test]
+fn what_connectors_take_is_checked() {
+    let table = [
+        ("connectors check a b --set A=1 --env-file e --json", ""),
+        ("connectors check", "<FILE>"),
+        ("connectors check a --set A", "must be a name and a value"),
+        ("connectors apply a -c f --dry-run", ""),
+        ("connectors apply a", "--config <FILE>"),
+        ("connectors status -c f a b", ""),
+        ("connectors restart -c f", "required"),
+        ("connectors restart -c f --all --also-running", ""),
+        ("connectors restart -c f a --all", "cannot be used with"),
+    ];
+    check(&table);
+}
+
+/// Each line is taken, or refused with these words.
+#[track_caller]
+fn check(table: &[(&str, &str)]) {
     for (line, wanted) in table {
         match parse(line) {
-            Ok(_) => assert_eq!(wanted, "", "{line}"),
+            Ok(_) => assert_eq!(*wanted, "", "{line}"),
             Err(told) => assert!(!wanted.is_empty() && told.contains(wanted), "{line}: {told}"),
         }
     }

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use readmill_connectors::connect::ConnectConfig;
 use readmill_connectors::embedded::EmbeddedConfig;
 use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
@@ -30,7 +31,7 @@ use readmill_models::Row;
 use toml_edit::{Document, Table};
 
 pub use mistake::{Mistake, Mistakes};
-pub use nearest::question;
+pub use nearest::{misspelt, question};
 pub use origin::Origin;
 pub use secret::{Elsewhere, Here, fill_text};
 
@@ -42,8 +43,10 @@ use stanza::{Reading, position, start};
 pub const EXAMPLE: &str = include_str!("../../example.toml");
 
 /// The stanzas that a configuration may have.
-const STANZAS: [&str; 9] =
-    ["instance", "source", "kafka", "registry", "mongo", "redis", "embedded", "lanes", "models"];
+const STANZAS: [&str; 10] = [
+    "instance", "source", "kafka", "registry", "connect", "mongo", "redis", "embedded", "lanes",
+    "models",
+];
 
 /// A configuration without mistakes.
 #[derive(Debug, Clone)]
@@ -54,6 +57,8 @@ pub struct Config {
     pub source: Source,
     /// The lanes that topics may be in, by name.
     pub lanes: BTreeMap<String, LaneRule>,
+    /// Kafka Connect, for `connectors`; nothing else asks it.
+    pub connect: Option<Arc<ConnectConfig>>,
     /// The read models, by name; never none.
     pub models: Vec<Model>,
     /// Stanzas that nothing uses.
@@ -262,7 +267,8 @@ fn assemble(reading: &mut Reading<'_>, root: &Table) -> Option<Config> {
     let lanes = lanes::read(reading, root);
     let models = models::read(reading, root, &services, source.kind(), &lanes);
     let unused = services.unused(source.kind(), &models);
-    Some(Config { instance: instance?, source: source.get()?, lanes, models, unused })
+    let connect = services.connect.get();
+    Some(Config { instance: instance?, source: source.get()?, lanes, connect, models, unused })
 }
 
 fn refuse_strangers(reading: &mut Reading<'_>, root: &Table) {

@@ -11,6 +11,11 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// The one of `known` that differs by a letter or two alone.
+pub fn misspelt<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known.into_iter().find(|candidate| distance(name, candidate) <= 2)
+}
+
 /// A question to append, or the list of what is known.
 pub fn question(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {

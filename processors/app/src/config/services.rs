@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use readmill_connectors::connect::ConnectConfig;
 use readmill_connectors::embedded::EmbeddedConfig;
 use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
@@ -53,6 +54,8 @@ pub struct Services {
     pub kafka: Service<KafkaConfig>,
     /// `[registry]`
     pub registry: Service<RegistryConfig>,
+    /// `[connect]`
+    pub connect: Service<ConnectConfig>,
     /// `[mongo]`
     pub mongo: Service<MongoConfig>,
     /// `[redis]`
@@ -67,6 +70,7 @@ impl Services {
         Self {
             kafka: service(reading, root, "kafka", kafka),
             registry: service(reading, root, "registry", registry),
+            connect: service(reading, root, "connect", connect),
             mongo: service(reading, root, "mongo", mongo),
             redis: service(reading, root, "redis", redis),
             embedded: service(reading, root, "embedded", embedded),
@@ -155,6 +159,25 @@ fn registry(reading: &mut Reading<'_>, stanza: &Stanza, config: &RegistryConfig)
     if let Some(open) = config.open_urls().first().filter(|_| files.any()) {
         let what = format!("{open} is not https://, and certificates would protect nothing there");
         reading.blame(stanza, "urls", what);
+    }
+}
+
+fn connect(reading: &mut Reading<'_>, stanza: &Stanza, config: &ConnectConfig) {
+    if !begins(&config.url, &["http://", "https://"]) {
+        reading.blame(stanza, "url", "must begin with http:// or https://");
+    }
+    if config.username.is_some() != config.password.is_some() {
+        let given = if config.username.is_some() { "username" } else { "password" };
+        reading.blame(stanza, given, "a user and a password belong together");
+    }
+    let files = config.files();
+    let unfit = files.load(|path| reading.file(path)).err().unwrap_or_default();
+    for unfit in unfit {
+        reading.blame(stanza, unfit.setting, unfit.what);
+    }
+    if files.any() && !config.is_protected() {
+        let what = "is not https://, and certificates would protect nothing there";
+        reading.blame(stanza, "url", what);
     }
 }
 

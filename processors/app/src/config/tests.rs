@@ -65,6 +65,11 @@ fn the_example_with_its_comments_opened_has_no_unknown_settings() {
         "/etc/readmill/registry-ca.pem cannot be read: entity not found",
         "/etc/readmill/registry-client.pem cannot be read: entity not found",
         "/etc/readmill/registry-client.key cannot be read: entity not found",
+        "is not https://, and certificates would protect nothing there",
+        "the environment variable CONNECT_PASSWORD is not set",
+        "/etc/readmill/connect-ca.pem cannot be read: entity not found",
+        "/etc/readmill/connect-client.pem cannot be read: entity not found",
+        "/etc/readmill/connect-client.key cannot be read: entity not found",
         "is none of its topics; did you mean \"shop.public.points_outbox\"?",
     ];
     assert_eq!(told.len(), wanted.len(), "{told:?}");
@@ -214,6 +219,32 @@ fn certificates_and_credentials_of_the_registry_are_checked() {
         &["f.toml:2: registry.urls: http://s:1/x is not https://, and certificates would protect \
            nothing there"],
     );
+}
+
+#[test]
+fn kafka_connect_is_somewhere_and_known_by_somebody() {
+    let connect = |lines: &str| {
+        format!(
+            "[connect]\n{lines}\n[source]\nkind = \"archive\"\narchive_dir = \"a\"\n\
+             [models.points]\ntopics = [\"a\"]\nstore = \"embedded\"\n[embedded]\n\
+             directory = \"d\"\n"
+        )
+    };
+    let config = parse(&connect("url = \"https://me:s3cret@c:1\"\nca_file = \"ca.pem\"")).unwrap();
+    assert!(config.unused.is_empty() && !format!("{config:?}").contains("s3cret"));
+    let told = crate::check::explain(&config);
+    assert!(told.contains("Kafka Connect at https://c:1, for"), "{told}");
+    let table = [
+        ("url = \"c:1\"", "connect.url: must begin with http:// or https://"),
+        ("url = \"http://c\"\nusername = \"u\"", "a user and a password belong together"),
+        ("url = \"http://c\"\nca_file = \"ca.pem\"", "connect.url: is not https://, and"),
+        ("url = \"https://c\"\nca_file = \"bad.pem\"", "bad.pem holds no certificate"),
+        ("password = \"p\"", "`url` is missing"),
+    ];
+    for (lines, wanted) in table {
+        let told = parse(&connect(lines)).unwrap_err();
+        assert!(told.len() == 1 && told[0].contains(wanted), "{lines}: {told:?}");
+    }
 }
 
 #[test]

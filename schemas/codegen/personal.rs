@@ -41,11 +41,9 @@ pub fn check(contract: &Contract) -> Result<(), String> {
 }
 
 fn is_text(kind: &Type) -> bool {
-    match kind {
-        Type::Text => true,
-        Type::Nullable { inner, .. } => **inner == Type::Text,
-        _ => false,
-    }
+    let optional =
+        |kind: &Type| matches!(kind, Type::Nullable { inner, .. } if **inner == Type::Text);
+    *kind == Type::Text || optional(kind)
 }
 
 /// What is left of a personal value.
@@ -73,17 +71,13 @@ pub fn record(out: &mut String, contract: &Contract, named: &Definition, fields:
     let (mut told, mut lost) = (String::new(), String::new());
     for field in fields.iter().filter(|field| field.told == Some(Told::Person)) {
         let place = names::field(&field.name);
-        let (some, is_it, alias) = match field.kind {
-            Type::Text => (
-                format!("see(&self.{place});"),
-                format!("self.{place} == person"),
-                "alias.to_owned()",
-            ),
-            _ => (
-                format!("if let Some(person) = &self.{place} {{ see(person); }}"),
-                format!("self.{place}.as_deref() == Some(person)"),
-                "Some(alias.to_owned())",
-            ),
+        let (some, is_it, alias) = if field.kind == Type::Text {
+            let (some, is_it) = (format!("see(&self.{place});"), format!("self.{place} == person"));
+            (some, is_it, "alias.to_owned()")
+        } else {
+            let some = format!("if let Some(person) = &self.{place} {{ see(person); }}");
+            let is_it = format!("self.{place}.as_deref() == Some(person)");
+            (some, is_it, "Some(alias.to_owned())")
         };
         told += &format!("        {some}\n");
         lost += &format!("        if {is_it} {{\n            self.{place} = {alias};\n");

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use readmill_schemas::Personal as _;
+use readmill_schemas::{Personal as _, encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -167,7 +167,8 @@ impl Person {
         if bytes == id {
             return true;
         }
-        let (avro, json) = (avro_text(id), self.as_json());
+        let (mut avro, json) = (Vec::new(), self.as_json());
+        encode::text(&self.id, &mut avro);
         [avro.as_slice(), json.as_bytes()]
             .into_iter()
             .any(|wanted| bytes.windows(wanted.len()).any(|window| window == wanted))
@@ -204,18 +205,6 @@ impl Person {
             Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
-}
-
-/// A text as Avro writes it: its length comes first.
-fn avro_text(text: &[u8]) -> Vec<u8> {
-    let (mut bytes, mut length) = (Vec::with_capacity(text.len() + 2), text.len() << 1);
-    while length > 0x7f {
-        bytes.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    bytes.push(length as u8);
-    bytes.extend(text);
-    bytes
 }
 
 /// The length of a text as Avro writes it, and what comes behind; none if none is this short.

@@ -202,6 +202,7 @@ mod tests {
             valid_until: TimestampMicros::from_micros(1_806_364_800_000_000),
             note: Some("of any length".to_owned()),
             updated_at: TimestampMicros::from_micros(1),
+            channel: None,
         };
         let row = serde_json::to_value(&stored).unwrap();
         let change = read(&row, RowOp::Read);

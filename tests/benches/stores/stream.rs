@@ -130,6 +130,7 @@ async fn fold(book: &Arc<Book>, waves: &[Vec<Record>], limits: Limits) -> (f64, 
     let partials = mongo.documents("points.partials", 1).await.unwrap();
     let ports = Arc::new(Ports::<Points> {
         versions_of: VersionsOf::default(),
+        forgotten: readmill_engine::Forgetting::nobody(),
         schemas: Arc::clone(book) as _,
         store: Arc::new(mongo.documents("points", 1).await.unwrap()),
         held: Arc::new(mongo.held().await.unwrap()),

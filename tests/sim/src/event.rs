@@ -5,7 +5,8 @@ use std::fmt;
 use readmill_schemas::row::{Columns, FromColumn};
 use readmill_schemas::semantic::Row;
 use readmill_schemas::{
-    Contract, Events, Images, Plan, ReadError, RowChange, RowError, TableRow, Wire, encode,
+    Contract, Events, Images, Personal, Plan, ReadError, RowChange, RowError, TableRow, Wire,
+    encode,
 };
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +137,12 @@ impl TableRow for Card {
 }
 
 impl Wire<'_> for Step {}
+
+impl Personal for TrailEvent {
+    fn persons<'e>(&'e self, _: &mut dyn FnMut(&'e str)) {}
+
+    fn forget(&mut self, _: &str, _: &str) {}
+}
 
 impl Events for TrailEvent {
     const CONTRACTS: &'static [Contract] = &[STEP, CARD];

@@ -15,7 +15,8 @@ SEEDS ?= 20000
 
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
 	bench-decode bench-lanes bench-held bench-hot bench-stores decode-coverage fuzz sim mutants kills \
-	conformance store-kills cases rebuild-drill verify-drill
+	conformance store-kills cases rebuild-drill verify-drill \
+	forget-drill
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -103,6 +104,10 @@ store-kills: ## KILLS kills each of MongoDB, Redis and the embedded store's proc
 verify-drill: ## Plant faults in documents, roll-ups and views under load, and see each of them found
 	@tools/toolchain
 	@tools/verify-drill
+
+forget-drill: ## Forget a person under load, rebuild from the log and from an archive, search every byte
+	@tools/toolchain
+	@tools/forget-drill
 
 up: ## Start the real stack natively
 	compose/stack up

@@ -3,7 +3,6 @@
 use super::{Document, Taken};
 use crate::forgotten::{Person, without};
 use crate::model::{Folded, ReadModel};
-use crate::outcome::Outcome;
 use crate::position::Position;
 use crate::record::Record;
 use crate::stamp::Output;
@@ -33,7 +32,8 @@ impl<M: ReadModel> Document<M> {
             || self.stamp.unsent.iter().any(|output| output.what.body().is_some_and(said))
     }
 
-    /// Loses persons. What follows from that is owed to the record at `from`.
+    /// Loses persons. What follows from that is owed to the record at `from`, which by itself comes
+    /// to nothing.
     pub fn lose(&mut self, loss: Loss<'_>, from: &Position) -> Taken {
         let Loss { persons, is_own, told } = loss;
         let before = self.stamp.clone();
@@ -47,14 +47,13 @@ impl<M: ReadModel> Document<M> {
         }
         let left = if is_own { None } else { self.without(persons) };
         let changes = left != self.state;
-        if !changes && before == self.stamp {
-            return Taken::as_outcome(Outcome::Skipped);
+        if changes || before != self.stamp {
+            self.stamp.revision += 1;
         }
-        self.stamp.revision += 1;
         if changes {
             self.become_of(from, |_| left.map_or_else(Folded::gone, Folded::next));
         }
-        Taken::as_outcome(Outcome::Applied)
+        Taken::nothing()
     }
 
     fn without(&self, persons: &[Person]) -> Option<M::State> {

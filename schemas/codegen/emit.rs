@@ -120,11 +120,6 @@ fn events(out: &mut String, domain: &str, contracts: &[&Contract]) {
         })
     };
     let (reads, rows) = (arm(false, "plan.read(body)"), arm(true, "RowChange::read(images)"));
-    let told =
-        each(&|_, record| format!("            Self::{record}(event) => event.persons(see),\n"));
-    let lost = each(&|_, record| {
-        format!("            Self::{record}(event) => event.forget(person, alias),\n")
-    });
     let own = each(&|place, record| {
         format!("            Self::{record}(_) => &Self::CONTRACTS[{place}],\n")
     });
@@ -136,6 +131,7 @@ fn events(out: &mut String, domain: &str, contracts: &[&Contract]) {
         table::written(&name, &each(&|_, record| write(record)))
     };
     let from: String = contracts.iter().map(|contract| conversion(&name, contract)).collect();
+    personal::events(out, &name, contracts);
     line(
         out,
         format_args!(
@@ -163,18 +159,6 @@ impl crate::Events for {name} {{
     fn contract(&self) -> &'static crate::Contract {{
         match self {{
 {own}        }}
-    }}
-}}
-
-impl crate::Personal for {name} {{
-    fn persons<'e>(&'e self, see: &mut dyn FnMut(&'e str)) {{
-        match self {{
-{told}        }}
-    }}
-
-    fn forget(&mut self, person: &str, alias: &str) {{
-        match self {{
-{lost}        }}
     }}
 }}
 

@@ -107,6 +107,34 @@ pub fn record(out: &mut String, contract: &Contract, named: &Definition, fields:
     }
 }
 
+/// The same of whichever event of the domain.
+pub fn events(out: &mut String, name: &str, contracts: &[&Contract]) {
+    let each = |call: &str| {
+        let arm = |contract: &&Contract| {
+            format!("            Self::{}(event) => event.{call},\n", contract.record)
+        };
+        contracts.iter().map(arm).collect::<String>()
+    };
+    let (told, lost) = (each("persons(see)"), each("forget(person, alias)"));
+    line(
+        out,
+        format_args!(
+            "impl crate::Personal for {name} {{
+    fn persons<'e>(&'e self, see: &mut dyn FnMut(&'e str)) {{
+        match self {{
+{told}        }}
+    }}
+
+    fn forget(&mut self, person: &str, alias: &str) {{
+        match self {{
+{lost}        }}
+    }}
+}}
+"
+        ),
+    );
+}
+
 /// The same of a row's key, which is all that is told of a row that is deleted.
 fn key(out: &mut String, record: &str, columns: &[String], fields: &[Field]) {
     let (mut told, mut lost) = (String::new(), String::new());

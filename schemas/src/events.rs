@@ -30,7 +30,7 @@ pub trait Personal {
 
 /// The events of one domain; implemented by the generated enums.
 pub trait Events:
-    Personal + Sized + Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+    Personal + Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
 {
     /// The contracts (latest version), in a fixed order.
     const CONTRACTS: &'static [Contract];

@@ -1,6 +1,7 @@
-//! A person is forgotten while everything runs: documents, views, held records and the shadow of a
-//! rebuild lose them, and no rebuild brings them back. What the stores have is searched byte by byte.
+//! A person is forgotten while everything runs: documents, views, held records, archives and the
+//! shadow of a rebuild lose them, and no rebuild brings them back. All is searched byte by byte.
 
+use std::path::Path;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
@@ -8,7 +9,7 @@ use mongodb::Client;
 use mongodb::bson::RawDocumentBuf;
 use readmill_connectors::kafka::producer::Outgoing;
 use readmill_connectors::kafka::{KafkaConfig, Producer};
-use readmill_core::Key;
+use readmill_core::{Document, Key};
 use readmill_engine::Store as _;
 use readmill_models::Points;
 use readmill_workload::Knobs;
@@ -88,90 +89,121 @@ fn held(file: &str) -> usize {
     listed.lines().count()
 }
 
+/// A corner in which a person is told of everywhere, and then forgotten.
+struct Drill {
+    corner: Corner,
+    file: String,
+    archive: String,
+    shipment: Shipment,
+    mill: Mill,
+    person: String,
+}
+
+impl Drill {
+    /// With documents, views, a held record, a shadow generation and an archive.
+    async fn begin() -> Self {
+        let corner = Corner::new("forget");
+        corner.make_topics_of(PARTITIONS).await;
+        let file = corner.configuration_file().to_str().unwrap().to_owned();
+        let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
+        shipment.send(PIECE, PARTITIONS).await;
+        let mill = corner.start();
+        mill.wait_for("/readyz", LIMIT);
+        wait_for_all(&corner, &shipment, 1);
+        succeed(&["rebuild", "points", "-c", &file]);
+        let mut living = shipment.points.documents.iter().filter(|(_, it)| it.state.is_some());
+        let person = living.next().unwrap().0.as_str().to_owned();
+        send_unreadable(&corner, &person).await;
+        wait(LIMIT, "the unreadable record to be held", || held(&file) > 0);
+        let archive = corner.dir().join("archive").to_str().unwrap().to_owned();
+        succeed(&["archive", "-c", &file, "--to", &archive]);
+        Self { corner, file, archive, shipment, mill, person }
+    }
+
+    fn forget(&self, more: &[&str]) -> Value {
+        let Self { file, archive, person, .. } = self;
+        let args = ["forget", person, "-c", file, "--archive", archive, "--json"];
+        serde_json::from_str(&succeed(&[&args[..], more].concat())).unwrap()
+    }
+
+    async fn check_nowhere(&self) {
+        assert_eq!(remains(&self.corner, &self.person).await, [""; 0]);
+    }
+
+    /// Begins a generation anew, and looks whether all but the person are in it.
+    async fn rebuild(&self, number: u32, more: &[&str]) {
+        succeed(&["retire", "points", &(number - 1).to_string(), "-c", &self.file]);
+        succeed(&[&["rebuild", "points", "-c", &self.file][..], more].concat());
+        wait_for_all(&self.corner, &self.shipment, number);
+        self.check_nowhere().await;
+        self.check_others(number).await;
+    }
+
+    async fn check_others(&self, generation: u32) {
+        let all = self.shipment.points.documents.values();
+        let living = all.filter(|document| document.state.is_some()).count();
+        let mongo = self.corner.mongo().await;
+        let store = mongo.documents("points", generation).await.unwrap();
+        assert_eq!(contents::<Points>(&store).await.living, living - 1, "{generation}");
+        let found = store.load(&[Key::from(self.person.as_str())]).await.unwrap();
+        assert!(found.iter().all(Option::<Document<Points>>::is_none));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_forgotten_is_nowhere_and_no_replay_brings_them_back() {
-    let corner = Corner::new("forget");
-    corner.make_topics_of(PARTITIONS).await;
-    let file = corner.configuration_file().to_str().unwrap().to_owned();
-    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
-    shipment.send(PIECE, PARTITIONS).await;
-    let mill = corner.start();
-    mill.wait_for("/readyz", LIMIT);
-    wait_for_all(&corner, &shipment, 1);
-    succeed(&["rebuild", "points", "-c", &file]);
-    let person = shipment
-        .points
-        .documents
-        .iter()
-        .find(|(_, document)| document.state.is_some())
-        .map(|(key, _)| key.as_str().to_owned())
-        .unwrap();
-    send_unreadable(&corner, &person).await;
-    wait(LIMIT, "the unreadable record to be held", || held(&file) > 0);
-    let before = remains(&corner, &person).await;
+    let mut drill = Drill::begin().await;
+    let before = remains(&drill.corner, &drill.person).await;
     let has = |what: &str| before.iter().any(|place| place.contains(what));
-    assert!(has("points") && has("held") && before.iter().any(|p| p.contains(':')), "{before:?}");
-    let archive = corner.dir().join("archive");
-    let archive = archive.to_str().unwrap();
-    succeed(&["archive", "-c", &file, "--to", archive]);
+    assert!(has("points") && has("held") && has(":"), "{before:?}");
 
-    let receipt = corner.dir().join("receipt.json");
-    let receipt = receipt.to_str().unwrap();
-    let args = ["forget", &person, "-c", &file, "--archive", archive];
-    let told = succeed(&[&args[..], &["--receipt", receipt, "--json"]].concat());
-    let told: Value = serde_json::from_str(&told).unwrap();
-    let of = |generation: u64| {
-        let all = told["models"].as_array().unwrap().iter();
-        let mut its = all.filter(|it| it["model"] == "points" && it["generation"] == generation);
-        its.next().unwrap().clone()
-    };
-    for generation in [1, 2] {
-        assert_eq!(of(generation)["documents"], 1, "{told}");
-        assert!(of(generation)["views"].as_u64() > Some(0), "{told}");
-    }
-    assert!(of(1)["held"].as_u64() > Some(0), "{told}");
-    assert!(told["log"].as_array().unwrap().iter().any(|it| it["records"].as_u64() > Some(0)));
-    assert!(!std::fs::read_to_string(receipt).unwrap().contains(&person));
-    assert_eq!(remains(&corner, &person).await, [""; 0]);
-    assert!(!readmill(&["get", "points", &person, "-c", &file]).status.success());
+    let receipt = drill.corner.dir().join("receipt.json");
+    let told = drill.forget(&["--receipt", receipt.to_str().unwrap()]);
+    check_receipt(&told);
+    assert!(!std::fs::read_to_string(receipt).unwrap().contains(&drill.person));
+    drill.check_nowhere().await;
+    let got = readmill(&["get", "points", &drill.person, "-c", &drill.file]);
+    assert!(!got.status.success());
+    let bytes = bytes_below(Path::new(&drill.archive));
+    let id = drill.person.as_bytes();
+    assert!(!bytes.windows(id.len()).any(|window| window == id), "the archive tells of them");
 
     // What the log still says of them is heard by nobody, live or in a replay.
-    let settled = |mill: &Mill| mill.metric("readmill_consumed_total");
-    let consumed = settled(&mill);
-    shipment.send(PIECE, PARTITIONS).await;
-    wait_for_all(&corner, &shipment, 1);
-    assert!(settled(&mill) > consumed);
-    succeed(&["retire", "points", "2", "-c", &file]);
-    succeed(&["rebuild", "points", "-c", &file]);
-    wait_for_all(&corner, &shipment, 3);
-    assert_eq!(remains(&corner, &person).await, [""; 0]);
-    let all = shipment.points.documents.values().filter(|it| it.state.is_some()).count();
-    for generation in [1, 3] {
-        let store = corner.mongo().await.documents("points", generation).await.unwrap();
-        assert_eq!(contents::<Points>(&store).await.living, all - 1, "{generation}");
-    }
-    // From the archive, too, which tells of them no more.
-    let bytes = bytes_below(std::path::Path::new(archive));
-    assert!(!bytes.windows(person.len()).any(|window| window == person.as_bytes()));
-    succeed(&["retire", "points", "3", "-c", &file]);
-    succeed(&["rebuild", "points", "-c", &file, "--archive", archive]);
-    wait_for_all(&corner, &shipment, 4);
-    assert_eq!(remains(&corner, &person).await, [""; 0]);
-    let store = corner.mongo().await.documents("points", 4).await.unwrap();
-    assert_eq!(contents::<Points>(&store).await.living, all - 1);
-    let found = store.load(&[Key::from(person.as_str())]).await.unwrap();
-    assert!(found.iter().all(Option::<readmill_core::Document<Points>>::is_none));
+    drill.shipment.send(PIECE, PARTITIONS).await;
+    wait_for_all(&drill.corner, &drill.shipment, 1);
+    drill.check_nowhere().await;
+    drill.check_others(1).await;
+    drill.rebuild(3, &[]).await;
+    let archive = drill.archive.clone();
+    drill.rebuild(4, &["--archive", &archive]).await;
+
     // Done again, it finds nothing.
-    let again: Value = serde_json::from_str(&succeed(&[&args[..], &["--json"]].concat())).unwrap();
+    let again = drill.forget(&["--no-log"]);
     let nothing = ["documents", "rewritten", "held", "partials", "views"];
     for model in again["models"].as_array().unwrap() {
         assert!(nothing.iter().all(|what| model[what] == 0), "{again}");
     }
-    println!("stores=3 remains={}", remains(&corner, &person).await.len());
-    assert_eq!(mill.stop(), Some(0));
+    println!("stores=3 remains={}", remains(&drill.corner, &drill.person).await.len());
+    assert_eq!(drill.mill.stop(), Some(0));
 }
 
-fn bytes_below(dir: &std::path::Path) -> Vec<u8> {
+/// It says that both generations, the held record and the archive lost the person.
+#[track_caller]
+fn check_receipt(told: &Value) {
+    let many = |value: &Value| value.as_u64().unwrap_or(0);
+    for generation in [1, 2] {
+        let all = told["models"].as_array().unwrap().iter();
+        let mut its = all.filter(|it| it["model"] == "points" && it["generation"] == generation);
+        let its = its.next().unwrap();
+        assert!(its["documents"] == 1 && many(&its["views"]) > 0, "{told}");
+        assert!(generation > 1 || many(&its["held"]) > 0, "{told}");
+    }
+    assert!(told["log"].as_array().unwrap().iter().any(|it| many(&it["records"]) > 0), "{told}");
+    let archive = &told["archives"][0];
+    assert!(many(&archive["emptied"]) > 0 && many(&archive["unreadable"]) > 0, "{told}");
+}
+
+fn bytes_below(dir: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

@@ -1,8 +1,8 @@
 //! Persons who are forgotten: known again by digests of their ids alone, and told of by an alias.
 //!
-//! What a log still says of such a person is heard without them: the id gives way to the alias, what
-//! is personal is empty, and what would go into a document of their own goes nowhere. So documents
-//! are a fold of the log without the person, whenever and from wherever they are folded.
+//! What a log still says of such a person is heard without them: the id gives way to the alias,
+//! what is personal is empty, and what would go into a document of their own goes nowhere. So
+//! documents are a fold of the log without the person, whenever and from wherever they are folded.
 
 use std::collections::BTreeSet;
 
@@ -98,8 +98,8 @@ impl Forgotten {
         (is_known && self.digests.contains(&self.digest(id))).then(|| self.person(id))
     }
 
-    /// Whether bytes that nobody can read tell of one of them: as a whole, or by any part that could
-    /// be a text of Avro or of JSON.
+    /// Whether bytes that nobody can read tell of one of them: as a whole, or by any part that
+    /// could be a text of Avro or of JSON.
     pub fn are_told_of_in(&self, bytes: &[u8]) -> bool {
         if self.is_empty() {
             return false;
@@ -160,8 +160,8 @@ impl Person {
         key.as_str().split('/').any(|part| part == self.id)
     }
 
-    /// Whether bytes tell of the person: as a whole, or with the id as a text of its own in Avro or in
-    /// JSON.
+    /// Whether bytes tell of the person: as a whole, or with the id as a text of its own in Avro
+    /// or in JSON.
     pub fn is_told_of_in_bytes(&self, bytes: &[u8]) -> bool {
         let id = self.id.as_bytes();
         if bytes == id {

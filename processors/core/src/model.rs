@@ -243,9 +243,10 @@ pub trait ReadModel: fmt::Debug + Send + Sync + 'static {
     /// Which documents it embeds must not change by that.
     fn embed(_state: &mut Self::State, _key: &Key, _stands: Option<&Self::State>) {}
 
-    /// What is left of a living document, which is not the person's own, once a person is forgotten:
-    /// the same as if its events had been told without them. The id gives way to the alias wherever
-    /// it stands; whatever else is personal is the model's to empty. None ends the document.
+    /// What is left of a living document, which is not the person's own, once a person is
+    /// forgotten: the same as if its events had been told without them. The id gives way to the
+    /// alias wherever it stands; whatever else is personal is the model's to empty. None ends the
+    /// document.
     fn forget(state: Self::State, person: &Person) -> Option<Self::State> {
         person.replaced_in(&state)
     }

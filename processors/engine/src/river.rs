@@ -161,8 +161,8 @@ impl<M: ReadModel> River<M> {
         self.shards.next().await.map(Turn::Out)
     }
 
-    /// Whoever slept longer than its leave may have written of persons who were forgotten meanwhile:
-    /// what it has in hand is not settled but read again, and then heard without them.
+    /// Whoever slept longer than its leave may have written of persons who were forgotten
+    /// meanwhile: what it has in hand is not settled but read again, and then heard without them.
     async fn listen(&mut self) -> Result<(), Fault> {
         if self.leave.lapses() != self.heard.lapses {
             self.leave.renewed().await;

@@ -82,8 +82,8 @@ impl Teller {
     }
 }
 
-/// Tells again some of what a document owes, to whichever records: those whose it was to tell it may
-/// have died before.
+/// Tells again some of what a document owes, to whichever records: those whose it was to tell it
+/// may have died before.
 ///
 /// # Errors
 /// A fault that does not pass.

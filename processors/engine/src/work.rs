@@ -152,8 +152,8 @@ impl<M: ReadModel> Work<M> {
         self.loaded == 0 && !self.changed()
     }
 
-    /// Whether nothing of it is to be left in the store: it was a person's own who is forgotten, and
-    /// owes nothing but to records of this partition.
+    /// Whether nothing of it is to be left in the store: it was a person's own who is forgotten,
+    /// and owes nothing but to records of this partition.
     pub fn is_to_be_erased(&self, partition: &Partition) -> bool {
         let is_own = |part: &Part<M>| matches!(part.task, Task::Forget { is_own: true, .. });
         let stands = self.loaded > 0 || self.changed();

@@ -25,7 +25,7 @@ const DDL: &str = "
 create table coupon (
     id bigint primary key, code text not null, member_id text, status text not null,
     discount numeric(12, 2) not null, valid_until timestamptz not null, note text,
-    updated_at timestamptz not null default clock_timestamp());
+    updated_at timestamptz not null default clock_timestamp(), channel text);
 create table coupon_history (
     id bigint primary key, coupon_id bigint not null, action text not null, at timestamp not null);
 create table debezium_heartbeat (id integer primary key, beat timestamptz);

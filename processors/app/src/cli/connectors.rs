@@ -62,7 +62,7 @@ pub struct ConnectorsApplyArgs {
     /// The definitions.
     #[command(flatten)]
     pub definitions: DefinitionFiles,
-    /// The configuration, whose [connect] says where Connect is.
+    /// The configuration, whose section `connect` says where Connect is.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
     /// Change nothing: only show what would change, and what would be refused.
@@ -82,7 +82,7 @@ pub struct ConnectorsStatusArgs {
     /// Only these.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// The configuration, whose [connect] says where Connect is.
+    /// The configuration, whose section `connect` says where Connect is.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
     /// Print one JSON object instead of text.
@@ -100,7 +100,7 @@ pub struct ConnectorsRestartArgs {
     /// All that there are.
     #[arg(long)]
     pub all: bool,
-    /// The configuration, whose [connect] says where Connect is.
+    /// The configuration, whose section `connect` says where Connect is.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
     /// Restart what runs, too; without it only what has failed.

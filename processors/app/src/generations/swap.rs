@@ -99,8 +99,8 @@ impl<'a> HandingOver<'a> {
         Ok(live)
     }
 
-    /// Lets all generations rest, wherever they are folded, while it is noted who is forgotten. From
-    /// then on everybody knows it who takes anything in.
+    /// Lets all generations rest, wherever they are folded, while it is noted who is forgotten.
+    /// From then on everybody knows it who takes anything in.
     ///
     /// # Errors
     /// Why it was not done; then it may be done again.

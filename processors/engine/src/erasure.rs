@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::desk::Desk;
 use crate::fault::Fault;
-use crate::mirror::{Scan, Spot, Stray, Trace};
+use crate::mirror::{self, Spot, Trace};
 use crate::patience::{Patience, patiently};
 use crate::ports::{Held, HeldRecord, Ports, Put, Store, Write};
 use crate::route::{Part, Queues, Task};
@@ -278,21 +278,10 @@ impl<'p, M: ReadModel> Eraser<'p, M> {
         let Some(tended) = self.ports.mirror.as_ref().and_then(|mirror| mirror.tended()) else {
             return Ok(());
         };
-        let mirror = tended.mirror();
-        let mut traces = Scan::begin(|found| {
-            Box::pin(async move { mirror.traces(&mut |trace: Trace| found.push(trace)).await })
-        });
-        loop {
-            let found = traces.next(CHUNK).await?;
-            if found.is_empty() {
-                return Ok(());
-            }
-            let is_theirs = |trace: &Trace| self.owns(&trace.key) || self.is_about(&trace.spot);
-            let strays = found.into_iter().filter(is_theirs);
-            let strays: Vec<Stray> = strays.map(|trace| Stray { trace, stands: 0 }).collect();
-            self.erased.views += strays.len() as u64;
-            patiently!(self.patience, mirror.take_out(&strays))?;
-        }
+        let owned = |trace: &Trace| self.owns(&trace.key) || self.is_about(&trace.spot);
+        let mut patience = self.patience.clone();
+        self.erased.views += mirror::take_out_all(&mut patience, tended.mirror(), owned).await?;
+        Ok(())
     }
 
     fn is_about(&self, spot: &Spot) -> bool {

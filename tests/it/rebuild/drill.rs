@@ -61,6 +61,14 @@ async fn rebuild(file: String, records: f64) -> f64 {
     records / since.elapsed().as_secs_f64()
 }
 
+/// The views of generations after the first.
+async fn shown_beside(corner: &Corner) -> Vec<String> {
+    let redis = ::redis::Client::open(stack("REDIS_URL")).unwrap();
+    let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
+    let names = format!("{}:points:available@*", corner.name);
+    ::redis::cmd("KEYS").arg(names).query_async(&mut redis).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_that_is_given_up_leaves_nothing_and_what_it_costs_is_told() {
     let size = |name: &str, or: usize| {
@@ -85,6 +93,7 @@ async fn a_rebuild_that_is_given_up_leaves_nothing_and_what_it_costs_is_told() {
         let store = corner.mongo().await.documents("points", generation).await.unwrap();
         assert_eq!(contents::<readmill_models::Points>(&store).await.living, 0);
     }
+    assert_eq!(shown_beside(&corner).await, [""; 0], "views of what was given up");
     let stop = Arc::new(AtomicBool::new(false));
     let sending = tokio::spawn(load(shipment, Arc::clone(&stop)));
     sleep(Duration::from_secs(3)).await;

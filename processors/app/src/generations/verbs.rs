@@ -6,11 +6,13 @@ use anyhow::Result;
 use futures::future::BoxFuture;
 use readmill_connectors::kafka::GroupPositions;
 use readmill_core::ReadModel;
-use readmill_engine::Clock as _;
+use readmill_engine::patience::Patience;
 use readmill_engine::roster::{Fingerprint, Generation, Refusal, Roster, Seat};
+use readmill_engine::{Clock as _, Metrics, mirror};
 use readmill_models::Visit;
 use readmill_schemas::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::intake::{self, Intake};
@@ -24,7 +26,7 @@ use crate::config::{self, Config, Source};
 use crate::exit::{Exit, Failure};
 use crate::get::model_of;
 use crate::out;
-use crate::ports::SystemClock;
+use crate::ports::{Opening, SystemClock};
 use crate::services::Services;
 use crate::standing::Group;
 
@@ -387,7 +389,7 @@ async fn retire_one(case: &Case, number: u32) -> Result<Exit> {
         sleep(LOOK_EVERY).await;
     }
     let model = case.numbered(number);
-    let erase = Erase { services: &case.services, model: &model };
+    let erase = Erase { config: &case.config, services: &case.services, model: &model };
     if let Some(erasing) = readmill_models::visit(case.model.row.name, erase) {
         erasing.await?;
     }
@@ -397,6 +399,7 @@ async fn retire_one(case: &Case, number: u32) -> Result<Exit> {
 
 /// A generation whose documents are erased, with all that is kept beside them.
 struct Erase<'a> {
+    config: &'a Config,
     services: &'a Services,
     model: &'a config::Model,
 }
@@ -412,6 +415,12 @@ impl<'a> Visit for Erase<'a> {
             }
             if let Some(edges) = side.edges {
                 edges.drop_all().await?;
+            }
+            let Self { config, services, model } = self;
+            if let Some(tended) = (Opening { config, model, services }).mirror::<M>().await? {
+                let (_open, closing) = watch::channel(false);
+                let mut patience = Patience::new(closing, Metrics::new()?, M::NAME);
+                mirror::take_out_all(&mut patience, tended.mirror(), |_| true).await?;
             }
             let held = self.services.held(self.model).await?;
             let records = held.list(M::NAME, &readmill_engine::Held::All).await?;

@@ -17,9 +17,13 @@ use crate::ports::{Mirror, Ports, View};
 
 pub use marker::Marker;
 pub use pass::{Doing, Pass, Tally};
-pub use scan::Scan;
 pub use tend::{Tender, tend};
 pub use tended::{Care, Tended};
+
+use scan::Scan;
+
+/// So many traces are taken out of a mirror at a time.
+const TAKEN_OUT_TOGETHER: usize = 500;
 
 /// Where something of a document stands in a mirror.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,6 +135,32 @@ pub async fn show<'d, M: ReadModel>(
         Ok(()) | Err(_) => Ok(()),
     };
     patiently!(patience, showing())
+}
+
+/// Takes out of a mirror whatever stands there and is meant, with what guards it against older
+/// views: none may come any more. Answers how much that was.
+///
+/// # Errors
+/// A fault that does not pass.
+pub async fn take_out_all(
+    patience: &mut Patience,
+    mirror: &dyn Heals,
+    is_meant: impl Fn(&Trace) -> bool,
+) -> Result<u64, Fault> {
+    let mut traces = Scan::begin(|found| {
+        Box::pin(async move { mirror.traces(&mut |trace: Trace| found.push(trace)).await })
+    });
+    let mut many = 0;
+    loop {
+        let found = traces.next(TAKEN_OUT_TOGETHER).await?;
+        if found.is_empty() {
+            return Ok(many);
+        }
+        let strays = found.into_iter().filter(|trace| is_meant(trace));
+        let strays: Vec<Stray> = strays.map(|trace| Stray { trace, stands: 0 }).collect();
+        many += strays.len() as u64;
+        patiently!(patience, mirror.take_out(&strays))?;
+    }
 }
 
 /// A document as it shows.

@@ -117,7 +117,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
     assert!(told(roster.drop_out(2)).contains("under way"));
     roster.end_handover();
     roster.drop_out(2).unwrap();
-    for number in 2..=8 {
+    for number in 3..=9 {
         assert_eq!(roster.begin(fingerprint(3), String::new(), 9), Ok(number));
     }
     let refused = roster.begin(fingerprint(3), String::new(), 9).unwrap_err();
@@ -125,7 +125,28 @@ fn what_cannot_be_is_refused_with_a_reason() {
 }
 
 #[test]
-fn a_number_that_spoke_is_never_given_again() {
+fn all_rest_while_a_person_is_forgotten_and_whoever_is_live_stays_so() {
+    let mut roster = two();
+    roster.change(2, |generation| generation.preparing = true).unwrap();
+    assert!(roster.rest_to_forget().unwrap_err().to_string().contains("being begun"));
+    roster.change(2, |generation| generation.preparing = false).unwrap();
+    roster.rest_to_forget().unwrap();
+    assert!(roster.rests(1) && roster.rests(2) && !roster.hushes_readers());
+    assert!(roster.rest_to_forget().is_err() && roster.hand_over(2).is_err());
+    let begun = roster.begin(fingerprint(3), String::new(), 9);
+    assert!(begun.unwrap_err().to_string().contains("being forgotten"));
+    roster.note_forgetting();
+    roster.end_handover();
+    assert_eq!((roster.live, roster.forgettings, roster.rests(1)), (1, 1, false));
+    assert_eq!(speaker(&roster, &at(0, 5)), 1);
+}
+
+#[test]
+fn a_number_is_never_given_again_whether_it_spoke_or_not() {
+    let mut roster = two();
+    roster.drop_out(2).unwrap();
+    // Its group's positions stand, and a fold that began with them would lack what is before.
+    assert_eq!(roster.begin(fingerprint(3), String::new(), 9), Ok(3));
     let mut roster = two();
     swap(&mut roster, 2, places(&[(0, 10)]));
     swap(&mut roster, 1, places(&[(0, 20)]));

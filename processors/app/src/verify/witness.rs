@@ -92,6 +92,7 @@ impl Witness {
         if behind {
             anyhow::bail!("the model's positions went back");
         }
+        refuse_if_forgotten(&trail, scratch).await?;
         let looked_ms = SystemClock.now_ms();
         let (since, until) = (Since::Places(folded.clone()), Until::Places(trail.begins().clone()));
         let excerpt = Excerpt::open(trail.opening(), since, until).await?;
@@ -127,6 +128,7 @@ impl Witness {
         verification.run(None).await?;
         let summary = std::mem::take(&mut verification.summary);
         drop(verification);
+        refuse_if_forgotten(&trail, scratch).await?;
         self.show::<M>(&summary, verified_ms);
         Ok(summary)
     }
@@ -140,4 +142,14 @@ impl Witness {
             self.metrics.set(Meter::VerifiedThrough, &[M::NAME], verified_ms / 1000);
         }
     }
+}
+
+/// What a person's forgetting has taken from the model is in the second fold still: that one goes,
+/// and another begins.
+async fn refuse_if_forgotten<M: ReadModel>(trail: &LogTrail, scratch: &Scratch<M>) -> Result<()> {
+    let now = trail.opening().forgotten().await?.now();
+    if *now != *scratch.ports.forgotten.now() {
+        anyhow::bail!("somebody was forgotten");
+    }
+    Ok(())
 }

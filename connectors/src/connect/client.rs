@@ -189,7 +189,7 @@ impl Connect {
         let since = Instant::now();
         loop {
             let answer = self.once(method.clone(), url.clone(), body).await?;
-            if !BUSY.contains(&answer.status) || since.elapsed() > self.busy_limit {
+            if !answer.is_of_the_busy() || since.elapsed() > self.busy_limit {
                 return Ok(answer);
             }
             sleep(BUSY_PAUSE).await;
@@ -228,6 +228,12 @@ impl Connect {
 }
 
 impl Answer {
+    /// Whether it is to be asked again in a moment. A worker that asks another one for us tells
+    /// that one's 409 as a failure of its own.
+    fn is_of_the_busy(&self) -> bool {
+        BUSY.contains(&self.status) || (self.status == 500 && self.body.contains("rebalance"))
+    }
+
     /// Whether Connect itself says that there is no such thing.
     fn is_missing(&self) -> bool {
         self.status == NO_SUCH && self.body.contains("error_code")

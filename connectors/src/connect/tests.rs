@@ -39,11 +39,12 @@ fn definition() -> Definition {
 #[tokio::test]
 async fn a_busy_connect_is_asked_again_as_whom_and_under_the_whole_name() {
     let busy = say(409, r#"{"error_code": 409, "message": "rebalance"}"#);
-    let (connect, stub) = connect([busy, say(201, "{}")]).await;
+    let told_late = r#"{"error_code": 500, "message": "a rebalance is expected"}"#;
+    let (connect, stub) = connect([busy, say(500, told_late), say(201, "{}")]).await;
     assert_eq!(connect.put(&definition()).await.unwrap(), Put::Created);
     let requests = stub.requests();
-    assert_eq!(requests.len(), 2);
-    let head = requests[1].to_lowercase();
+    assert_eq!(requests.len(), 3);
+    let head = requests[2].to_lowercase();
     assert!(head.starts_with("put /connectors/my%20outbox%2f1/config "), "{head}");
     assert!(head.contains("authorization: basic bwu6cznjcmv0"), "{head}");
 }

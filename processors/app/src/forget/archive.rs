@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use readmill_connectors::archive::{ArchiveBook, PersonErased};
 use readmill_core::{Forgotten, Heard, Person, ReadModel, Record};
 use readmill_engine::patience::Patience;
-use readmill_engine::reader::{self, Reader, Script};
+use readmill_engine::reader::{self, Aside, Reader, Script};
 use readmill_engine::{Fault, Forgetting, Metrics, SchemaBook, VersionsOf};
 use readmill_models::Visit;
 use serde_json::{Value, json};
@@ -126,8 +126,16 @@ trait Hears: Send {
 struct Ears<M: ReadModel> {
     topics: Vec<String>,
     reader: Reader<M>,
+    forgotten: Arc<Forgotten>,
     /// Its end would be that of all patience.
     _open: watch::Sender<bool>,
+}
+
+impl<M: ReadModel> Ears<M> {
+    fn tells(&self, record: &Record) -> bool {
+        let mut parts = record.key.iter().chain(&record.value);
+        parts.any(|part| self.forgotten.are_told_of_in(part))
+    }
 }
 
 impl<M: ReadModel> Hears for Ears<M> {
@@ -137,10 +145,17 @@ impl<M: ReadModel> Hears for Ears<M> {
 
     fn hears<'a>(&'a mut self, record: &'a Record) -> BoxFuture<'a, Option<bool>> {
         Box::pin(async move {
-            let framed = reader::wire(record).ok()?;
-            let mut change = self.reader.envelope(record, framed).await.ok()?;
-            let heard = self.reader.event(&record.position, &mut change).await.ok()?;
-            let Heard { keys, own, .. } = heard;
+            let reading = async {
+                let framed = reader::wire(record)?;
+                let mut change = self.reader.envelope(record, framed).await?;
+                self.reader.event(&record.position, &mut change).await
+            };
+            let Heard { keys, own, .. } = match reading.await {
+                Ok(heard) => heard,
+                // What nobody can read is nobody else's, if it tells of them.
+                Err(Aside::Hold { .. }) => return self.tells(record).then_some(true),
+                Err(Aside::Skip(_) | Aside::Fault(_)) => return None,
+            };
             (!keys.is_empty() || !own.is_empty()).then_some(keys.is_empty())
         })
     }
@@ -159,11 +174,12 @@ impl Visit for Hearing<'_> {
     fn visit<M: ReadModel>(self) -> Self::Out {
         let Self { model, forgotten, book } = self;
         let versions_of = VersionsOf::new(model.versions_of.clone());
+        let now = forgotten.now();
         let script = Script { schemas: book, versions_of, forgotten };
         let (open, closing) = watch::channel(false);
         let patience = Patience::new(closing, Metrics::new()?, M::NAME);
         let reader = Reader::<M>::of(&script, patience);
-        let ears = Ears { topics: model.topics.clone(), reader, _open: open };
+        let ears = Ears { topics: model.topics.clone(), reader, forgotten: now, _open: open };
         Ok(Box::new(ears))
     }
 }

@@ -420,7 +420,11 @@ impl<'a> Visit for Erase<'a> {
             if let Some(tended) = (Opening { config, model, services }).mirror::<M>().await? {
                 let (_open, closing) = watch::channel(false);
                 let mut patience = Patience::new(closing, Metrics::new()?, M::NAME);
-                mirror::take_out_all(&mut patience, tended.mirror(), |_| true).await?;
+                let mirror = tended.mirror();
+                mirror::take_out_all(&mut patience, mirror, |_| true).await?;
+                if let Some(marker) = mirror.sight().await?.marker {
+                    mirror.mark(Some(&marker), "").await?;
+                }
             }
             let held = self.services.held(self.model).await?;
             let records = held.list(M::NAME, &readmill_engine::Held::All).await?;

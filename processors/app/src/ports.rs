@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use readmill_connectors::archive::ArchiveBook;
 use readmill_connectors::kafka::{DeadLetters, KafkaOutlet};
@@ -11,7 +12,7 @@ use readmill_core::ReadModel;
 use readmill_engine::mirror::Tended;
 use readmill_engine::{
     Bounded, Clock, Fault, Forgetting, HeldStore, Memory, Metrics, Mirror, Outlet, Ports, Said,
-    SchemaBook, VersionsOf, Word,
+    SchemaBook, Script, VersionsOf, Word,
 };
 
 use crate::config::{self, Config, HeldTopic, Reactions};
@@ -50,7 +51,8 @@ impl Opening<'_> {
     pub async fn ports<M: ReadModel>(
         &self,
         held: Arc<dyn HeldStore>,
-        (word, forgotten): (Word, Forgetting),
+        word: Word,
+        script: Script,
         metrics: Metrics,
     ) -> Result<Ports<M>, Fault> {
         let mirror: Option<Arc<dyn Mirror>> = match self.mirror::<M>().await? {
@@ -58,9 +60,7 @@ impl Opening<'_> {
             None => None,
         };
         Ok(Ports {
-            versions_of: VersionsOf::new(self.model.versions_of.clone()),
-            forgotten,
-            schemas: self.schemas().await?,
+            script,
             store: self.services.documents::<M>(self.model).await?,
             side: self.services.side::<M>(self.model).await?,
             held,
@@ -71,6 +71,34 @@ impl Opening<'_> {
             clock: Arc::new(SystemClock),
             metrics,
         })
+    }
+
+    /// Everything that the model stands on, for a person who deals with it by hand: nothing bounds
+    /// what is held, and whatever follows is said.
+    ///
+    /// # Errors
+    /// What a service refuses.
+    pub async fn ports_by_hand<M: ReadModel>(&self) -> Result<Ports<M>> {
+        let metrics = Metrics::new().context("the metrics cannot be registered")?;
+        let (held, script) = (self.held(Bound::Lifted).await?, self.script().await?);
+        Ok(self.ports(held, Word::alone(), script, metrics).await?)
+    }
+
+    /// How the model's records are read, by whoever hears of nobody who is forgotten by now.
+    ///
+    /// # Errors
+    /// When the registry or the store does not answer or refuses.
+    pub async fn script(&self) -> Result<Script, Fault> {
+        self.script_without(self.forgotten().await?).await
+    }
+
+    /// The same, for whoever is told of those who are.
+    ///
+    /// # Errors
+    /// When the registry does not answer or refuses.
+    pub async fn script_without(&self, forgotten: Forgetting) -> Result<Script, Fault> {
+        let versions_of = VersionsOf::new(self.model.versions_of.clone());
+        Ok(Script { schemas: self.schemas().await?, versions_of, forgotten })
     }
 
     /// Who is forgotten by now.

@@ -15,10 +15,10 @@ use readmill_connectors::archive::ArchiveLog;
 use readmill_connectors::embedded::{Embedded, EmbeddedConfig};
 use readmill_connectors::kafka::{KafkaExcerpt, Passage};
 use readmill_core::{Counts, Partition, ReadModel};
-use readmill_engine::verify::{Script, Seen};
+use readmill_engine::verify::Seen;
 use readmill_engine::{
     Bounds, Fault, Limits, Log, Memory, Metrics, Ports, Pulse, Side, Silent, Since, Tally, Until,
-    VersionsOf, Watch, Word,
+    Watch, Word,
 };
 use tokio::sync::watch;
 
@@ -109,9 +109,7 @@ impl<M: ReadModel> Scratch<M> {
             side.edges = Some(Arc::new(beside("edges")?));
         }
         let ports = Ports {
-            versions_of: VersionsOf::new(opening.model.versions_of.clone()),
-            forgotten: opening.forgotten().await?,
-            schemas: opening.schemas().await?,
+            script: opening.script().await?,
             store: Arc::new(embedded.documents(M::NAME, GENERATION)?),
             side,
             held: Arc::new(embedded),
@@ -130,11 +128,6 @@ impl<M: ReadModel> Scratch<M> {
     /// What was folded, for whoever compares others with it.
     pub fn seen(&self) -> Seen<M> {
         Seen { store: Arc::clone(&self.ports.store), side: self.ports.side.clone() }
-    }
-
-    /// How records of its log are read.
-    pub fn script(&self) -> Script {
-        Script::of(&self.ports)
     }
 
     /// Folds an excerpt to its ends, behind all that was folded before.

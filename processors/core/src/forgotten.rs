@@ -13,13 +13,14 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{Key, ReadModel};
+use crate::record::Record;
 
 /// By what a person is known again who is forgotten: it does not tell the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Digest(#[serde(with = "hexadecimal")] u128);
+#[serde(try_from = "String", into = "String")]
+pub struct PersonTag(u128);
 
-impl Digest {
+impl PersonTag {
     /// As it is written.
     pub fn to_text(self) -> String {
         format!("{:032x}", self.0)
@@ -28,6 +29,20 @@ impl Digest {
     /// As it was written.
     pub fn from_text(text: &str) -> Option<Self> {
         u128::from_str_radix(text, 16).ok().map(Self)
+    }
+}
+
+impl From<PersonTag> for String {
+    fn from(tag: PersonTag) -> Self {
+        tag.to_text()
+    }
+}
+
+impl TryFrom<String> for PersonTag {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::from_text(&text).ok_or("it is no digest of a person's id")
     }
 }
 
@@ -44,7 +59,7 @@ pub struct Person {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Forgotten {
     salt: String,
-    digests: BTreeSet<Digest>,
+    digests: BTreeSet<PersonTag>,
 }
 
 /// An event as it is heard.
@@ -62,7 +77,7 @@ pub struct Heard<E> {
 
 impl Forgotten {
     /// Those with these digests.
-    pub fn of(salt: String, digests: impl IntoIterator<Item = Digest>) -> Self {
+    pub fn of(salt: String, digests: impl IntoIterator<Item = PersonTag>) -> Self {
         Self { salt, digests: digests.into_iter().collect() }
     }
 
@@ -77,13 +92,13 @@ impl Forgotten {
     }
 
     /// The digests.
-    pub const fn digests(&self) -> &BTreeSet<Digest> {
+    pub const fn digests(&self) -> &BTreeSet<PersonTag> {
         &self.digests
     }
 
     /// The digest of an id.
-    pub fn digest(&self, id: &str) -> Digest {
-        Digest(self.hash("known by", id))
+    pub fn digest(&self, id: &str) -> PersonTag {
+        PersonTag(self.hash("known by", id))
     }
 
     /// A person with an id, whether forgotten or not.
@@ -98,20 +113,20 @@ impl Forgotten {
         (is_known && self.digests.contains(&self.digest(id))).then(|| self.person(id))
     }
 
-    /// Whether bytes that nobody can read tell of one of them: as a whole, or by any part that
-    /// could be a text of Avro or of JSON.
-    pub fn are_told_of_in(&self, bytes: &[u8]) -> bool {
-        if self.is_empty() {
-            return false;
-        }
-        let known =
-            |part: &[u8]| std::str::from_utf8(part).is_ok_and(|text| self.find(text).is_some());
+    /// Whether the key or the value of a record that nobody can read tells of one of them: as a
+    /// whole, or by any part that could be a text of Avro or of JSON.
+    pub fn are_told_of_by(&self, record: &Record) -> bool {
+        !self.is_empty() && record.key.iter().chain(&record.value).any(|part| self.are_in(part))
+    }
+
+    fn are_in(&self, bytes: &[u8]) -> bool {
         let texts = (0..bytes.len()).filter_map(|at| {
             let (length, rest) = avro_length(bytes.get(at..)?)?;
             rest.get(..length)
         });
-        let mut quoted = bytes.split(|byte| *byte == b'"');
-        known(bytes) || quoted.any(known) || { texts }.any(known)
+        let quoted = bytes.split(|byte| *byte == b'"');
+        let mut parts = std::iter::once(bytes).chain(quoted).chain(texts);
+        parts.any(|part| std::str::from_utf8(part).is_ok_and(|text| self.find(text).is_some()))
     }
 
     fn hash(&self, what_for: &str, id: &str) -> u128 {
@@ -154,6 +169,17 @@ pub fn without<M: ReadModel>(mut event: M::Event, persons: &[Person]) -> M::Even
     event
 }
 
+/// Whether a thing has the id of any of these persons in it as a text of its own.
+pub fn is_anybody_in<T: Serialize>(persons: &[Person], thing: &T) -> bool {
+    serde_json::to_string(thing)
+        .is_ok_and(|text| persons.iter().any(|person| text.contains(&person.as_json())))
+}
+
+/// Whether a record tells of any of these persons.
+pub fn is_anybody_told_of_by(persons: &[Person], record: &Record) -> bool {
+    record.parts().any(|part| persons.iter().any(|person| person.is_told_of_in(part)))
+}
+
 impl Person {
     /// Whether a document under this key is the person's own: one of the key's parts is the id.
     pub fn owns(&self, key: &Key) -> bool {
@@ -162,22 +188,16 @@ impl Person {
 
     /// Whether bytes tell of the person: as a whole, or with the id as a text of its own in Avro
     /// or in JSON.
-    pub fn is_told_of_in_bytes(&self, bytes: &[u8]) -> bool {
-        let id = self.id.as_bytes();
-        if bytes == id {
-            return true;
-        }
+    pub fn is_told_of_in(&self, bytes: &[u8]) -> bool {
         let (mut avro, json) = (Vec::new(), self.as_json());
         encode::text(&self.id, &mut avro);
-        [avro.as_slice(), json.as_bytes()]
-            .into_iter()
-            .any(|wanted| bytes.windows(wanted.len()).any(|window| window == wanted))
+        let has = |wanted: &[u8]| bytes.windows(wanted.len()).any(|window| window == wanted);
+        bytes == self.id.as_bytes() || has(&avro) || has(json.as_bytes())
     }
 
     /// Whether a thing has the person's id in it as a text of its own.
     pub fn is_in<T: Serialize>(&self, thing: &T) -> bool {
-        // Rarely, so that it is looked at closely only then.
-        serde_json::to_string(thing).is_ok_and(|text| text.contains(&self.as_json()))
+        is_anybody_in(std::slice::from_ref(self), thing)
     }
 
     fn as_json(&self) -> String {
@@ -220,25 +240,12 @@ fn avro_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     (twice % 2 == 0 && twice > 0).then_some((twice / 2, rest))
 }
 
-/// Numbers that not every store has.
-mod hexadecimal {
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub fn serialize<S: Serializer>(number: &u128, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&format!("{number:032x}"))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
-        let text = String::deserialize(from)?;
-        u128::from_str_radix(&text, 16).map_err(de::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::position::{Offset, Partition, Position};
 
     fn with(id: &str) -> Forgotten {
         let empty = Forgotten::of("salt".to_owned(), []);
@@ -256,9 +263,9 @@ mod tests {
         assert_ne!(elsewhere.person("m-1").alias, forgotten.person("m-1").alias);
         assert!(!forgotten.person("m-1").alias.contains(&forgotten.digest("m-1").to_text()[..16]));
         let digest = forgotten.digest("m-1");
-        assert_eq!(Digest::from_text(&digest.to_text()), Some(digest));
+        assert_eq!(PersonTag::from_text(&digest.to_text()), Some(digest));
         let text = serde_json::to_string(&digest).unwrap();
-        assert_eq!(serde_json::from_str::<Digest>(&text).unwrap(), digest);
+        assert_eq!(serde_json::from_str::<PersonTag>(&text).unwrap(), digest);
     }
 
     #[test]
@@ -282,14 +289,18 @@ mod tests {
         let person = with("m-1").find("m-1").unwrap();
         let own = |key: &str| person.owns(&Key::from(key));
         assert!(own("m-1") && own("seen/m-1/x") && !own("m-10") && !own("a-m-1"));
-        let told = |bytes: &[u8]| person.is_told_of_in_bytes(bytes);
+        let told = |bytes: &[u8]| person.is_told_of_in(bytes);
         assert!(told(b"\x00\x06m-1\x02") && told(b"m-1") && told(br#"{"id":"m-1"}"#));
         assert!(!told(b"m-") && !told(b"\x08m-10") && !told(br#"{"id":"m-10"}"#) && !told(b""));
-        let unread = with("m-1");
-        assert!(unread.are_told_of_in(b"\x09\x00\x06m-1\x02") && unread.are_told_of_in(b"m-1"));
-        assert!(unread.are_told_of_in(br#"{"id":"m-1""#) && !unread.are_told_of_in(b"\x08m-10"));
-        assert!(!Forgotten::default().are_told_of_in(b"m-1"));
+        let unread = |value: &[u8]| Record {
+            value: Some(value.to_vec()),
+            ..Record::at(Position { partition: Partition::new("t", 0), offset: Offset(0) })
+        };
+        let told = |value: &[u8]| with("m-1").are_told_of_by(&unread(value));
+        assert!(told(b"\x09\x00\x06m-1\x02") && told(b"m-1"));
+        assert!(told(br#"{"id":"m-1""#) && !told(b"\x08m-10"));
+        assert!(!Forgotten::default().are_told_of_by(&unread(b"m-1")));
         let long = with(&"x".repeat(200)).find(&"x".repeat(200)).unwrap();
-        assert!(long.is_told_of_in_bytes(&[&[0x90, 0x03], long.id.as_bytes()].concat()));
+        assert!(long.is_told_of_in(&[&[0x90, 0x03], long.id.as_bytes()].concat()));
     }
 }

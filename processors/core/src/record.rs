@@ -30,7 +30,13 @@ impl Record {
 
     /// Its weight in memory, for bounds.
     pub fn bytes(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, v)| name.len() + v.len()).sum();
-        self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len) + headers
+        let names: usize = self.headers.iter().map(|(name, _)| name.len()).sum();
+        names + self.parts().map(<[u8]>::len).sum::<usize>()
+    }
+
+    /// Its key, its value, and the values of its headers.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let own = self.key.iter().chain(&self.value);
+        own.chain(self.headers.iter().map(|(_, value)| value)).map(Vec::as_slice)
     }
 }

@@ -52,7 +52,7 @@ impl<'p, M: ReadModel> Desk<'p, M> {
     /// A desk over a model's ports. It waits for services until `closing` turns true.
     pub fn new(ports: &'p Ports<M>, closing: watch::Receiver<bool>) -> Self {
         let patience = Patience::new(closing, ports.metrics.clone(), M::NAME);
-        let reader = Reader::new(ports, patience.clone());
+        let reader = Reader::new(&ports.script, patience.clone());
         let shard = Shard::new(NonZeroUsize::MIN, patience.clone());
         Self { ports, reader, shard, patience, close_gaps: false }
     }
@@ -239,11 +239,8 @@ impl<'p, M: ReadModel> Desk<'p, M> {
 
     /// Stations 2 to 5: what is to be done in which documents.
     async fn parts(&mut self, held: &HeldRecord) -> Result<Queues<M>, Aside> {
-        let framed = reader::wire(&held.record)?;
-        let mut change = self.reader.envelope(&held.record, framed).await?;
         // What was a person's own who is forgotten is let go like what is of no interest.
-        let heard = self.reader.event(&held.record.position, &mut change).await?;
-        let Heard { event, keys, .. } = heard;
+        let (change, Heard { event, keys, .. }) = self.reader.read(&held.record).await?;
         let mut queues = Queues::new();
         for key in keys {
             let identity = change.identity(&held.record.position, &key);

@@ -4,10 +4,11 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use readmill_core::forgotten::{is_anybody_in, is_anybody_told_of_by};
 use readmill_core::rollup::{PartialName, Partials};
 use readmill_core::{
-    Collection, Document, Edge, Edges, Key, Output, Partition, Person, Position, ReadModel, Record,
-    Sent, Stamp,
+    Collection, Document, Edge, Edges, Key, Offset, Output, Partition, Person, Position, ReadModel,
+    Record, Sent, Stamp,
 };
 use tokio::sync::watch;
 
@@ -46,14 +47,6 @@ pub struct Erased {
     pub views: u64,
 }
 
-impl Erased {
-    /// Whether nothing was found.
-    pub const fn is_nothing(&self) -> bool {
-        let Self { documents, rewritten, held, partials, edges, views, .. } = *self;
-        documents + rewritten + held + partials + edges + views == 0
-    }
-}
-
 /// Whoever erases.
 #[derive(Debug)]
 pub struct Eraser<'p, M: ReadModel> {
@@ -77,7 +70,7 @@ impl<'p, M: ReadModel> Eraser<'p, M> {
         let patience = Patience::new(closing.clone(), ports.metrics.clone(), M::NAME);
         let shard = Shard::new(NonZeroUsize::MIN, patience.clone());
         let partition = Partition::new(PARTITION, 0);
-        let record = Record::at(Position { partition, offset: readmill_core::Offset(0) });
+        let record = Record::at(Position { partition, offset: Offset(0) });
         let (record, erased) = (Arc::new(record), Erased::default());
         Self { ports, persons, shard, patience, closing, record, erased }
     }
@@ -110,16 +103,13 @@ impl<'p, M: ReadModel> Eraser<'p, M> {
     async fn erase_held(&mut self) -> Result<(), Fault> {
         let persons = Arc::clone(&self.persons);
         let tells = |held: &HeldRecord| {
-            let Record { key, value, headers, .. } = &held.record;
             let original = held.original.iter();
-            let before = original.clone().filter_map(|original| original.value.as_ref());
-            let headers = original.flat_map(|original| &original.headers).chain(headers);
-            let parts = key.iter().chain(value).chain(before);
-            let mut parts = parts.chain(headers.map(|(_, value)| value));
-            let mut all = persons.iter();
+            let values = original.clone().filter_map(|original| original.value.as_ref());
+            let headers = original.flat_map(|original| &original.headers);
+            let mut before = values.chain(headers.map(|(_, value)| value));
             held.key.as_ref().is_some_and(|key| self.owns(key))
-                || parts.any(|part| persons.iter().any(|p| p.is_told_of_in_bytes(part)))
-                || all.any(|person| held.key.as_ref().is_some_and(|key| person.is_in(key)))
+                || is_anybody_told_of_by(&persons, &held.record)
+                || before.any(|part| persons.iter().any(|person| person.is_told_of_in(part)))
         };
         let mut found = Vec::new();
         let mut visit = |held: HeldRecord| {
@@ -146,7 +136,7 @@ impl<'p, M: ReadModel> Eraser<'p, M> {
         let persons = Arc::clone(&self.persons);
         let mut visit = |key: Key, document: Document<M>| {
             looked_at += 1;
-            if persons.iter().any(|person| person.owns(&key) || document.tells_of(person)) {
+            if persons.iter().any(|person| person.owns(&key)) || document.tells_of(&persons) {
                 keys.push(key);
             }
         };
@@ -165,8 +155,7 @@ impl<'p, M: ReadModel> Eraser<'p, M> {
             for (key, document) in keys.into_iter().zip(found) {
                 let Some(document) = document else { continue };
                 let is_own = self.owns(&key);
-                let tells = |person: &Person| document.tells_of(person);
-                if !is_own && !self.persons.iter().any(tells) {
+                if !is_own && !document.tells_of(&self.persons) {
                     continue;
                 }
                 if round == 0 {
@@ -222,7 +211,7 @@ impl<'p, M: ReadModel> Eraser<'p, M> {
             };
             if persons.iter().any(is_about) {
                 gone.push(key);
-            } else if persons.iter().any(|person| person.is_in(&document.state)) {
+            } else if is_anybody_in(&persons, &document.state) {
                 changed.push(key);
             }
         };

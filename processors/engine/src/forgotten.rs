@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use readmill_core::forgotten::Digest;
+use readmill_core::forgotten::PersonTag;
 use readmill_core::kept::{Kept, KeptAsDocuments};
-use readmill_core::{Forgotten, Key};
+use readmill_core::{Document, Forgotten, Key};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -13,23 +13,24 @@ use crate::ports::Store;
 
 /// Under which key it is kept what makes digests of different places differ.
 const SALT: &str = "salt";
-const PAGE: usize = 1000;
 
 /// Who is forgotten by now; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Forgetting {
-    now: watch::Receiver<Arc<Forgotten>>,
+    told: watch::Receiver<Arc<Forgotten>>,
+    known: Arc<Forgotten>,
 }
 
 impl Forgetting {
     /// Whoever is said to be.
-    pub const fn of(now: watch::Receiver<Arc<Forgotten>>) -> Self {
-        Self { now }
+    pub fn of(mut told: watch::Receiver<Arc<Forgotten>>) -> Self {
+        let known = Arc::clone(&told.borrow_and_update());
+        Self { told, known }
     }
 
     /// These, for good.
     pub fn these(forgotten: Forgotten) -> Self {
-        Self { now: watch::channel(Arc::new(forgotten)).1 }
+        Self::of(watch::channel(Arc::new(forgotten)).1)
     }
 
     /// Nobody, for good.
@@ -39,7 +40,16 @@ impl Forgetting {
 
     /// Who is.
     pub fn now(&self) -> Arc<Forgotten> {
-        Arc::clone(&self.now.borrow())
+        Arc::clone(&self.told.borrow())
+    }
+
+    /// The same, for whoever asks with every record: no lock is taken until it has changed.
+    pub fn latest(&mut self) -> &Forgotten {
+        // Once nobody can say anything else, nobody can tell whether it was said either.
+        if self.told.has_changed().unwrap_or(true) {
+            self.known = Arc::clone(&self.told.borrow_and_update());
+        }
+        &self.known
     }
 }
 
@@ -67,7 +77,7 @@ pub type Entries = KeptAsDocuments<Entry>;
 
 impl Entry {
     /// The key of a person's entry.
-    pub fn key(digest: Digest) -> Key {
+    pub fn key(digest: PersonTag) -> Key {
         Key(digest.to_text())
     }
 
@@ -83,7 +93,7 @@ pub struct List {
     /// Who.
     pub forgotten: Forgotten,
     /// Those of whom something may be left still.
-    pub unfinished: Vec<Digest>,
+    pub unfinished: Vec<PersonTag>,
 }
 
 impl List {
@@ -92,23 +102,18 @@ impl List {
     /// # Errors
     /// When the store does not answer or refuses.
     pub async fn read(store: &dyn Store<Entries>) -> Result<Self, Fault> {
-        let (mut salt, mut digests, mut unfinished) = (String::new(), Vec::new(), Vec::new());
-        let mut after: Option<Key> = None;
-        loop {
-            let page = store.scan_range("", after.as_ref(), PAGE).await?;
-            let is_last = page.len() < PAGE;
-            for (key, document) in page {
-                if let Some(entry) = document.state {
-                    let digest = Digest::from_text(key.as_str());
-                    unfinished.extend(digest.filter(|_| entry.done_ms.is_none()));
-                    digests.extend(digest);
-                    salt = entry.salt.unwrap_or(salt);
-                }
-                after = Some(key);
-            }
-            if is_last {
-                return Ok(Self { forgotten: Forgotten::of(salt, digests), unfinished });
-            }
+        let mut all: Vec<(Key, Entry)> = Vec::new();
+        let mut visit = |key, document: Document<Entries>| {
+            all.extend(document.state.map(|entry| (key, entry)));
+        };
+        store.scan(&mut visit).await?;
+        let (mut salt, mut tags, mut unfinished) = (String::new(), Vec::new(), Vec::new());
+        for (key, entry) in all {
+            let tag = PersonTag::from_text(key.as_str());
+            unfinished.extend(tag.filter(|_| entry.done_ms.is_none()));
+            tags.extend(tag);
+            salt = entry.salt.unwrap_or(salt);
         }
+        Ok(Self { forgotten: Forgotten::of(salt, tags), unfinished })
     }
 }

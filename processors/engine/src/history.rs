@@ -14,11 +14,10 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::fault::Fault;
 use crate::feed::Feed;
-use crate::forgotten::Forgetting;
 use crate::metrics::Metrics;
 use crate::noted::Memory;
 use crate::patience::Patience;
-use crate::ports::{Clock, Log, Ports, SchemaBook, Side, VersionsOf};
+use crate::ports::{Clock, Log, Ports, Script, Side};
 use crate::reader::{self, Reader};
 use crate::route::{Part, Queues, Routed, Task};
 use crate::shard::{Batch, Shard};
@@ -33,12 +32,8 @@ const BATCH_RECORDS: usize = 1000;
 /// What is needed to read records and to fold them in memory.
 #[derive(Debug, Clone)]
 pub struct Sources {
-    /// Which topics share their versions.
-    pub versions_of: VersionsOf,
-    /// Writer schemas.
-    pub schemas: Arc<dyn SchemaBook>,
-    /// Of whom nothing is heard.
-    pub forgotten: Forgetting,
+    /// How records are read.
+    pub script: Script,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Metrics.
@@ -53,9 +48,7 @@ impl Sources {
             edges: Some(Arc::<Shelf<Edges>>::default()),
         };
         Ports {
-            versions_of: self.versions_of.clone(),
-            schemas: Arc::clone(&self.schemas),
-            forgotten: self.forgotten.clone(),
+            script: self.script.clone(),
             store,
             side,
             held: Arc::new(NoneHeld),
@@ -191,7 +184,7 @@ impl<M: ReadModel> Sieve<M> {
     fn new(ports: &Ports<M>, search: &Search, kept_bytes: &Arc<AtomicU64>, feed: &Feed) -> Self {
         let patience = Patience::new(feed.closing(), ports.metrics.clone(), M::NAME);
         Self {
-            reader: Reader::new(ports, patience),
+            reader: Reader::new(&ports.script, patience),
             search: search.clone(),
             kept_bytes: Arc::clone(kept_bytes),
             found: Gathered::default(),

@@ -59,7 +59,9 @@ pub use leave::Leave;
 pub use metrics::{Meter, Metrics, PartitionLabels};
 pub use noted::Memory;
 pub use ports::{Clock, HeldStore, Log, Mirror, Outlet, Ports, SchemaBook, Store};
-pub use ports::{Held, HeldRecord, Original, Put, Said, Side, Unfolded, VersionsOf, View, Write};
+pub use ports::{
+    Held, HeldRecord, Original, Put, Said, Script, Side, Unfolded, VersionsOf, View, Write,
+};
 pub use pulse::Pulse;
 pub use reached::Reached;
 pub use readmill_core::Record;

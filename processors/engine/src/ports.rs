@@ -315,15 +315,22 @@ pub struct Side {
     pub edges: Option<Arc<dyn Store<Edges>>>,
 }
 
-/// Everything that one read model's river stands on.
-#[derive(Debug)]
-pub struct Ports<M: ReadModel> {
+/// How records of a log are read.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// Writer schemas.
+    pub schemas: Arc<dyn SchemaBook>,
     /// Which topics share their versions.
     pub versions_of: VersionsOf,
     /// Of whom nothing is heard.
     pub forgotten: Forgetting,
-    /// Writer schemas.
-    pub schemas: Arc<dyn SchemaBook>,
+}
+
+/// Everything that one read model's river stands on.
+#[derive(Debug)]
+pub struct Ports<M: ReadModel> {
+    /// How records are read.
+    pub script: Script,
     /// Documents.
     pub store: Arc<dyn Store<M>>,
     /// What is kept beside the documents.

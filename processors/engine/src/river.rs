@@ -72,8 +72,8 @@ impl<M: ReadModel> River<M> {
             tally: watch.tally.clone(),
             progress: Progress::of::<M>(partition, ports.metrics.clone(), watch),
             leave: watch.leave.clone(),
-            heard: Listening { lapses: watch.leave.lapses(), of: ports.forgotten.now() },
-            reader: Reader::new(&ports, patience.clone()),
+            heard: Listening { lapses: watch.leave.lapses(), of: ports.script.forgotten.now() },
+            reader: Reader::new(&ports.script, patience.clone()),
             shards: Shards::new(Arc::clone(&ports), partition.clone(), &limits, &patience),
             ports,
             patience,
@@ -166,7 +166,8 @@ impl<M: ReadModel> River<M> {
     async fn listen(&mut self) -> Result<(), Fault> {
         if self.leave.lapses() != self.heard.lapses {
             self.leave.renewed().await;
-            let heard = Listening { lapses: self.leave.lapses(), of: self.ports.forgotten.now() };
+            let heard =
+                Listening { lapses: self.leave.lapses(), of: self.ports.script.forgotten.now() };
             let before = std::mem::replace(&mut self.heard, heard);
             if *before.of != *self.heard.of {
                 return Err(Fault::Overslept);

@@ -12,7 +12,7 @@ use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::Counts;
 use readmill_engine::{
     Clock, Fault, Forgetting, Lanes, Limits, Memory, Metrics, Mirror, Outlet, Ports, Pulse, Said,
-    Side, Tally, VersionsOf, View, Watch, Word, run,
+    Script, Side, Tally, VersionsOf, View, Watch, Word, run,
 };
 use readmill_models::Points;
 use readmill_schemas::SchemaId;
@@ -213,9 +213,11 @@ impl Lab {
         let ports = Arc::new(Ports {
             memory: Memory::default(),
             side: Side { partials: Some(Arc::new(partials)), edges: None },
-            versions_of: self.versions_of.clone(),
-            forgotten: Forgetting::nobody(),
-            schemas: Arc::clone(&self.registry) as _,
+            script: Script {
+                schemas: Arc::clone(&self.registry) as _,
+                versions_of: self.versions_of.clone(),
+                forgotten: Forgetting::nobody(),
+            },
             store: Arc::new(store),
             held: Arc::new(mongo.held().await.unwrap()),
             outlet: Arc::new(Nobody),

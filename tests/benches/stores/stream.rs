@@ -11,8 +11,8 @@ use readmill_engine::feed::feed;
 use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
-    Clock, Fault, Limits, Memory, Metrics, Outlet, Ports, Pulse, Said, SchemaBook, Side, Tally,
-    VersionsOf, Watch, Word,
+    Clock, Fault, Forgetting, Limits, Memory, Metrics, Outlet, Ports, Pulse, Said, SchemaBook,
+    Script, Side, Tally, VersionsOf, Watch, Word,
 };
 use readmill_models::Points;
 use readmill_schemas::SchemaId;
@@ -129,9 +129,11 @@ async fn fold(book: &Arc<Book>, waves: &[Vec<Record>], limits: Limits) -> (f64, 
     let metrics = Metrics::new().unwrap();
     let partials = mongo.documents("points.partials", 1).await.unwrap();
     let ports = Arc::new(Ports::<Points> {
-        versions_of: VersionsOf::default(),
-        forgotten: readmill_engine::Forgetting::nobody(),
-        schemas: Arc::clone(book) as _,
+        script: Script {
+            schemas: Arc::clone(book) as _,
+            versions_of: VersionsOf::default(),
+            forgotten: Forgetting::nobody(),
+        },
         store: Arc::new(mongo.documents("points", 1).await.unwrap()),
         held: Arc::new(mongo.held().await.unwrap()),
         outlet: Arc::new(Nobody),

@@ -213,9 +213,7 @@ impl<M: ReadModel> Again<'_, M> {
 
 fn sources<M: ReadModel>(ports: &Ports<M>) -> Sources {
     Sources {
-        forgotten: ports.forgotten.clone(),
-        versions_of: ports.versions_of.clone(),
-        schemas: Arc::clone(&ports.schemas),
+        script: ports.script.clone(),
         clock: Arc::clone(&ports.clock),
         metrics: ports.metrics.clone(),
     }

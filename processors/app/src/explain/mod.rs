@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
 use readmill_core::{Document, Key, Partition, Position, ReadModel};
 use readmill_engine::history::{Gathered, Search, Sources, Touch, gather};
-use readmill_engine::{Bounds, Fault, Metrics, Since, Until, VersionsOf};
+use readmill_engine::{Bounds, Fault, Metrics, Since, Until};
 use readmill_models::Visit;
 use tokio::time::sleep;
 
@@ -82,9 +82,7 @@ impl Explaining {
         // Before the log: what is stored is then no younger than what is read.
         let stored = Stored::<M>::load(&Services::default(), &self.model, &key).await;
         let sources = Sources {
-            versions_of: VersionsOf::new(self.model.versions_of.clone()),
-            schemas: opening.schemas().await?,
-            forgotten: opening.forgotten().await?,
+            script: opening.script().await?,
             clock: Arc::new(SystemClock),
             metrics: Metrics::new().context("the metrics cannot be registered")?,
         };

@@ -9,8 +9,8 @@ use futures::future::BoxFuture;
 use readmill_connectors::archive::{ArchiveBook, PersonErased};
 use readmill_core::{Forgotten, Heard, Person, ReadModel, Record};
 use readmill_engine::patience::Patience;
-use readmill_engine::reader::{self, Aside, Reader, Script};
-use readmill_engine::{Fault, Forgetting, Metrics, SchemaBook, VersionsOf};
+use readmill_engine::reader::{Aside, Reader};
+use readmill_engine::{Fault, Forgetting, Metrics, SchemaBook, Script, VersionsOf};
 use readmill_models::Visit;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -131,13 +131,6 @@ struct Ears<M: ReadModel> {
     _open: watch::Sender<bool>,
 }
 
-impl<M: ReadModel> Ears<M> {
-    fn tells(&self, record: &Record) -> bool {
-        let mut parts = record.key.iter().chain(&record.value);
-        parts.any(|part| self.forgotten.are_told_of_in(part))
-    }
-}
-
 impl<M: ReadModel> Hears for Ears<M> {
     fn folds(&self, topic: &str) -> bool {
         self.topics.iter().any(|known| known == topic)
@@ -145,15 +138,12 @@ impl<M: ReadModel> Hears for Ears<M> {
 
     fn hears<'a>(&'a mut self, record: &'a Record) -> BoxFuture<'a, Option<bool>> {
         Box::pin(async move {
-            let reading = async {
-                let framed = reader::wire(record)?;
-                let mut change = self.reader.envelope(record, framed).await?;
-                self.reader.event(&record.position, &mut change).await
-            };
-            let Heard { keys, own, .. } = match reading.await {
-                Ok(heard) => heard,
+            let Heard { keys, own, .. } = match self.reader.read(record).await {
+                Ok((_, heard)) => heard,
                 // What nobody can read is nobody else's, if it tells of them.
-                Err(Aside::Hold { .. }) => return self.tells(record).then_some(true),
+                Err(Aside::Hold { .. }) => {
+                    return self.forgotten.are_told_of_by(record).then_some(true);
+                }
                 Err(Aside::Skip(_) | Aside::Fault(_)) => return None,
             };
             (!keys.is_empty() || !own.is_empty()).then_some(keys.is_empty())
@@ -178,7 +168,7 @@ impl Visit for Hearing<'_> {
         let script = Script { schemas: book, versions_of, forgotten };
         let (open, closing) = watch::channel(false);
         let patience = Patience::new(closing, Metrics::new()?, M::NAME);
-        let reader = Reader::<M>::of(&script, patience);
+        let reader = Reader::<M>::new(&script, patience);
         let ears = Ears { topics: model.topics.clone(), reader, forgotten: now, _open: open };
         Ok(Box::new(ears))
     }

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use readmill_core::forgotten::Digest;
+use readmill_core::forgotten::PersonTag;
 use readmill_core::{Document, Forgotten, Key, Stamp};
 use readmill_engine::forgotten::{Entries, Entry, List};
 use readmill_engine::{Fault, Put, Store, Write};
@@ -27,9 +27,9 @@ pub enum Place {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Written {
     salt: String,
-    done: BTreeSet<Digest>,
+    done: BTreeSet<PersonTag>,
     #[serde(default)]
-    unfinished: BTreeSet<Digest>,
+    unfinished: BTreeSet<PersonTag>,
 }
 
 impl Place {
@@ -53,7 +53,7 @@ impl Place {
     ///
     /// # Errors
     /// When the place does not answer or refuses.
-    pub async fn add(&self, salt: &str, digests: &[Digest], now_ms: i64) -> Result<(), Fault> {
+    pub async fn add(&self, salt: &str, digests: &[PersonTag], now_ms: i64) -> Result<(), Fault> {
         match self {
             Self::Kept(store) => {
                 let salted = Entry { salt: Some(salt.to_owned()), ..Entry::default() };
@@ -71,7 +71,7 @@ impl Place {
             Self::File(path) => change(path, |written| {
                 salt.clone_into(&mut written.salt);
                 let new = digests.iter().filter(|digest| !written.done.contains(digest));
-                let new: Vec<Digest> = new.copied().collect();
+                let new: Vec<PersonTag> = new.copied().collect();
                 written.unfinished.extend(new);
             }),
         }
@@ -81,7 +81,7 @@ impl Place {
     ///
     /// # Errors
     /// When the place does not answer or refuses.
-    pub async fn finish(&self, digests: &[Digest], now_ms: i64) -> Result<(), Fault> {
+    pub async fn finish(&self, digests: &[PersonTag], now_ms: i64) -> Result<(), Fault> {
         match self {
             Self::Kept(store) => {
                 for digest in digests {

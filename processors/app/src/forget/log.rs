@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use readmill_core::{Finished, Person, Record, ResumeAt};
+use readmill_core::forgotten::is_anybody_told_of_by;
+use readmill_core::{Finished, Person, ResumeAt};
 use readmill_engine::{Fault, Feed, Since, Until};
 use readmill_schemas::Timestamp;
 use serde_json::{Value, json};
@@ -110,13 +111,10 @@ async fn tells(
     while let Some(records) = feed.next(BATCH_RECORDS).await {
         bar.inc(records.len() as u64);
         let next = records.last().map(|last| ResumeAt::stored(last.position.offset.0 + 1));
-        for Record { position, timestamp_ms, key, value, headers } in &records {
-            let parts = key.iter().chain(value).chain(headers.iter().map(|(_, value)| value));
-            let mut parts = parts.map(Vec::as_slice);
-            if parts.any(|part| persons.iter().any(|person| person.is_told_of_in_bytes(part))) {
-                found.push((position.partition.topic.to_string(), *timestamp_ms));
-            }
-        }
+        let told = records.iter().filter(|record| is_anybody_told_of_by(&persons, record));
+        found.extend(
+            told.map(|record| (record.position.partition.topic.to_string(), record.timestamp_ms)),
+        );
         if let Some(next) = next {
             feed.settle(next, Finished::default());
         }

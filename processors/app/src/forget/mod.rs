@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
-use readmill_core::forgotten::Digest;
+use readmill_core::forgotten::PersonTag;
 use readmill_core::{Forgotten, Person, ReadModel};
 use readmill_engine::roster::Roster;
-use readmill_engine::{Clock as _, Erased, Eraser, Fault, Metrics, Word};
+use readmill_engine::{Clock as _, Erased, Eraser, Fault};
 use readmill_models::Visit;
 use tokio::sync::watch;
 
@@ -29,7 +29,7 @@ use crate::config::{self, Config, Source};
 use crate::exit::{Exit, Failure};
 use crate::generations::{HandingOver, NotDone};
 use crate::out;
-use crate::ports::{Bound, Opening, SystemClock};
+use crate::ports::{Opening, SystemClock};
 use crate::services::Services;
 
 pub use lists::Place;
@@ -46,7 +46,7 @@ pub async fn forget(args: ForgetArgs) -> Result<Exit> {
     let places = Places::open(&config, Services::default()).await?;
     let forgotten = places.known().await?;
     let persons: Vec<Person> = ids.iter().map(|id| forgotten.person(id)).collect();
-    let digests: Vec<Digest> = ids.iter().map(|id| forgotten.digest(id)).collect();
+    let digests: Vec<PersonTag> = ids.iter().map(|id| forgotten.digest(id)).collect();
     let case = Case { config, places, args, persons: persons.into(), digests };
     case.forget(&forgotten).await
 }
@@ -110,9 +110,9 @@ impl Places {
         Ok(known.unwrap_or_else(|| Forgotten::of(lists::new_salt(), [])))
     }
 
-    async fn add(&self, forgotten: &Forgotten, digests: &[Digest]) -> Result<(), Fault> {
+    async fn add(&self, forgotten: &Forgotten, digests: &[PersonTag]) -> Result<(), Fault> {
         let now_ms = SystemClock.now_ms();
-        let all: Vec<Digest> = forgotten.digests().iter().chain(digests).copied().collect();
+        let all: Vec<PersonTag> = forgotten.digests().iter().chain(digests).copied().collect();
         for place in &self.all {
             place.add(forgotten.salt(), &all, now_ms).await?;
         }
@@ -125,7 +125,7 @@ struct Case {
     places: Places,
     args: ForgetArgs,
     persons: Arc<[Person]>,
-    digests: Vec<Digest>,
+    digests: Vec<PersonTag>,
 }
 
 impl Case {
@@ -223,10 +223,7 @@ impl Erasing<'_> {
         model.care.required = true;
         let services = &case.places.services;
         let opening = Opening { config: &case.config, model: &model, services };
-        let metrics = Metrics::new().context("the metrics cannot be registered")?;
-        let held = opening.held(Bound::Lifted).await?;
-        let heard = (Word::alone(), opening.forgotten().await?);
-        let ports = opening.ports::<M>(held, heard, metrics).await?;
+        let ports = opening.ports_by_hand::<M>().await?;
         let (_open, closing) = watch::channel(false);
         let mut eraser = Eraser::new(&ports, Arc::clone(&case.persons), closing);
         let bar = spinner(case.args.json);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use readmill_core::forgotten::Digest;
+use readmill_core::forgotten::PersonTag;
 use readmill_engine::Erased;
 use readmill_schemas::Timestamp;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use crate::out;
 /// What came of it.
 #[derive(Debug)]
 pub struct Receipt {
-    digests: Vec<Digest>,
+    digests: Vec<PersonTag>,
     begun_ms: i64,
     /// What was erased of models.
     pub models: Vec<OfGeneration>,
@@ -43,7 +43,7 @@ pub struct OfGeneration {
 
 impl Receipt {
     /// One on which nothing stands yet.
-    pub fn new(digests: &[Digest], begun_ms: i64) -> Self {
+    pub fn new(digests: &[PersonTag], begun_ms: i64) -> Self {
         let digests = digests.to_vec();
         let (models, archives, log) = (Vec::new(), Vec::new(), Vec::new());
         Self { digests, begun_ms, models, archives, log, done_ms: 0 }

@@ -92,8 +92,8 @@ impl Begin<'_> {
         let opening = Opening { config, model: self.model, services };
         let held = opening.held(bound).await?;
         let word = Word::of(generation, self.roster.clone());
-        let forgotten = self.forgotten.clone();
-        let ports = opening.ports::<M>(held, (word, forgotten), metrics.clone()).await?;
+        let script = opening.script_without(self.forgotten.clone()).await?;
+        let ports = opening.ports::<M>(held, word, script, metrics.clone()).await?;
         self.warm_up::<M>().await?;
         let rollups = Rollups::of::<M>(ports.side.partials.clone());
         let shown = Shown { generation, store: Arc::clone(&ports.store), rollups };

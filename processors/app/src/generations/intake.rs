@@ -10,7 +10,7 @@ use readmill_connectors::archive::{ArchiveBook, ArchiveLog};
 use readmill_connectors::kafka::Places;
 use readmill_core::ReadModel;
 use readmill_engine::roster::Roster;
-use readmill_engine::{Metrics, Ports, Pulse, Since, Tally, Until, Watch, Word};
+use readmill_engine::{Metrics, Ports, Pulse, Script, Since, Tally, Until, Watch, Word};
 use readmill_models::Visit;
 use tokio::sync::watch;
 
@@ -89,9 +89,9 @@ impl Intake<'_> {
         let opening = Opening { config, model, services };
         let held = opening.held(Bound::Unheard).await?;
         let word = Word::of(model.generation, watch::channel(Arc::new(self.roster.clone())).1);
-        let heard = (word, opening.forgotten().await?);
-        let ports = opening.ports::<M>(held, heard, metrics).await?;
-        Ok(Ports { schemas: Arc::new(ArchiveBook::new(&self.dir)), ..ports })
+        let script = opening.script().await?;
+        let script = Script { schemas: Arc::new(ArchiveBook::new(&self.dir)), ..script };
+        Ok(opening.ports::<M>(held, word, script, metrics).await?)
     }
 }
 

@@ -11,14 +11,14 @@ mod sight;
 use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
 use readmill_core::{Key, ReadModel};
-use readmill_engine::{Forgetting, Held, HeldRecord, HeldStore, Metrics, Ports, Word};
+use readmill_engine::{Held, HeldRecord, HeldStore};
 use readmill_models::Visit;
 
 use crate::cli::{HeldCommand, HeldOne};
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
 use crate::get;
-use crate::ports::{Bound, Opening};
+use crate::ports::Opening;
 use crate::services::Services;
 
 /// Obeys the command.
@@ -60,11 +60,6 @@ impl Visit for Case {
 const ONE_PROCESS: &str = "held records in the embedded store can be dealt with only while \
                            `readmill run` is stopped: one process at a time opens its directory";
 
-/// A desk says whatever its records lead to, and hears of nobody who is forgotten.
-async fn heard(opening: Opening<'_>) -> Result<(Word, Forgetting)> {
-    Ok((Word::alone(), opening.forgotten().await?))
-}
-
 impl Case {
     async fn deal<M: ReadModel>(&self) -> Result<Exit> {
         let services = Services::default();
@@ -85,23 +80,11 @@ impl Case {
                 edit::edit(&*store, schemas, found, args).await
             }
             HeldCommand::Retry(args) => {
-                let ports: Ports<M> = opening
-                    .ports(opening.held(Bound::Lifted).await?, heard(opening).await?, metrics()?)
-                    .await?;
-                retry::retry(&ports, args).await
+                retry::retry(&opening.ports_by_hand::<M>().await?, args).await
             }
-            HeldCommand::Drop(args) => {
-                let ports: Ports<M> = opening
-                    .ports(opening.held(Bound::Lifted).await?, heard(opening).await?, metrics()?)
-                    .await?;
-                drop::drop(&ports, args).await
-            }
+            HeldCommand::Drop(args) => drop::drop(&opening.ports_by_hand::<M>().await?, args).await,
         }
     }
-}
-
-fn metrics() -> Result<Metrics> {
-    Metrics::new().context("the metrics cannot be registered")
 }
 
 /// The one record that is meant.

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use readmill_core::ReadModel;
-use readmill_engine::VersionsOf;
-use readmill_engine::verify::{Scope, Script};
+use readmill_engine::verify::Scope;
 
 use super::report::{Report, With};
 use super::trail::LogTrail;
@@ -26,11 +25,7 @@ impl Verifying {
         let right = services.seen::<M>(other).await?;
         // What both have settled now is in every document that is read from now on.
         let trail = LogTrail::between(&self.config, (&self.model, other), services).await?;
-        let script = Script {
-            schemas: trail.opening().schemas().await?,
-            forgotten: trail.opening().forgotten().await?,
-            versions_of: VersionsOf::new(self.model.versions_of.clone()),
-        };
+        let script = trail.opening().script().await?;
         // Nobody has counted which records came to which generation too late.
         let right_was_late = true;
         let (left, right) = (&left, &right);

@@ -18,10 +18,8 @@ use readmill_core::{Key, ReadModel};
 use readmill_engine::mirror::Heals;
 use readmill_engine::patience::Patience;
 use readmill_engine::roster::{Generation, Roster, Verified};
-use readmill_engine::verify::{
-    Doing, Scope, Script, Seen, Summary, Told, Tolerances, Verification,
-};
-use readmill_engine::{Clock as _, Fault, Metrics};
+use readmill_engine::verify::{Doing, Scope, Seen, Summary, Told, Tolerances, Verification};
+use readmill_engine::{Clock as _, Fault, Metrics, Script};
 use readmill_models::Visit;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -144,7 +142,7 @@ impl Verifying {
             right: &right,
             right_stands: true,
             right_was_late: folded.counts.stale > 0,
-            script: scratch.script(),
+            script: scratch.ports.script.clone(),
         };
         let mirror = trail.opening().mirror::<M>().await?;
         let mirror = mirror.as_deref().map(|tended| tended.mirror());

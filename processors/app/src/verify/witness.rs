@@ -113,7 +113,7 @@ impl Witness {
             right_stands: true,
             right_was_late: *late,
             trail: &trail,
-            script: scratch.script(),
+            script: scratch.ports.script.clone(),
             tolerances: Tolerances::default(),
             scope: Scope::All,
             doing: Doing::Check,
@@ -148,7 +148,7 @@ impl Witness {
 /// and another begins.
 async fn refuse_if_forgotten<M: ReadModel>(trail: &LogTrail, scratch: &Scratch<M>) -> Result<()> {
     let now = trail.opening().forgotten().await?.now();
-    if *now != *scratch.ports.forgotten.now() {
+    if *now != *scratch.ports.script.forgotten.now() {
         anyhow::bail!("somebody was forgotten");
     }
     Ok(())

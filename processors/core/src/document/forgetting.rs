@@ -1,7 +1,7 @@
 //! Losing a person: a document of their own ends, any other goes on without them.
 
 use super::{Document, Taken};
-use crate::forgotten::{Person, without};
+use crate::forgotten::{Person, is_anybody_in, is_anybody_told_of_by, without};
 use crate::model::{Folded, ReadModel};
 use crate::position::Position;
 use crate::record::Record;
@@ -19,15 +19,11 @@ pub struct Loss<'a> {
 }
 
 impl<M: ReadModel> Document<M> {
-    /// Whether it tells of a person anywhere, in its state or in its stamp.
-    pub fn tells_of(&self, person: &Person) -> bool {
-        let waits = |record: &Record| {
-            let parts = record.key.iter().chain(&record.value);
-            let mut parts = parts.chain(record.headers.iter().map(|(_, value)| value));
-            parts.any(|part| person.is_told_of_in_bytes(part))
-        };
-        let said = |bytes: &[u8]| person.is_told_of_in_bytes(bytes);
-        person.is_in(self)
+    /// Whether it tells of any of these persons, in its state or in its stamp.
+    pub fn tells_of(&self, persons: &[Person]) -> bool {
+        let waits = |record: &Record| is_anybody_told_of_by(persons, record);
+        let said = |bytes: &[u8]| persons.iter().any(|person| person.is_told_of_in(bytes));
+        is_anybody_in(persons, self)
             || self.stamp.waiting.iter().any(|waiting| waits(&waiting.record))
             || self.stamp.unsent.iter().any(|output| output.what.body().is_some_and(said))
     }

@@ -18,9 +18,8 @@ use readmill_schemas::{Contract, Events, SchemaId, Shape, WriterSchema};
 use self::row::{KeyReader, RowForm};
 
 use crate::fault::{Fault, Remedy};
-use crate::forgotten::Forgetting;
 use crate::patience::{Patience, patiently};
-use crate::ports::{Ports, SchemaBook, VersionsOf};
+use crate::ports::Script;
 
 const NOT_OURS: &str = "the event type is of no interest to the model";
 const FORGOTTEN: &str = "the person of whom it tells is forgotten";
@@ -72,33 +71,11 @@ pub fn wire(record: &Record) -> Result<Framed<'_>, Aside> {
     framing::read_with(value, headers).map_err(Aside::hold)
 }
 
-/// How records of a log are read.
-#[derive(Debug, Clone)]
-pub struct Script {
-    /// Writer schemas.
-    pub schemas: Arc<dyn SchemaBook>,
-    /// Which topics share their versions.
-    pub versions_of: VersionsOf,
-    /// Of whom nothing is heard.
-    pub forgotten: Forgetting,
-}
-
-impl Script {
-    /// As a model's river reads them.
-    pub fn of<M: ReadModel>(ports: &Ports<M>) -> Self {
-        let Ports { schemas, versions_of, forgotten, .. } = ports;
-        let (schemas, versions_of) = (Arc::clone(schemas), versions_of.clone());
-        Self { schemas, versions_of, forgotten: forgotten.clone() }
-    }
-}
-
 /// Reads the bodies of one partition, with the plans that it has met so far.
 #[derive(Debug)]
 pub struct Reader<M: ReadModel> {
-    schemas: Arc<dyn SchemaBook>,
+    script: Script,
     patience: Patience,
-    versions_of: VersionsOf,
-    forgotten: Forgetting,
     forms: HashMap<SchemaId, Form>,
     events: HashMap<SchemaId, Option<EventPlan>>,
     /// The contracts for JSON text, made with the first one.
@@ -126,18 +103,10 @@ struct EventPlan {
 
 impl<M: ReadModel> Reader<M> {
     /// A reader that knows no schema yet.
-    pub fn new(ports: &Ports<M>, patience: Patience) -> Self {
-        Self::of(&Script::of(ports), patience)
-    }
-
-    /// The same, by a script.
-    pub fn of(script: &Script, patience: Patience) -> Self {
-        let Script { schemas, versions_of, forgotten } = script.clone();
+    pub fn new(script: &Script, patience: Patience) -> Self {
         Self {
-            schemas,
+            script: script.clone(),
             patience,
-            versions_of,
-            forgotten,
             forms: HashMap::new(),
             events: HashMap::new(),
             json: Vec::new(),
@@ -182,7 +151,8 @@ impl<M: ReadModel> Reader<M> {
         };
         match reading {
             Reading::Row(mut change) => {
-                change.versions_of = self.versions_of.topic(&record.position.partition.topic);
+                change.versions_of =
+                    self.script.versions_of.topic(&record.position.partition.topic);
                 Ok(change)
             }
             Reading::Skip(rule) => Err(Aside::Skip(rule)),
@@ -210,7 +180,7 @@ impl<M: ReadModel> Reader<M> {
                 Some(_) | None => Err(Aside::Skip(NOT_OURS)),
             },
         };
-        let forgotten = self.forgotten.now();
+        let forgotten = self.script.forgotten.latest();
         let heard = read.map(|event| forgotten.hear::<M>(event));
         let of = forgotten.find(&change.aggregate);
         let is_forgotten = of.is_some();
@@ -229,20 +199,31 @@ impl<M: ReadModel> Reader<M> {
         })
     }
 
+    /// Stations 2 to 4: what a record says.
+    ///
+    /// # Errors
+    /// Why it does not go on.
+    pub async fn read<'r>(
+        &mut self,
+        record: &'r Record,
+    ) -> Result<(Change<'r>, Heard<M::Event>), Aside> {
+        let mut change = self.envelope(record, wire(record)?).await?;
+        let heard = self.event(&record.position, &mut change).await?;
+        Ok((change, heard))
+    }
+
     /// What came of a record. One that is to be held, since nobody can read it, and that tells of
     /// somebody who is forgotten all the same, is kept nowhere.
     ///
     /// # Errors
     /// What was wrong with it, unless it is skipped for that.
-    pub fn heard<T>(&self, record: &Record, passed: Result<T, Aside>) -> Result<T, Aside> {
-        let forgotten = self.forgotten.now();
-        let tells = |part: &Vec<u8>| forgotten.are_told_of_in(part);
-        passed.map_err(|aside| match aside {
-            Aside::Hold { .. } if record.key.iter().chain(&record.value).any(tells) => {
-                Aside::Skip(FORGOTTEN)
+    pub fn heard<T>(&mut self, record: &Record, passed: Result<T, Aside>) -> Result<T, Aside> {
+        match passed {
+            Err(Aside::Hold { .. }) if self.script.forgotten.latest().are_told_of_by(record) => {
+                Err(Aside::Skip(FORGOTTEN))
             }
-            Aside::Hold { .. } | Aside::Skip(_) | Aside::Fault(_) => aside,
-        })
+            passed => passed,
+        }
     }
 
     /// Makes ready to read the record's key, where rows are known by theirs.
@@ -325,7 +306,7 @@ impl<M: ReadModel> Reader<M> {
     }
 
     async fn writer(&mut self, id: SchemaId) -> Result<Arc<WriterSchema>, Fault> {
-        let schemas = Arc::clone(&self.schemas);
+        let schemas = Arc::clone(&self.script.schemas);
         patiently!(self.patience, schemas.schema(id))
     }
 }

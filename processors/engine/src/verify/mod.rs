@@ -34,9 +34,8 @@ use tokio::time::Instant;
 use crate::fault::Fault;
 use crate::mirror::Heals;
 use crate::patience::Patience;
-use crate::ports::{Side, Store};
+use crate::ports::{Script, Side, Store};
 
-pub use crate::reader::Script;
 pub use buckets::{BUCKETS, bucket};
 pub use content::{Allowance, Departure, Pattern, Tolerances, value};
 pub use finding::{Finding, Kind, Sight, Subject, Summary, Undecided};

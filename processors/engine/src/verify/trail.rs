@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep};
 use crate::fault::Fault;
 use crate::feed::Feed;
 use crate::patience::Patience;
-use crate::ports::Log;
-use crate::reader::{self, Reader, Script};
+use crate::ports::{Log, Script};
+use crate::reader::Reader;
 use crate::route::{Queues, Routed};
 
 const BATCH_RECORDS: usize = 4096;
@@ -111,7 +111,7 @@ pub async fn follow<M: ReadModel>(
     patience: &Patience,
     follower: &mut impl Follows<M>,
 ) -> Result<(), Fault> {
-    let mut reader = Reader::<M>::of(script, patience.clone());
+    let mut reader = Reader::<M>::new(script, patience.clone());
     let mut reading = Reading::begin(log);
     while let Some(records) = reading.next().await? {
         let (partition, at) = place(&records);
@@ -186,13 +186,7 @@ async fn route<M: ReadModel>(
 ) -> Result<Queues<M>, Fault> {
     let mut routed = Routed::new(1);
     for record in records.into_iter().map(Arc::new) {
-        let passing = async {
-            let framed = reader::wire(&record)?;
-            let mut change = reader.envelope(&record, framed).await?;
-            let event = reader.event(&record.position, &mut change).await?;
-            Ok((change, event))
-        };
-        let passed = passing.await;
+        let passed = reader.read(&record).await;
         routed.add(&record, reader.heard(&record, passed))?;
     }
     Ok(routed.shards.pop().unwrap_or_default())

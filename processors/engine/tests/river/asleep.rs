@@ -8,7 +8,7 @@ use readmill_core::{Counts, Forgotten, Key};
 use readmill_engine::leave::GivesLeave;
 use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
-use readmill_engine::{Fault, Forgetting, Leave, Limits, Ports, Pulse, Tally, Watch};
+use readmill_engine::{Fault, Forgetting, Leave, Limits, Ports, Pulse, Script, Tally, Watch};
 use readmill_models::Points;
 use tokio::sync::watch;
 use tokio::time::{advance, sleep};
@@ -24,7 +24,9 @@ fn without(id: &str) -> Forgotten {
 }
 
 fn ports(world: &World<Points>, forgotten: Forgetting) -> Arc<Ports<Points>> {
-    Arc::new(Ports { forgotten, ..Arc::into_inner(world.ports()).unwrap() })
+    let ports = Arc::into_inner(world.ports()).unwrap();
+    let script = Script { forgotten, ..ports.script };
+    Arc::new(Ports { script, ..ports })
 }
 
 /// A worker that takes records in only as long as it is given leave.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use readmill_core::{Key, Outcome};
-use readmill_engine::{Desk, Fault, Ports, SchemaBook};
+use readmill_engine::{Desk, Fault, Ports, SchemaBook, Script};
 use readmill_schemas::{SchemaId, WriterSchema};
 use tokio::sync::watch;
 
@@ -32,8 +32,9 @@ impl SchemaBook for Lossy {
 
 fn losing(around: &Around, lost: bool) -> Arc<Ports<Purses>> {
     let ports = Arc::into_inner(around.ports()).unwrap();
-    let schemas = Lossy { inner: ports.schemas, lost: AtomicBool::new(lost) };
-    Arc::new(Ports { schemas: Arc::new(schemas), ..ports })
+    let schemas = Lossy { inner: ports.script.schemas, lost: AtomicBool::new(lost) };
+    let script = Script { schemas: Arc::new(schemas), ..ports.script };
+    Arc::new(Ports { script, ..ports })
 }
 
 /// The first is of another aggregate: unreadable, it is held under that one's key.

@@ -13,7 +13,8 @@ use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
     Clock, Fault, Forgetting, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Outlet, Ports,
-    Pulse, Put, Record, Said, SchemaBook, Side, Store, Tally, VersionsOf, Watch, Word, Write,
+    Pulse, Put, Record, Said, SchemaBook, Script, Side, Store, Tally, VersionsOf, Watch, Word,
+    Write,
 };
 use readmill_schemas::debezium::{OutboxEnvelope, Source, Value};
 use readmill_schemas::{Events, SchemaId, WriterSchema, WrittenEvents, framing};
@@ -130,9 +131,11 @@ impl<M: ReadModel> World<M> {
         Arc::new(Ports {
             memory: Memory::default(),
             side: self.side.clone(),
-            versions_of: VersionsOf::new([("t-batch".to_owned(), "t".to_owned())]),
-            forgotten: Forgetting::nobody(),
-            schemas: Arc::new(Book),
+            script: Script {
+                schemas: Arc::new(Book),
+                versions_of: VersionsOf::new([("t-batch".to_owned(), "t".to_owned())]),
+                forgotten: Forgetting::nobody(),
+            },
             store: Arc::new(self.clone()),
             held,
             outlet: Arc::new(self.clone()),

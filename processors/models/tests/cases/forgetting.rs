@@ -68,7 +68,8 @@ fn check<M: ReadModel>(
         for key in keys {
             if step == log.len() {
                 found.own += usize::from(person.owns(&key));
-                found.others += usize::from(lost.documents[&key].tells_of(person));
+                found.others +=
+                    usize::from(lost.documents[&key].tells_of(std::slice::from_ref(person)));
             }
             lost.lose(&key, person);
         }

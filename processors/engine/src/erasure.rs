@@ -5,18 +5,19 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use readmill_core::forgotten::{is_anybody_in, is_anybody_told_of_by};
-use readmill_core::rollup::{PartialName, Partials};
+use readmill_core::rollup::{Partial, PartialName, Partials};
 use readmill_core::{
     Collection, Document, Edge, Edges, Key, Offset, Output, Partition, Person, Position, ReadModel,
-    Record, Sent, Stamp,
+    Record, Sent,
 };
 use tokio::sync::watch;
 
 use crate::desk::Desk;
 use crate::fault::Fault;
+use crate::kept;
 use crate::mirror::{self, Spot, Trace};
 use crate::patience::{Patience, patiently};
-use crate::ports::{Held, HeldRecord, Ports, Put, Store, Write};
+use crate::ports::{Held, HeldRecord, Ports};
 use crate::route::{Part, Queues, Task};
 use crate::shard::{Batch, Shard};
 use crate::tell::tell_all;
@@ -218,31 +219,13 @@ impl<'p, M: ReadModel> Eraser<'p, M> {
         store.scan(&mut visit).await?;
         self.erased.partials += (gone.len() + changed.len()) as u64;
         patiently!(self.patience, store.erase(&gone))?;
+        let replaced = |partial, person: &Person| person.replaced_in(&partial).unwrap_or(partial);
         for key in changed {
-            self.rewrite_partial(&*store, &key).await?;
+            let rewrite =
+                |known: Option<Partial>| known.map(|known| persons.iter().fold(known, replaced));
+            patiently!(self.patience, kept::change(&*store, &key, rewrite))?;
         }
         Ok(())
-    }
-
-    async fn rewrite_partial(
-        &mut self,
-        store: &dyn Store<Partials>,
-        key: &Key,
-    ) -> Result<(), Fault> {
-        loop {
-            let found = patiently!(self.patience, store.load(std::slice::from_ref(key)))?;
-            let Some(document) = found.into_iter().next().flatten() else { return Ok(()) };
-            let replaced = |state, person: &Person| person.replaced_in(&state).unwrap_or(state);
-            let expected = document.stamp.revision;
-            let stamp = Stamp { revision: expected + 1, ..document.stamp };
-            let state = document.state.map(|state| self.persons.iter().fold(state, replaced));
-            let document = Document { state, stamp };
-            let writes = [Write { key, expected, document: &document }];
-            let put = patiently!(self.patience, store.put(&writes))?;
-            if put.first() == Some(&Put::Done) {
-                return Ok(());
-            }
-        }
     }
 
     async fn erase_edges(&mut self) -> Result<(), Fault> {

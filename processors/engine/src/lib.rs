@@ -12,6 +12,7 @@ mod gauge;
 pub mod held_apart;
 pub mod history;
 mod joins;
+pub mod kept;
 pub mod lanes;
 pub mod leave;
 pub mod metrics;

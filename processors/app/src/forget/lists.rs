@@ -8,10 +8,10 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use readmill_core::Forgotten;
 use readmill_core::forgotten::PersonTag;
-use readmill_core::{Document, Forgotten, Key, Stamp};
 use readmill_engine::forgotten::{Entries, Entry, List};
-use readmill_engine::{Fault, Put, Store, Write};
+use readmill_engine::{Fault, Store, kept};
 use serde::{Deserialize, Serialize};
 
 /// One such place.
@@ -57,14 +57,14 @@ impl Place {
         match self {
             Self::Kept(store) => {
                 let salted = Entry { salt: Some(salt.to_owned()), ..Entry::default() };
-                ensure(&**store, &Entry::salt_key(), |known| {
+                kept::change(&**store, &Entry::salt_key(), |known| {
                     known.is_none().then_some(salted.clone())
                 })
                 .await?;
                 for digest in digests {
                     let entry = Entry { since_ms: now_ms, ..Entry::default() };
                     let add = |known: Option<Entry>| known.is_none().then(|| entry.clone());
-                    ensure(&**store, &Entry::key(*digest), add).await?;
+                    kept::change(&**store, &Entry::key(*digest), add).await?;
                 }
                 Ok(())
             }
@@ -88,7 +88,7 @@ impl Place {
                     let done = |known: Option<Entry>| {
                         known.map(|entry| Entry { done_ms: Some(now_ms), ..entry })
                     };
-                    ensure(&**store, &Entry::key(*digest), done).await?;
+                    kept::change(&**store, &Entry::key(*digest), done).await?;
                 }
                 Ok(())
             }
@@ -106,25 +106,6 @@ impl Place {
 pub fn new_salt() -> String {
     let parts = [0, 1].map(|part| RandomState::new().hash_one(part));
     format!("{:016x}{:016x}", parts[0], parts[1])
-}
-
-/// Writes an entry, unless nothing is to be written.
-async fn ensure(
-    store: &dyn Store<Entries>,
-    key: &Key,
-    change: impl Fn(Option<Entry>) -> Option<Entry>,
-) -> Result<(), Fault> {
-    loop {
-        let found = store.load(std::slice::from_ref(key)).await?.into_iter().next().flatten();
-        let expected = found.as_ref().map_or(0, |document| document.stamp.revision);
-        let Some(next) = change(found.and_then(|document| document.state)) else { return Ok(()) };
-        let stamp = Stamp { revision: expected + 1, ..Stamp::default() };
-        let document = Document { state: Some(next), stamp };
-        let puts = store.put(&[Write { key, expected, document: &document }]).await?;
-        if puts.first() == Some(&Put::Done) {
-            return Ok(());
-        }
-    }
 }
 
 fn written(path: &Path) -> Result<Written, Fault> {

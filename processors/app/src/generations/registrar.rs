@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use readmill_core::{Document, Key, Stamp};
+use readmill_core::Key;
 use readmill_engine::roster::{Fingerprint, Refusal, Roster, Rosters, Seat, Seats, Table};
-use readmill_engine::{Fault, Put, Store, Write};
+use readmill_engine::{Fault, Store, kept};
 use tokio::time::sleep;
-
-/// Whoever is refused by another's change looks again after this.
-const AGAIN: Duration = Duration::from_millis(20);
 
 /// The roster and the seats of one model.
 #[derive(Debug, Clone)]
@@ -44,11 +40,8 @@ impl Registrar {
     /// # Errors
     /// When the store does not answer or refuses.
     pub async fn read(&self) -> Result<Option<Standing>, Fault> {
-        let found = self.rosters.load(&[self.key()]).await?.into_iter().next().flatten();
-        Ok(found.and_then(|document| {
-            let revision = document.stamp.revision;
-            document.state.map(|roster| Standing { roster, revision })
-        }))
+        let (roster, revision) = kept::read(&*self.rosters, &self.key()).await?;
+        Ok(roster.map(|roster| Standing { roster, revision }))
     }
 
     /// The roster; one that was not there begins with a first generation.
@@ -89,7 +82,7 @@ impl Registrar {
             if self.put(roster.clone(), revision).await? {
                 return Ok(Ok((answer, Standing { roster, revision: revision + 1 })));
             }
-            sleep(AGAIN).await;
+            sleep(kept::AGAIN).await;
         }
     }
 
@@ -98,7 +91,8 @@ impl Registrar {
     /// # Errors
     /// When the store does not answer or refuses.
     pub async fn seats(&self) -> Result<BTreeMap<String, Seat>, Fault> {
-        Ok(self.table().await?.0.seats)
+        let (table, _) = kept::read(&*self.seats, &self.key()).await?;
+        Ok(table.unwrap_or_default().seats)
     }
 
     /// Takes a seat, or tells how it stands now.
@@ -120,36 +114,20 @@ impl Registrar {
         self.seat(|table| table.seats.retain(|name, _| !instances.contains(&name.as_str()))).await
     }
 
-    async fn table(&self) -> Result<(Table, i64), Fault> {
-        let found = self.seats.load(&[self.key()]).await?.into_iter().next().flatten();
-        let revision = found.as_ref().map_or(0, |document| document.stamp.revision);
-        Ok((found.and_then(|document| document.state).unwrap_or_default(), revision))
-    }
-
     async fn seat(&self, change: impl Fn(&mut Table)) -> Result<(), Fault> {
-        loop {
-            let (mut table, expected) = self.table().await?;
+        let change = |table: Option<Table>| {
+            let mut table = table.unwrap_or_default();
             change(&mut table);
-            let (key, document) = (self.key(), kept(table, expected + 1));
-            let write = Write { key: &key, expected, document: &document };
-            if self.seats.put(&[write]).await?.first() == Some(&Put::Done) {
-                return Ok(());
-            }
-            sleep(AGAIN).await;
-        }
+            Some(table)
+        };
+        kept::change(&*self.seats, &self.key(), change).await
     }
 
     async fn put(&self, roster: Roster, expected: i64) -> Result<bool, Fault> {
-        let (key, document) = (self.key(), kept(roster, expected + 1));
-        let put = self.rosters.put(&[Write { key: &key, expected, document: &document }]).await?;
-        Ok(put.first() == Some(&Put::Done))
+        kept::put(&*self.rosters, &self.key(), roster, expected).await
     }
 
     fn key(&self) -> Key {
         Key::from(self.model)
     }
-}
-
-fn kept<M: readmill_core::ReadModel>(state: M::State, revision: i64) -> Document<M> {
-    Document { state: Some(state), stamp: Stamp { revision, ..Stamp::default() } }
 }

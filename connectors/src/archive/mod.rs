@@ -50,7 +50,7 @@ pub use appender::Appender;
 pub use book::ArchiveBook;
 pub use erase::{Erased, Fate, Judge, erase};
 pub use layout::MANIFEST;
-pub use local::LocalDir;
+pub use local::{LocalDir, replace as replace_file};
 pub use log::{ArchiveConfig, ArchiveLog};
 pub use manifest::{FileEntry, Gap, IndexEntry, Manifest, PartitionEntry};
 pub use names::Names;

@@ -107,7 +107,9 @@ impl Services {
                 Place::Kept(self.kept(store, FORGOTTEN, 1).await?)
             }
             config::Store::Embedded(room) => {
-                Place::File(room.directory.with_extension("forgotten"))
+                let mut beside = room.directory.clone().into_os_string();
+                beside.push(".forgotten");
+                Place::File(beside.into())
             }
         })
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::BuildHasher as _;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use readmill_connectors::archive::replace_file;
 use readmill_core::Forgotten;
 use readmill_core::forgotten::PersonTag;
 use readmill_engine::forgotten::{Entries, Entry, List};
@@ -49,29 +50,37 @@ impl Place {
         }
     }
 
-    /// Adds persons, unfinished as yet.
+    /// Adds persons, unfinished as yet, by digests that this salt has made.
     ///
     /// # Errors
-    /// When the place does not answer or refuses.
+    /// When the place does not answer or refuses, or its digests are made otherwise: whoever has
+    /// begun it meanwhile would not be known by these.
     pub async fn add(&self, salt: &str, digests: &[PersonTag], now_ms: i64) -> Result<(), Fault> {
+        if let Self::Kept(store) = self {
+            let first = Entry { salt: Some(salt.to_owned()), ..Entry::default() };
+            let begin = |known: Option<Entry>| known.is_none().then(|| first.clone());
+            kept::change(&**store, &Entry::salt_key(), begin).await?;
+        }
+        let known = self.read().await?.forgotten;
+        if !known.salt().is_empty() && known.salt() != salt {
+            return Err(Fault::Refused {
+                service: "the list of the forgotten",
+                detail: "another command has begun it meanwhile".to_owned(),
+                hint: "give the command again",
+            });
+        }
+        let new = digests.iter().filter(|digest| !known.digests().contains(digest)).copied();
         match self {
             Self::Kept(store) => {
-                let salted = Entry { salt: Some(salt.to_owned()), ..Entry::default() };
-                kept::change(&**store, &Entry::salt_key(), |known| {
-                    known.is_none().then_some(salted.clone())
-                })
-                .await?;
-                for digest in digests {
-                    let entry = Entry { since_ms: now_ms, ..Entry::default() };
+                let entry = Entry { since_ms: now_ms, ..Entry::default() };
+                for digest in new {
                     let add = |known: Option<Entry>| known.is_none().then(|| entry.clone());
-                    kept::change(&**store, &Entry::key(*digest), add).await?;
+                    kept::change(&**store, &Entry::key(digest), add).await?;
                 }
                 Ok(())
             }
             Self::File(path) => change(path, |written| {
                 salt.clone_into(&mut written.salt);
-                let new = digests.iter().filter(|digest| !written.done.contains(digest));
-                let new: Vec<PersonTag> = new.copied().collect();
                 written.unfinished.extend(new);
             }),
         }
@@ -120,15 +129,7 @@ fn change(path: &Path, change: impl FnOnce(&mut Written)) -> Result<(), Fault> {
     let mut now = written(path)?;
     change(&mut now);
     let text = serde_json::to_vec(&now).map_err(|error| damaged(path, &error))?;
-    let next = path.with_extension("forgotten.next");
-    let writing = || {
-        let mut file = fs::File::create(&next)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&next, path)?;
-        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-    };
-    writing().map_err(|error| damaged(path, &error))
+    replace_file(path, &text).map_err(|error| damaged(path, &error))
 }
 
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Fault {
@@ -141,7 +142,29 @@ fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use readmill_engine::shelf::Shelf;
+
     use super::*;
+
+    fn tags(salt: &str, ids: &[&str]) -> Vec<PersonTag> {
+        let by = Forgotten::of(salt.to_owned(), []);
+        ids.iter().map(|id| by.digest(id)).collect()
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_second_with_other_digests_is_refused_and_takes_nothing_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf: Arc<dyn Store<Entries>> = Arc::<Shelf<Entries>>::default();
+        for place in [Place::Kept(shelf), Place::File(dir.path().join("store.forgotten"))] {
+            place.add("one", &tags("one", &["a"]), 1).await.unwrap();
+            let second = place.add("other", &tags("other", &["b"]), 2).await.unwrap_err();
+            assert!(second.to_string().contains("give the command again"), "{second}");
+            place.add("one", &tags("one", &["a", "b"]), 3).await.unwrap();
+            let known = place.read().await.unwrap().forgotten;
+            assert!(known.find("a").is_some() && known.find("b").is_some(), "{place:?}");
+            assert_eq!(known.digests().len(), 2);
+        }
+    }
 
     #[tokio::test]
     async fn a_file_keeps_who_is_forgotten_and_what_is_unfinished() {

@@ -275,17 +275,17 @@ fn summarised(model: &str, summary: &Summary, with: With) -> Value {
         undecided.entry(sort).or_default().insert(why.name(), *many);
     }
     let Summary { documents, moved, groups, edges, views, mended, not_mended, .. } = summary;
-    let Summary { left, right, at_sight, .. } = summary;
-    let Sight { only_left, only_right, other } = at_sight;
     let mut whole = json!({
-        "model": model, "kind": "summary", "documents": documents, "left": left, "right": right,
-        "at_sight": { "only_left": only_left, "only_right": only_right, "other": other },
-        "moved": moved, "kinds": kinds, "found": found, "findings": summary.findings(),
-        "undecided": undecided,
+        "model": model, "kind": "summary", "documents": documents, "moved": moved,
+        "kinds": kinds, "found": found, "findings": summary.findings(), "undecided": undecided,
         "open": summary.open(), "mended": mended, "not_mended": not_mended,
     });
     if with != With::Origin {
-        for (name, many) in [("groups", groups), ("edges", edges), ("views", views)] {
+        let Summary { left, right, at_sight: Sight { only_left, only_right, other }, .. } = summary;
+        whole["at_sight"] =
+            json!({ "only_left": only_left, "only_right": only_right, "other": other });
+        let beside = [("groups", groups), ("edges", edges), ("views", views)];
+        for (name, many) in [("left", left), ("right", right)].into_iter().chain(beside) {
             whole[name] = (*many).into();
         }
     }

@@ -1,5 +1,7 @@
 //! How Avro's names become Rust's.
 
+use super::snake::snake;
+
 const KEYWORDS: [&str; 46] = [
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
     "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
@@ -12,19 +14,6 @@ const KEYWORDS: [&str; 46] = [
 pub fn field(name: &str) -> String {
     let snake = snake(name);
     if KEYWORDS.contains(&snake.as_str()) { format!("r#{snake}") } else { snake }
-}
-
-fn snake(name: &str) -> String {
-    let mut snake = String::new();
-    let mut was_lower = false;
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() && was_lower {
-            snake.push('_');
-        }
-        was_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
-        snake.push(letter.to_ascii_lowercase());
-    }
-    snake
 }
 
 /// `deliveries_out` → `DeliveriesOut`, `NOT_FOUND` → `NotFound`; `LotUse` stays.

@@ -39,6 +39,7 @@ mod rehearsal;
 mod rollups;
 mod routed;
 mod rows_file;
+mod said;
 mod scaling;
 mod shop;
 mod stores;

@@ -185,7 +185,7 @@ async fn a_table_is_read_again_when_a_signal_says_so() {
     let shop = Shop::open(&corner, &[tables, SIGNALS_SQL, SIGNALS_SQL].concat());
     let bench = Bench::new(corner);
     let unread = [("SNAPSHOT_MODE", "no_data"), ("TABLES", "public.coupon")];
-    bench.applied("postgres/tables_signals.json", &unread);
+    bench.applied("postgres/tables.json", &unread);
     shop.sql("insert into coupon values (5001, 'later')");
     shop.sql(
         "insert into debezium_signal (id, type, data) values ('s', 'execute-snapshot', \

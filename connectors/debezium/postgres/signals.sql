@@ -1,4 +1,4 @@
--- What a connector needs that is told to read tables again while it streams (tables_signals.json): a
+-- What a connector needs that is told to read tables again while it streams (tables.json): a
 -- table that it is told by, and that it marks the ends of each read chunk in. Run as the owner of the
 -- database, after its tables and the publication are there; safe to run again.
 --

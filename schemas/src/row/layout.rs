@@ -1,6 +1,7 @@
 //! A table as its contract describes it, for whoever asks a database for its rows.
 use serde_json::Value;
 
+use super::snake::snake;
 use super::{Decimal, KeyPart, TimestampMicros, Uuid};
 use crate::semantic::{Date, Time};
 use crate::{Contract, Timestamp};
@@ -212,20 +213,6 @@ fn kind(told: &Value) -> Option<ColumnKind> {
         ("string" | "enum", _) => ColumnKind::Text,
         _ => return None,
     })
-}
-
-/// `CouponHistory` → `coupon_history`, as the generated rows are called.
-fn snake(name: &str) -> String {
-    let mut snake = String::new();
-    let mut was_lower = false;
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() && was_lower {
-            snake.push('_');
-        }
-        was_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
-        snake.push(letter.to_ascii_lowercase());
-    }
-    snake
 }
 
 #[cfg(test)]

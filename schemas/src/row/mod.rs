@@ -12,6 +12,9 @@ mod error;
 mod layout;
 mod micros;
 mod replica;
+// The generator names rows by it, too.
+#[path = "../../codegen/snake.rs"]
+mod snake;
 mod uuid;
 
 use serde::{Deserialize, Serialize};

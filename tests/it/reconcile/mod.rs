@@ -4,65 +4,23 @@
 mod coupons;
 mod dual;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use readmill_core::{Document, Key, ReadModel};
 use readmill_engine::{Put, Store, Write};
-use serde_json::Value;
 
-use crate::mill::{readmill, wait};
+use crate::mill::wait;
+use crate::said::Said;
 
 const LIMIT: Duration = Duration::from_secs(150);
-
-/// What a command has said.
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    summary: Value,
-    lines: Vec<Value>,
-}
-
-impl Said {
-    fn number(&self, field: &str) -> u64 {
-        self.summary[field].as_u64().unwrap_or_else(|| panic!("no {field} in {}", self.summary))
-    }
-
-    /// The findings, as kind, key and paths.
-    fn findings(&self) -> BTreeSet<(String, String, String)> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let kinds = ["missing", "changed", "unintended"];
-        let found = self.lines.iter().filter(|line| kinds.contains(&text(&line["kind"]).as_str()));
-        let paths = |line: &Value| {
-            let paths = line["paths"].as_array().into_iter().flatten().map(text);
-            paths.collect::<Vec<_>>().join(",")
-        };
-        found.map(|line| (text(&line["kind"]), text(&line["key"]), paths(line))).collect()
-    }
-
-    #[track_caller]
-    fn finds(&self, wanted: &[(&str, &str, &str)]) {
-        let owned = |(kind, key, paths): &(&str, &str, &str)| {
-            ((*kind).to_owned(), (*key).to_owned(), (*paths).to_owned())
-        };
-        let wanted: BTreeSet<_> = wanted.iter().map(owned).collect();
-        assert_eq!(self.findings(), wanted, "{self:#?}");
-    }
-}
 
 /// Runs `reconcile` with its report.
 #[track_caller]
 fn reconcile(model: &str, dir: &Path, more: &[&str]) -> Said {
-    let (file, report) = (dir.join("readmill.toml"), dir.join("report.jsonl"));
-    let args = ["reconcile", model, "-c", file.to_str().unwrap(), "--json"];
-    let output = readmill(&[&args[..], &["--report", report.to_str().unwrap()], more].concat());
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    let summary = serde_json::from_str(&printed).unwrap_or_else(|e| panic!("{e}: {printed}{told}"));
-    let text = std::fs::read_to_string(&report).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    Said { code: output.status.code(), summary, lines }
+    let file = dir.join("readmill.toml");
+    let args = ["reconcile", model, "-c", file.to_str().unwrap()];
+    Said::of(&[&args[..], more].concat(), dir)
 }
 
 /// Reconciles until so many documents are equal, and nothing is on the way.

@@ -12,9 +12,10 @@ use readmill_models::{ALL, Deals};
 use readmill_workload::Table;
 use serde_json::Value;
 
-use super::{Said, all, verify};
+use super::{all, verify};
 use crate::mill::{Mill, readmill, succeed};
 use crate::real::{Corner, wait_until_quiet};
+use crate::said::Said;
 
 const LIMIT: Duration = Duration::from_secs(120);
 

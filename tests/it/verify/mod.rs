@@ -16,11 +16,11 @@ use readmill_core::{Document, Key, ReadModel};
 use readmill_engine::Store;
 use readmill_models::{Deliveries, Points};
 use readmill_workload::{Knobs, Source, SourceEvent};
-use serde_json::Value;
 
 use crate::mill::{Mill, readmill, wait};
 use crate::paths;
 use crate::real::{Corner, wait_until_quiet};
+use crate::said::Said;
 
 use self::planted::{Planted, mirror_view, partial_group, plant, plant_among_ended};
 
@@ -45,52 +45,10 @@ struct Drill {
     events: u64,
 }
 
-/// What a verification has said.
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    summary: Value,
-    lines: Vec<Value>,
-}
-
-impl Said {
-    fn number(&self, field: &str) -> u64 {
-        self.summary[field].as_u64().unwrap_or_else(|| panic!("no {field} in {}", self.summary))
-    }
-
-    /// The findings, as sort, kind and key, or group.
-    fn findings(&self) -> BTreeSet<(String, String, String)> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let kinds = ["missing", "changed", "stale", "duplicate", "unintended"];
-        let found = self.lines.iter().filter(|line| kinds.contains(&text(&line["kind"]).as_str()));
-        found
-            .map(|line| {
-                let group = format!("{}/{}", text(&line["rollup"]), text(&line["group"]));
-                let name = line["key"].as_str().map_or(group, str::to_owned);
-                (text(&line["sort"]), text(&line["kind"]), name)
-            })
-            .collect()
-    }
-
-    #[track_caller]
-    fn is_clean(&self) {
-        assert_eq!((self.number("findings"), self.code), (0, Some(0)), "{self:#?}");
-        assert!(self.number("documents") > 0, "{self:#?}");
-    }
-}
-
 /// Runs `verify` with its report.
 fn verify(model: &str, file: &Path, dir: &Path, more: &[&str]) -> Said {
-    let report = dir.join("report.jsonl");
-    let args = ["verify", model, "-c", file.to_str().unwrap(), "--json"];
-    let places = ["--dir", dir.to_str().unwrap(), "--report", report.to_str().unwrap()];
-    let output = readmill(&[&args[..], &places[..], more].concat());
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    let summary = serde_json::from_str(&printed).unwrap_or_else(|e| panic!("{e}: {printed}{told}"));
-    let text = std::fs::read_to_string(&report).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    Said { code: output.status.code(), summary, lines }
+    let args = ["verify", model, "-c", file.to_str().unwrap(), "--dir", dir.to_str().unwrap()];
+    Said::of(&[&args[..], more].concat(), dir)
 }
 
 impl Drill {

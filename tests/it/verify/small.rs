@@ -10,8 +10,9 @@ use readmill_core::{Document, Key};
 use readmill_engine::{Put, Store, Write};
 use readmill_models::Points;
 
-use super::{Said, all, verify};
+use super::{all, verify};
 use crate::mill::{Mill, readmill, succeed};
+use crate::said::Said;
 
 const LIMIT: Duration = Duration::from_secs(60);
 

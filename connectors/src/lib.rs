@@ -5,6 +5,7 @@ pub mod archive;
 pub mod avro_json;
 pub mod conformance;
 pub mod connect;
+pub mod elsewhere;
 pub mod embedded;
 mod held;
 pub mod kafka;

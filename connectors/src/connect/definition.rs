@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::secrets::{Secrets, is_secret};
-use super::template::{Values, fill};
+use super::template::fill;
+use crate::elsewhere::Elsewhere;
 
 /// A definition whose placeholders are filled in as far as they could be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Definition {
     ///
     /// # Errors
     /// When it is no definition at all.
-    pub fn read(file: &str, text: &str, values: &dyn Values) -> Result<Self, Unfit> {
+    pub fn read(file: &str, text: &str, values: &dyn Elsewhere) -> Result<Self, Unfit> {
         let whole: Value = serde_json::from_str(text)
             .map_err(|error| Unfit::NoJson(file.to_owned(), error.line(), error.column()))?;
         let form = || Unfit::Form(file.to_owned(), FORM);
@@ -68,7 +69,7 @@ impl Definition {
         Ok(definition)
     }
 
-    fn filled(&mut self, option: &str, value: &str, values: &dyn Values) -> String {
+    fn filled(&mut self, option: &str, value: &str, values: &dyn Elsewhere) -> String {
         let filled = fill(value, values);
         for secret in &filled.secrets {
             self.secrets.keep(option, secret);

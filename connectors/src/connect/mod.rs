@@ -23,5 +23,4 @@ pub use diff::{Change, Difference, differences};
 pub use rules::{Facts, Finding, RULES, Rule, Severity, judge, judge_together, judge_with};
 pub use secrets::Secrets;
 pub use source::look;
-pub use template::Values;
 pub use trace::cause;

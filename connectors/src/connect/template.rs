@@ -1,20 +1,7 @@
 //! Placeholders in definitions: filled in from variables and files, and remembered if secret.
 
-use std::io;
-use std::path::Path;
-
 use super::secrets::is_secret_variable;
-
-/// Where the values of placeholders come from.
-pub trait Values {
-    /// A variable: of the environment, of a file of variables, or of the command line.
-    fn variable(&self, name: &str) -> Option<String>;
-    /// The text of a file.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn file(&self, path: &Path) -> io::Result<String>;
-}
+use crate::elsewhere::Elsewhere;
 
 /// A text whose placeholders were filled in.
 #[derive(Default)]
@@ -31,7 +18,7 @@ pub struct Filled {
 
 /// Fills in `${NAME}`, `${NAME:-default}`, `${env:NAME}` and `${file:PATH}`. What names any other
 /// provider, or has three parts, is for Connect's own providers and is left as it is.
-pub fn fill(text: &str, values: &dyn Values) -> Filled {
+pub fn fill(text: &str, values: &dyn Elsewhere) -> Filled {
     let mut filled = Filled::default();
     let mut rest = text;
     while let Some((plain, after)) = rest.split_once("${") {
@@ -48,7 +35,7 @@ pub fn fill(text: &str, values: &dyn Values) -> Filled {
 }
 
 impl Filled {
-    fn put(&mut self, body: &str, values: &dyn Values) {
+    fn put(&mut self, body: &str, values: &dyn Elsewhere) {
         if let Some((name, default)) = body.split_once(":-") {
             let value = values.variable(name).filter(|value| !value.is_empty());
             return self.variable(name, Some(value.unwrap_or_else(|| default.to_owned())), false);
@@ -58,10 +45,9 @@ impl Filled {
             Some(("env", name)) if !name.contains(':') => {
                 self.variable(name, values.variable(name), true);
             }
-            Some(("file", path)) if !path.contains(':') => match values.file(Path::new(path)) {
-                // A secret's file ends with a newline that is not part of it.
-                Ok(text) => self.secret(text.trim_end_matches(['\r', '\n'])),
-                Err(error) => self.unset.push(format!("{path} cannot be read: {}", error.kind())),
+            Some(("file", path)) if !path.contains(':') => match values.kept_in(path) {
+                Ok(secret) => self.secret(&secret),
+                Err(why) => self.unset.push(why),
             },
             Some(_) => {
                 self.is_left = true;
@@ -86,11 +72,14 @@ impl Filled {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::path::Path;
+
     use super::*;
 
     struct Some2;
 
-    impl Values for Some2 {
+    impl Elsewhere for Some2 {
         fn variable(&self, name: &str) -> Option<String> {
             match name {
                 "HOST" => Some("db".to_owned()),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use readmill_engine::Fault;
 
 use super::*;
+use crate::elsewhere::Elsewhere;
 use crate::registry::stub::{Answer, Stub};
 
 async fn connect(answers: impl IntoIterator<Item = Answer>) -> (Connect, Stub) {
@@ -22,7 +23,7 @@ fn say(status: u16, body: &str) -> Answer {
 
 fn definition() -> Definition {
     struct Nothing;
-    impl Values for Nothing {
+    impl Elsewhere for Nothing {
         fn variable(&self, name: &str) -> Option<String> {
             (name == "DB_PASSWORD").then(|| "s3cret".to_owned())
         }
@@ -124,7 +125,7 @@ fn a_definition_is_compared_with_what_runs_and_secrets_are_masked() {
 #[test]
 fn what_is_no_definition_is_told_with_its_place() {
     struct Nothing;
-    impl Values for Nothing {
+    impl Elsewhere for Nothing {
         fn variable(&self, _: &str) -> Option<String> {
             None
         }

@@ -26,7 +26,9 @@ use readmill_models::{ALL, Row};
 use readmill_schemas::Timestamp;
 use readmill_workload::Table;
 
-use crate::config::{Here, fill_text, question};
+use readmill_connectors::elsewhere::Here;
+
+use crate::config::{fill_text, question};
 use crate::exit::{CODES, Exit, Failure};
 
 pub use archive::{

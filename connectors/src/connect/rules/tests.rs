@@ -5,12 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{RULES, judge, judge_together};
-use crate::connect::{Definition, Values};
+use crate::connect::Definition;
+use crate::elsewhere::Elsewhere;
 
 /// What the shipped definitions want to be told.
 struct Wanted;
 
-impl Values for Wanted {
+impl Elsewhere for Wanted {
     fn variable(&self, name: &str) -> Option<String> {
         let value = match name {
             "REGISTRY_NATIVE_URL" => "http://registry:8080/apis/registry/v2",

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use readmill_connectors::connect::ConnectConfig;
+use readmill_connectors::elsewhere::{Elsewhere, Here};
 use readmill_connectors::embedded::EmbeddedConfig;
 use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
@@ -33,7 +34,7 @@ use toml_edit::{Document, Table};
 pub use mistake::{Mistake, Mistakes};
 pub use nearest::{misspelt, question};
 pub use origin::Origin;
-pub use secret::{Elsewhere, Here, fill_text};
+pub use secret::fill_text;
 
 use rooms::HELD_LIMIT_RECORDS;
 use services::Services;

@@ -1,30 +1,7 @@
 //! Values from elsewhere: `${env:NAME}` and `${file:PATH}` inside strings.
 
-use std::path::Path;
-
+use readmill_connectors::elsewhere::Elsewhere;
 use toml_edit::{Table, Value};
-
-/// Where values come from; tests bring their own.
-pub trait Elsewhere {
-    /// An environment variable.
-    fn variable(&self, name: &str) -> Option<String>;
-    /// The text of a file.
-    fn file(&self, path: &Path) -> std::io::Result<String>;
-}
-
-/// The environment and the files of this machine.
-#[derive(Debug, Clone, Copy)]
-pub struct Here;
-
-impl Elsewhere for Here {
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
-    }
-
-    fn file(&self, path: &Path) -> std::io::Result<String> {
-        std::fs::read_to_string(path)
-    }
-}
 
 /// Fills in every reference of a table's strings; answers with the settings that could not be
 /// filled in, and why.
@@ -75,17 +52,15 @@ fn fetch(reference: &str, elsewhere: &dyn Elsewhere) -> Result<String, String> {
         Some(("env", name)) => elsewhere
             .variable(name)
             .ok_or_else(|| format!("the environment variable {name} is not set")),
-        Some(("file", path)) => match elsewhere.file(Path::new(path)) {
-            // A secret's file ends with a newline that is not part of it.
-            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-            Err(error) => Err(format!("{path} cannot be read: {}", error.kind())),
-        },
+        Some(("file", path)) => elsewhere.kept_in(path),
         _ => Err("only ${env:NAME} and ${file:PATH} can be filled in".to_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     struct Nowhere;

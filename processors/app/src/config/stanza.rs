@@ -5,13 +5,14 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
+use readmill_connectors::elsewhere::Elsewhere;
 use serde::de::DeserializeOwned;
 use toml_edit::de::from_document;
 use toml_edit::{DocumentMut, Item, Key, Table};
 
 use super::mistake::Mistake;
 use super::reword::{missing, reword};
-use super::secret::{Elsewhere, fill_in};
+use super::secret::fill_in;
 
 /// The settings that end in one of these are limits, for which 0 makes no sense.
 const LIMITS: [&str; 8] =

@@ -5,10 +5,10 @@ use std::io;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use readmill_connectors::connect::{Definition, Values};
+use readmill_connectors::connect::Definition;
+use readmill_connectors::elsewhere::{Elsewhere, Here};
 
 use crate::cli::DefinitionFiles;
-use crate::config::{Elsewhere, Here};
 use crate::exit::{Exit, Failure};
 
 /// Where the values of placeholders come from: the command line, the environment, files.
@@ -17,7 +17,7 @@ struct Variables {
     files: BTreeMap<String, String>,
 }
 
-impl Values for Variables {
+impl Elsewhere for Variables {
     fn variable(&self, name: &str) -> Option<String> {
         let set = self.set.get(name).cloned();
         set.or_else(|| Here.variable(name)).or_else(|| self.files.get(name).cloned())

@@ -168,7 +168,7 @@ mod tests {
 
     struct Nowhere;
 
-    impl readmill_connectors::connect::Values for Nowhere {
+    impl readmill_connectors::elsewhere::Elsewhere for Nowhere {
         fn variable(&self, name: &str) -> Option<String> {
             (name == "DB_PASSWORD").then(|| "s3cret".to_owned())
         }

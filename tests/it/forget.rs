@@ -139,6 +139,23 @@ impl Drill {
         self.check_others(number).await;
     }
 
+    /// The days of what they earned count them still, which is told apart from errors until that is
+    /// mended.
+    fn check_rollups(&self) {
+        let verified = |more: &[&str]| -> Value {
+            let args = [&["verify", "points", "-c", &self.file, "--json"], more].concat();
+            let said = String::from_utf8(readmill(&args).stdout).unwrap();
+            serde_json::from_str(said.lines().last().unwrap()).unwrap()
+        };
+        let found = verified(&[]);
+        assert_eq!(found["findings"], 0, "{found}");
+        assert!(found["undecided"]["roll-up"]["forgotten"].as_u64() > Some(0), "{found}");
+        let mended = verified(&["--repair"]);
+        assert!(mended["mended"].as_u64() > Some(0), "{mended}");
+        let found = verified(&[]);
+        assert!(found["undecided"]["roll-up"]["forgotten"].is_null(), "{found}");
+    }
+
     async fn check_others(&self, generation: u32) {
         let all = self.shipment.points.documents.values();
         let living = all.filter(|document| document.state.is_some()).count();
@@ -168,6 +185,7 @@ async fn whoever_is_forgotten_is_nowhere_and_no_replay_brings_them_back() {
     let id = drill.person.as_bytes();
     assert!(!bytes.windows(id.len()).any(|window| window == id), "the archive tells of them");
 
+    drill.check_rollups();
     // What the log still says of them is heard by nobody, live or in a replay.
     drill.shipment.send(PIECE, PARTITIONS).await;
     wait_for_all(&drill.corner, &drill.shipment, 1);

@@ -117,7 +117,7 @@ async fn near(rollups: &Rollups, rollup: &Rollup, group: &GroupName) -> Result<S
 
 /// A roll-up as it is declared.
 fn declared(rollup: &Rollup) -> Value {
-    let Rollup { name, about, beside } = rollup;
+    let Rollup { name, about, beside, .. } = rollup;
     let mut measures = vec!["count", "sum", "mean", "deviation"];
     let extra = [
         (beside.extremes, "least"),
@@ -176,7 +176,7 @@ pub fn group(text: &str) -> GroupName {
 
 #[cfg(test)]
 mod tests {
-    use readmill_core::Beside;
+    use readmill_core::{AddedBy, Beside};
 
     use super::*;
 
@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn only_what_is_kept_is_shown() {
-        let rollup = |beside| Rollup { name: "sales", about: "what was sold", beside };
+        let added_by = AddedBy::Events;
+        let rollup = |beside| Rollup { name: "sales", about: "what was sold", added_by, beside };
         let bare = rollup(Beside { extremes: false, top: 0, distinct: false });
         let full = rollup(Beside { extremes: true, top: 3, distinct: true });
         let name = GroupName::of(&["eu"]);

@@ -127,7 +127,8 @@ impl<M: ReadModel> Scratch<M> {
 
     /// What was folded, for whoever compares others with it.
     pub fn seen(&self) -> Seen<M> {
-        Seen { store: Arc::clone(&self.ports.store), side: self.ports.side.clone() }
+        let store = Arc::clone(&self.ports.store);
+        Seen { store, side: self.ports.side.clone(), counts_forgotten: false }
     }
 
     /// Folds an excerpt to its ends, behind all that was folded before.

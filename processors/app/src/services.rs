@@ -61,7 +61,11 @@ impl Services {
     /// # Errors
     /// When the store does not answer or refuses.
     pub async fn seen<M: ReadModel>(&self, model: &config::Model) -> Result<Seen<M>, Fault> {
-        Ok(Seen { store: self.documents(model).await?, side: self.side::<M>(model).await? })
+        let standing = self.registrar(model).await?.read().await?;
+        let counts_forgotten =
+            standing.is_some_and(|standing| standing.roster.counts_forgotten(model.generation));
+        let store = self.documents(model).await?;
+        Ok(Seen { store, side: self.side::<M>(model).await?, counts_forgotten })
     }
 
     /// What is kept beside a model's documents, of what it needs.

@@ -36,6 +36,6 @@ pub use outcome::{Counts, Outcome};
 pub use position::{Offset, Partition, Position, ResumeAt};
 pub use reach::Reach;
 pub use record::Record;
-pub use rollup::{Beside, Contribution, GroupName, Rollup, Window};
+pub use rollup::{AddedBy, Beside, Contribution, GroupName, Rollup, Window};
 pub use shows::{Collection, Place, Shows};
 pub use stamp::{Output, Sent, Stamp, Waiting, Wants, What};

@@ -123,7 +123,7 @@ mod tests {
     use async_trait::async_trait;
     use proptest::prelude::*;
     use readmill_core::rollup::{Added, Difference, Partial};
-    use readmill_core::{Beside, Contribution, Document, Offset, Partition};
+    use readmill_core::{AddedBy, Beside, Contribution, Document, Offset, Partition};
 
     use super::*;
     use crate::ports::{Put, Write};
@@ -131,6 +131,7 @@ mod tests {
     const SALES: Rollup = Rollup {
         name: "sales",
         about: "what was sold",
+        added_by: AddedBy::Documents,
         beside: Beside { extremes: true, top: 2, distinct: true },
     };
     const SALE: Rollup = Rollup { name: "sale", ..SALES };

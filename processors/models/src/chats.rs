@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use readmill_core::{
-    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, Person, ReadModel,
-    Rollup, Shows, Standing, Window,
+    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, Person,
+    ReadModel, Rollup, Shows, Standing, Window,
 };
 use readmill_schemas::Personal as _;
 use readmill_schemas::chats::{ChatsEvent, MessagePosted};
@@ -21,6 +21,7 @@ pub const SHOWN_CHARACTERS: usize = 80;
 pub const MESSAGES: Rollup = Rollup {
     name: "messages",
     about: "messages posted by hour",
+    added_by: AddedBy::Events,
     beside: Beside { extremes: false, top: 0, distinct: false },
 };
 

@@ -4,8 +4,8 @@
 //! of its own, which its deals embed: a change of the product reaches all of them.
 
 use readmill_core::{
-    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Key, Keys, ReadModel, Rollup,
-    Standing,
+    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Key, Keys,
+    ReadModel, Rollup, Standing,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::deals::{
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub const OFFERS: Rollup = Rollup {
     name: "offers",
     about: "deals by what a page says of them and by kind: how many, and how many are left to sell",
+    added_by: AddedBy::Documents,
     beside: Beside { extremes: false, top: 0, distinct: false },
 };
 

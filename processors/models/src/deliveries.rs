@@ -2,8 +2,8 @@
 //! and one integrated event tells the rest of the company.
 
 use readmill_core::{
-    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup,
-    Shows, Standing, Window,
+    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel,
+    Rollup, Shows, Standing, Window,
 };
 use readmill_schemas::deliveries::{DeliveriesEvent, DeliveryCreated, OrderService};
 use readmill_schemas::deliveries_out::{
@@ -16,24 +16,28 @@ use serde::{Deserialize, Serialize};
 pub const UNDER_WAY: Rollup = Rollup {
     name: "under_way",
     about: "deliveries under way by step and region",
+    added_by: AddedBy::Documents,
     beside: Beside { extremes: false, top: 0, distinct: false },
 };
 /// What came in.
 pub const INFLOW: Rollup = Rollup {
     name: "inflow",
     about: "deliveries created by order service and hour",
+    added_by: AddedBy::Events,
     beside: Beside { extremes: false, top: 0, distinct: false },
 };
 /// Who rode where.
 pub const RIDERS: Rollup = Rollup {
     name: "riders",
     about: "deliveries that riders were sent for by region and hour, and about how many riders",
+    added_by: AddedBy::Events,
     beside: Beside { extremes: false, top: 0, distinct: true },
 };
 /// How long they took.
 pub const ENDED: Rollup = Rollup {
     name: "ended",
     about: "deliveries that ended by outcome, region and hour: how long they took, in milliseconds",
+    added_by: AddedBy::Events,
     beside: Beside { extremes: true, top: 5, distinct: false },
 };
 

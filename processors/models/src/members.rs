@@ -1,8 +1,8 @@
 //! `members`: dormant members for the page of who looks after them, until nothing of one is left.
 
 use readmill_core::{
-    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup,
-    Standing,
+    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel,
+    Rollup, Standing,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::members::{DormantState, MembersEvent, MessageKind};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub const STATES: Rollup = Rollup {
     name: "states",
     about: "dormant members by state",
+    added_by: AddedBy::Documents,
     // No items: a member who is erased must not live on in what cannot forget.
     beside: Beside { extremes: false, top: 0, distinct: false },
 };

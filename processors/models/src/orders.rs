@@ -1,8 +1,8 @@
 //! `orders`: one wide document per order, out of four topics that each fill sections of their own.
 
 use readmill_core::{
-    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, Person, ReadModel,
-    Rollup, Standing,
+    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, Person,
+    ReadModel, Rollup, Standing,
 };
 use readmill_schemas::orders::{
     OrderPlaced, OrderRejected, OrderSheetWritten, OrderShipped, OrdersEvent, PaymentApproved,
@@ -20,12 +20,14 @@ const SUMS: Beside = Beside { extremes: false, top: 0, distinct: false };
 pub const STATUSES: Rollup = Rollup {
     name: "statuses",
     about: "orders by status: how many, and what they come to in won",
+    added_by: AddedBy::Documents,
     beside: SUMS,
 };
 /// Which compensations are under way.
 pub const OWED: Rollup = Rollup {
     name: "owed",
     about: "rejected orders whose stock, or whose payment in won, is still to be given back",
+    added_by: AddedBy::Documents,
     beside: SUMS,
 };
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use readmill_core::{
-    Admit, Beside, Contribution, Folded, GroupName, Keys, ReadModel, Rollup, Shows, Standing,
-    Window,
+    AddedBy, Admit, Beside, Contribution, Folded, GroupName, Keys, ReadModel, Rollup, Shows,
+    Standing, Window,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::points::{LotUse, PointsEvent};
@@ -20,6 +20,7 @@ pub const CANCELLABLE_USES: usize = 100;
 pub const LEDGER: Rollup = Rollup {
     name: "ledger",
     about: "entries by kind and day: how many, how many points, the least and the greatest",
+    added_by: AddedBy::Events,
     // No items: a member who is erased must not live on in what cannot forget.
     beside: Beside { extremes: true, top: 0, distinct: false },
 };
@@ -27,6 +28,7 @@ pub const LEDGER: Rollup = Rollup {
 pub const TIERS: Rollup = Rollup {
     name: "tiers",
     about: "members by what they can spend: how many, and how many points",
+    added_by: AddedBy::Documents,
     beside: Beside { extremes: false, top: 0, distinct: false },
 };
 

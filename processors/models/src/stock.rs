@@ -1,7 +1,7 @@
 //! `stock`: what is on offer, and which purchases take a piece of it, from an insert-only history.
 
 use readmill_core::{
-    Admit, Beside, Contribution,
+    AddedBy, Admit, Beside, Contribution,
     Direction::{Ascending, Descending},
     Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Shows, Standing,
 };
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub const USED: Rollup = Rollup {
     name: "used",
     about: "purchases that have a piece, by product and price",
+    added_by: AddedBy::Documents,
     beside: Beside { extremes: false, top: 0, distinct: false },
 };
 

@@ -5,7 +5,7 @@
 pub mod ranks;
 
 use readmill_core::{
-    Admit, Beside, Contribution,
+    AddedBy, Admit, Beside, Contribution,
     Direction::{Ascending, Descending},
     Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Standing, Window,
 };
@@ -27,18 +27,21 @@ const KNOWN_MS: std::ops::Range<i64> = 365 * DAY_MS..253_370_764_800_000;
 pub const ACCEPTANCE: Rollup = Rollup {
     name: "acceptance",
     about: "stores by day and by how many thousandths of their orders they accepted",
+    added_by: AddedBy::Documents,
     beside: Beside { extremes: false, top: 0, distinct: false },
 };
 /// How long APIs take.
 pub const API: Rollup = Rollup {
     name: "api",
     about: "calls by day, organisation and API: how long they took, in milliseconds",
+    added_by: AddedBy::Events,
     beside: Beside { extremes: true, top: 0, distinct: false },
 };
 /// How often they fail.
 pub const API_FAILURES: Rollup = Rollup {
     name: "api_failures",
     about: "calls that failed by day, organisation and API: how long they took, in milliseconds",
+    added_by: AddedBy::Events,
     beside: Beside { extremes: false, top: 0, distinct: false },
 };
 

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use readmill_core::{
-    Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup,
-    Standing,
+    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel,
+    Rollup, Standing,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::tickets::{TicketReserved, TicketsEvent};
@@ -21,6 +21,7 @@ pub const REMEMBERED_CANCELS: usize = 100;
 pub const CONFLICTS: Rollup = Rollup {
     name: "conflicts",
     about: "concerts that keep the rules and concerts that do not, with their conflicts",
+    added_by: AddedBy::Documents,
     beside: Beside { extremes: false, top: 0, distinct: false },
 };
 

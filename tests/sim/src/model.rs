@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use readmill_core::{
-    Admit, Beside, Contribution, Folded, GroupName, Key, Keys, Reaction, ReadModel, Rollup, Shows,
-    Standing,
+    AddedBy, Admit, Beside, Contribution, Folded, GroupName, Key, Keys, Reaction, ReadModel,
+    Rollup, Shows, Standing,
 };
 use readmill_schemas::RowOp;
 use serde::{Deserialize, Serialize};
@@ -16,13 +16,16 @@ use crate::event::{Deed, Step, TrailEvent};
 const ALL: Beside = Beside { extremes: true, top: 3, distinct: true };
 
 /// How long lanes are, by their place in their documents: what documents are.
-pub const LENGTHS: Rollup = Rollup { name: "lengths", about: "steps per lane", beside: ALL };
+pub const LENGTHS: Rollup =
+    Rollup { name: "lengths", about: "steps per lane", added_by: AddedBy::Documents, beside: ALL };
 /// The deeds that were folded, by kind: what happened to documents.
-pub const DEEDS: Rollup = Rollup { name: "deeds", about: "folded steps by deed", beside: ALL };
+pub const DEEDS: Rollup =
+    Rollup { name: "deeds", about: "folded steps by deed", added_by: AddedBy::Events, beside: ALL };
 /// The cards that are seen from other documents: what documents embed.
 pub const SEEN: Rollup = Rollup {
     name: "seen",
     about: "cards seen from elsewhere",
+    added_by: AddedBy::Documents,
     beside: Beside { extremes: false, top: 0, distinct: false },
 };
 

@@ -340,6 +340,7 @@ const fn because(why: Undecided) -> &'static str {
         Undecided::Expired => "its documents expire",
         Undecided::Unordered => "records came too late in the fold that it is compared with",
         Undecided::Restless => "it did not come to rest in time",
+        Undecided::Forgotten => "it counts what somebody did who was forgotten later",
         Undecided::Behind => "the log, or the model, has not come so far in time",
     }
 }

@@ -6,7 +6,7 @@ use crate::guard::{Guard, stands};
 use crate::model::{Folded, Key, ReadModel};
 use crate::outcome::Outcome;
 use crate::position::Position;
-use crate::rollup::{Contribution, Difference, differences};
+use crate::rollup::{AddedBy, Contribution, Difference, differences};
 use crate::stamp::{Output, Sent, What};
 
 impl<M: ReadModel> Document<M> {
@@ -20,6 +20,7 @@ impl<M: ReadModel> Document<M> {
         let before = self.contributions();
         let mut is_embedded = self.is_embedded();
         let Folded { state, says, adds } = make(self.state.take());
+        debug_assert!(adds.iter().all(|what| Self::is_added_by(what, AddedBy::Events)));
         self.stamp.gone = state.is_none();
         self.state = state;
         is_embedded |= self.is_embedded();
@@ -43,7 +44,14 @@ impl<M: ReadModel> Document<M> {
 
     fn contributions(&self) -> Vec<Contribution> {
         let state = self.state.as_ref().filter(|_| !M::ROLLUPS.is_empty());
-        state.map(M::contributes).unwrap_or_default()
+        let all = state.map(M::contributes).unwrap_or_default();
+        debug_assert!(all.iter().all(|what| Self::is_added_by(what, AddedBy::Documents)));
+        all
+    }
+
+    /// Whether a roll-up is declared to be added to so: verifications after a forgetting go by it.
+    fn is_added_by(what: &Contribution, by: AddedBy) -> bool {
+        M::ROLLUPS.iter().any(|it| it.name == what.rollup && it.added_by == by)
     }
 
     fn is_embedded(&self) -> bool {

@@ -5,11 +5,16 @@ use readmill_schemas::points::PointsEvent;
 use super::*;
 use crate::model::{Folded, Key, Keys};
 use crate::position::{Offset, Partition};
-use crate::rollup::{Beside, Contribution, GroupName, Rollup};
+use crate::rollup::{AddedBy, Beside, Contribution, GroupName, Rollup};
 use crate::stamp::{Output, What};
 
 const NOTHING: Beside = Beside { extremes: false, top: 0, distinct: false };
-const SEEN: Rollup = Rollup { name: "seen", about: "what is seen of others", beside: NOTHING };
+const SEEN: Rollup = Rollup {
+    name: "seen",
+    about: "what is seen of others",
+    added_by: AddedBy::Documents,
+    beside: NOTHING,
+};
 
 /// Shows a number, and the numbers that those it looks at show.
 #[derive(Debug)]

@@ -18,9 +18,20 @@ pub struct Rollup {
     pub name: &'static str,
     /// What it answers, in one line.
     pub about: &'static str,
+    /// What adds to it.
+    pub added_by: AddedBy,
     /// What is kept beside: for roll-ups to which is only added. What is taken back stays in these,
     /// and is counted as withdrawn.
     pub beside: Beside,
+}
+
+/// What adds to a roll-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddedBy {
+    /// Documents: what they contribute is taken back when they change or end.
+    Documents,
+    /// Events: each once, whatever becomes of the document.
+    Events,
 }
 
 /// Measures that cannot take anything back.
@@ -113,6 +124,7 @@ mod tests {
     const ORDERS: Rollup = Rollup {
         name: "orders",
         about: "orders by status",
+        added_by: AddedBy::Documents,
         beside: Beside { extremes: false, top: 0, distinct: false },
     };
 

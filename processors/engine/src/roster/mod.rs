@@ -68,6 +68,9 @@ pub struct Generation {
     /// 1970, and how that was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<Verified>,
+    /// How often persons had been forgotten when it was begun: of those it has counted nothing.
+    #[serde(default)]
+    pub forgettings: u64,
 }
 
 /// That a generation was found right.
@@ -192,6 +195,7 @@ impl Roster {
             preparing: false,
             paused: false,
             verified: None,
+            forgettings: 0,
         };
         let speakers = vec![Speaker { generation: 1, from: Vec::new() }];
         Self {
@@ -266,6 +270,7 @@ impl Roster {
             preparing: false,
             paused: false,
             verified: None,
+            forgettings: self.forgettings,
         });
         Ok(number)
     }
@@ -309,6 +314,11 @@ impl Roster {
     /// Who is forgotten has changed: everybody reads it again before anything else is heard.
     pub const fn note_forgetting(&mut self) {
         self.forgettings += 1;
+    }
+
+    /// Whether a generation may have counted in roll-ups what somebody did who was forgotten later.
+    pub fn counts_forgotten(&self, number: u32) -> bool {
+        self.generation(number).is_some_and(|begun| begun.forgettings < self.forgettings)
     }
 
     /// Begins to hand over to another generation.

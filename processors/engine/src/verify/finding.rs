@@ -122,12 +122,21 @@ pub enum Undecided {
     Restless,
     /// The model has not folded in time what its origin had.
     Behind,
+    /// It counts what somebody did who was forgotten later.
+    Forgotten,
 }
 
 impl Undecided {
     /// All, in the order in which they are reported.
-    pub const ALL: [Self; 6] =
-        [Self::Held, Self::NoHistory, Self::Expired, Self::Unordered, Self::Restless, Self::Behind];
+    pub const ALL: [Self; 7] = [
+        Self::Held,
+        Self::NoHistory,
+        Self::Expired,
+        Self::Unordered,
+        Self::Restless,
+        Self::Behind,
+        Self::Forgotten,
+    ];
 
     /// The name in reports and metrics.
     pub const fn name(self) -> &'static str {
@@ -138,6 +147,7 @@ impl Undecided {
             Self::Unordered => "unordered",
             Self::Restless => "restless",
             Self::Behind => "behind",
+            Self::Forgotten => "forgotten",
         }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use readmill_core::rollup::{Partial, PartialName, Partials, Totals};
-use readmill_core::{Beside, Document, GroupName, Key, ReadModel, Rollup};
+use readmill_core::{AddedBy, Beside, Document, GroupName, Key, ReadModel, Rollup};
 
 use super::content::{Departure, value};
 use super::pages::{Joined, Pair};
@@ -238,8 +238,7 @@ impl<M: ReadModel> Verification<'_, M> {
                     open.insert(prefix, suspect);
                 }
                 Some((kind, departures)) => {
-                    let subject = suspect.subject();
-                    self.find(&Finding { kind, subject, departures });
+                    self.tell_group(&suspect, kind, departures);
                     if self.doing == Doing::Repair {
                         self.mend_group(&suspect).await?;
                     }
@@ -248,6 +247,21 @@ impl<M: ReadModel> Verification<'_, M> {
         }
         (self.told)(Told::Progress(&self.summary));
         Ok(open)
+    }
+
+    /// What a side counts too much may be what somebody did who is forgotten since.
+    pub(super) fn tell_group(&mut self, suspect: &Suspect, kind: Kind, departures: Vec<Departure>) {
+        let has_forgotten = match kind {
+            Kind::Duplicate | Kind::Unintended => self.left.counts_forgotten,
+            Kind::Missing => self.right.counts_forgotten,
+            Kind::Changed | Kind::Stale => false,
+        };
+        let subject = suspect.subject();
+        if has_forgotten && suspect.rollup.added_by == AddedBy::Events {
+            self.leave_open(&subject, Undecided::Forgotten);
+        } else {
+            self.find(&Finding { kind, subject, departures });
+        }
     }
 
     /// Writes what each partial group must have come to, by its own memory of what was added. One

@@ -5,7 +5,7 @@ use readmill_core::ReadModel;
 
 use super::groups::Suspects;
 use super::trail::{OfBoth, settled_to_the_end};
-use super::{Finding, Subject, Undecided, Verification};
+use super::{Subject, Undecided, Verification};
 use crate::fault::Fault;
 
 /// So often is such a moment looked for, while records come.
@@ -38,10 +38,11 @@ impl<M: ReadModel> Verification<'_, M> {
 
     fn tell_groups(&mut self, found: &Suspects) {
         for suspect in found.values() {
-            let subject = suspect.subject();
             match suspect.departs() {
-                Some(_) if suspect.has_held() => self.leave_open(&subject, Undecided::Held),
-                Some((kind, departures)) => self.find(&Finding { kind, subject, departures }),
+                Some(_) if suspect.has_held() => {
+                    self.leave_open(&suspect.subject(), Undecided::Held);
+                }
+                Some((kind, departures)) => self.tell_group(suspect, kind, departures),
                 None => {}
             }
         }

@@ -51,6 +51,8 @@ pub struct Seen<M: ReadModel> {
     pub store: Arc<dyn Store<M>>,
     /// What is kept beside them.
     pub side: Side,
+    /// Whether roll-ups may count what persons did who were forgotten later.
+    pub counts_forgotten: bool,
 }
 
 /// Which keys are compared.

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use readmill_core::marks::REMEMBERED_EVENTS;
 use readmill_core::rollup::{Added, Difference, Partial, PartialName, Partials};
 use readmill_core::{
-    Admit, Beside, Contribution, Document, Folded, GroupName, Identity, Incoming, Key, Keys,
-    Offset, Partition, Position, Reach, ReadModel, Record, ResumeAt, Rollup, Sent, SourcePosition,
-    Standing, What,
+    AddedBy, Admit, Beside, Contribution, Document, Folded, GroupName, Identity, Incoming, Key,
+    Keys, Offset, Partition, Position, Reach, ReadModel, Record, ResumeAt, Rollup, Sent,
+    SourcePosition, Standing, What,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::points::{EarnCancelled, PointsEvent};
@@ -37,6 +37,7 @@ mod side;
 const SUMS: Rollup = Rollup {
     name: "sums",
     about: "what documents come to",
+    added_by: AddedBy::Documents,
     beside: Beside { extremes: false, top: 0, distinct: false },
 };
 

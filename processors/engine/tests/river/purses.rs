@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use readmill_core::rollup::{PartialName, Partials, Totals};
 use readmill_core::{
-    Admit, Beside, Contribution, Edges, Folded, GroupName, Key, Keys, Partition, Reaction,
+    AddedBy, Admit, Beside, Contribution, Edges, Folded, GroupName, Key, Keys, Partition, Reaction,
     ReadModel, Rollup, Standing, Window,
 };
 use readmill_engine::feed::feed;
@@ -21,11 +21,18 @@ use crate::world::{World, record};
 
 const SUMS: Beside = Beside { extremes: false, top: 0, distinct: false };
 /// What purses have: of the documents.
-pub const HELD: Rollup = Rollup { name: "held", about: "points in purses", beside: SUMS };
+pub const HELD: Rollup =
+    Rollup { name: "held", about: "points in purses", added_by: AddedBy::Documents, beside: SUMS };
 /// What purses see: of the copies in them.
-pub const SEEN: Rollup = Rollup { name: "seen", about: "points seen elsewhere", beside: SUMS };
+pub const SEEN: Rollup = Rollup {
+    name: "seen",
+    about: "points seen elsewhere",
+    added_by: AddedBy::Documents,
+    beside: SUMS,
+};
 /// What was put in, by day: of the events.
-pub const EARNED: Rollup = Rollup { name: "earned", about: "points by day", beside: SUMS };
+pub const EARNED: Rollup =
+    Rollup { name: "earned", about: "points by day", added_by: AddedBy::Events, beside: SUMS };
 
 #[derive(Debug)]
 pub struct Purses;

@@ -40,6 +40,8 @@ insert into coupon_history select n, n, 'issued', '2026-11-21 09:00:00.000001'
     from generate_series(1, 300) n;
 ";
 const ROWS: u64 = 1_500;
+/// So many rows are deleted and put back, again and again.
+const PUT_BACK: u64 = 21;
 
 /// Rows that the connector is not told of: what it has lost, it does not know.
 const LOST: &str = "
@@ -199,7 +201,9 @@ async fn rows_that_differ_are_named_under_load_and_nothing_else_is() {
         said.number("moved"),
         said.number("open")
     );
-    assert!(rounds > 0 && said.number("documents") > ROWS);
+    // Rows that are put back a moment later may be away when their page is read.
+    let documents = said.number("documents");
+    assert!(rounds > 0 && documents > ROWS - PUT_BACK, "{rounds} rounds, {documents} documents");
     let one_way = place.reconcile(&["--one-way", "--ignore", "coupon.status"]);
     assert!(one_way.findings().iter().all(|(kind, ..)| kind != "unintended"), "{one_way:#?}");
     place.stop();

@@ -1,13 +1,14 @@
 //! Records of the workload, sent to a corner's topics piece by piece, and what must come of them.
 
 use std::collections::BTreeMap;
+use std::iter::Peekable;
 
 use readmill_connectors::kafka::producer::Outgoing;
 use readmill_connectors::kafka::{KafkaConfig, Producer};
 use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::{Offset, Partition, Position};
 use readmill_models::{Deliveries, Points};
-use readmill_workload::{Knobs, Relay, Source, written_schemas};
+use readmill_workload::{Emission, Knobs, Relay, Source, written_schemas};
 
 use super::truth::{Ids, Truth};
 use crate::paths::stack;
@@ -21,7 +22,7 @@ pub struct Shipment {
     pub deliveries: Truth<Deliveries>,
     /// What every record carries besides.
     pub headers: Vec<(String, Vec<u8>)>,
-    relay: Relay<Source>,
+    relay: Peekable<Relay<Source>>,
     producer: Producer,
     prefix: String,
     ends: BTreeMap<Partition, i64>,
@@ -42,7 +43,7 @@ impl Shipment {
             points: Truth::new(&ids),
             deliveries: Truth::new(&ids),
             headers: Vec::new(),
-            relay,
+            relay: relay.peekable(),
             producer: producer(),
             prefix: corner.name.clone(),
             ends: BTreeMap::new(),
@@ -51,8 +52,20 @@ impl Shipment {
 
     /// Sends the next records, each to one of the first `partitions`; answers how many there were.
     pub async fn send(&mut self, records: usize, partitions: i32) -> usize {
-        let mut batch = Vec::new();
-        for emission in self.relay.by_ref().take(records) {
+        let emissions = self.relay.by_ref().take(records).collect();
+        self.ship(emissions, partitions).await
+    }
+
+    /// Sends what its source has published by then; answers how many records there were.
+    pub async fn send_until(&mut self, now_ms: i64, partitions: i32) -> usize {
+        let due = |emission: &Emission| emission.timestamp_ms <= now_ms;
+        let emissions = std::iter::from_fn(|| self.relay.next_if(due)).collect();
+        self.ship(emissions, partitions).await
+    }
+
+    async fn ship(&mut self, emissions: Vec<Emission>, partitions: i32) -> usize {
+        let mut batch = Vec::with_capacity(emissions.len());
+        for emission in emissions {
             let topic = format!("{}.public.{}", self.prefix, emission.table.name());
             let index = emission.partition % partitions;
             let partition = Partition::new(topic.as_str(), index);

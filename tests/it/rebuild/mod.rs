@@ -51,10 +51,14 @@ struct Begun {
 
 /// Sends records, and lets so many instances fold them.
 async fn begun(name: &str, records: usize, instances: usize) -> Begun {
+    begun_with(name, &knobs(), records, instances).await
+}
+
+async fn begun_with(name: &str, knobs: &Knobs, records: usize, instances: usize) -> Begun {
     let corner = Corner::new(name);
     corner.make_topics_of(PARTITIONS).await;
     let file = corner.configuration_file().to_str().unwrap().to_owned();
-    let mut shipment = Shipment::of(&corner, &knobs(), 4).await;
+    let mut shipment = Shipment::of(&corner, knobs, 4).await;
     for at in (0..records).step_by(SENT_TOGETHER) {
         shipment.send(SENT_TOGETHER.min(records - at), PARTITIONS).await;
     }

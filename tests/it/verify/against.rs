@@ -2,8 +2,11 @@
 //! deals are validated, as docs/cases/deals.md has them.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
+use mongodb::bson;
 use readmill_core::rollup::Partials;
 use readmill_core::{Document, Key, Stamp};
 use readmill_engine::{Put, Store, Write};
@@ -14,6 +17,7 @@ use serde_json::Value;
 
 use super::{all, verify};
 use crate::mill::{Mill, readmill, succeed};
+use crate::paths::{self, stack};
 use crate::real::{Corner, wait_until_quiet};
 use crate::said::Said;
 
@@ -129,6 +133,51 @@ async fn plant(shop: &Shop) -> ([Key; 3], Document<Deals>) {
     ([changed, missing, nobody], erased)
 }
 
+/// What the titles of all deals of generation 2 end with for a while.
+const MARK: &str = ", of the next generation";
+
+/// Has all deals of generation 2 say so, or no more; answers how many there are.
+async fn mark_deals(shop: &Shop, is_marked: bool) -> usize {
+    let next = shop.documents(2).await;
+    let mut many = 0;
+    for (key, mut document) in all(&next).await {
+        let Some(State::Deal(deal)) = &mut document.state else { continue };
+        let plain = deal.title.trim_end_matches(MARK);
+        deal.title = format!("{plain}{}", if is_marked { MARK } else { "" });
+        put(&next, &key, document.stamp.revision, &document).await;
+        many += 1;
+    }
+    many
+}
+
+/// How many deals readers see that say so.
+async fn seen(view: &mongodb::Collection<bson::Document>) -> usize {
+    let page = view.find(bson::doc! {}).await.unwrap();
+    let page: Vec<bson::Document> = page.try_collect().await.unwrap();
+    page.iter().filter(|document| document.to_string().contains(MARK)).count()
+}
+
+/// Once it was found equal, it is swapped in, and back: whoever reads a page meanwhile sees deals
+/// of one generation, and never some of each.
+async fn a_page_is_switched_in_one_step(shop: &Shop) {
+    let many = mark_deals(shop, true).await;
+    let mongo = mongodb::Client::with_uri_str(stack("MONGO_URI")).await.unwrap();
+    let view = mongo.database(&shop.corner.name).collection("deals");
+    for (verb, wanted) in [("swap", many), ("rollback", 0)] {
+        let args = [verb, "deals", "-c", shop.file.to_str().unwrap(), "--json"];
+        let mut switching = Command::new(paths::readmill()).args(args).spawn().unwrap();
+        let mut pages = 0;
+        while switching.try_wait().unwrap().is_none() {
+            let found = seen(&view).await;
+            assert!(found == 0 || found == many, "{found} of {many} deals while {verb}");
+            pages += 1;
+        }
+        assert!(switching.wait().unwrap().success() && pages > 3, "{verb}: {pages} pages");
+        assert_eq!(seen(&view).await, wanted, "{verb}");
+    }
+    mark_deals(shop, false).await;
+}
+
 /// Adds one to the count of a partial group, or takes it back.
 async fn miscount(corner: &Corner, by: i64) {
     let store = corner.mongo().await.documents("deals.partials", 2).await.unwrap();
@@ -210,6 +259,7 @@ async fn two_generations_are_compared_while_one_lags_and_faults_are_told_from_la
     assert_eq!((&rebuilt["generation"], &rebuilt["caught_up"]), (&2.into(), &true.into()));
     shop.settle();
     equal_ones_differ_in_nothing(&shop).await;
+    a_page_is_switched_in_one_step(&shop).await;
     shop.tell("rebuild", "--pause");
     std::thread::sleep(Duration::from_secs(2));
     shop.produce(30_000);

@@ -176,8 +176,6 @@ pub fn group(text: &str) -> GroupName {
 
 #[cfg(test)]
 mod tests {
-    use readmill_core::{AddedBy, Beside};
-
     use super::*;
 
     #[test]
@@ -191,10 +189,8 @@ mod tests {
 
     #[test]
     fn only_what_is_kept_is_shown() {
-        let added_by = AddedBy::Events;
-        let rollup = |beside| Rollup { name: "sales", about: "what was sold", added_by, beside };
-        let bare = rollup(Beside { extremes: false, top: 0, distinct: false });
-        let full = rollup(Beside { extremes: true, top: 3, distinct: true });
+        let bare = Rollup::of_events("sales", "what was sold");
+        let full = bare.with_extremes().with_top(3).with_distinct();
         let name = GroupName::of(&["eu"]);
         let keys = |rollup: &Rollup| {
             let body = shown(rollup, &name, &Totals::default());

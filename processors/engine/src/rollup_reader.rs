@@ -123,17 +123,13 @@ mod tests {
     use async_trait::async_trait;
     use proptest::prelude::*;
     use readmill_core::rollup::{Added, Difference, Partial};
-    use readmill_core::{AddedBy, Beside, Contribution, Document, Offset, Partition};
+    use readmill_core::{Contribution, Document, Offset, Partition};
 
     use super::*;
     use crate::ports::{Put, Write};
 
-    const SALES: Rollup = Rollup {
-        name: "sales",
-        about: "what was sold",
-        added_by: AddedBy::Documents,
-        beside: Beside { extremes: true, top: 2, distinct: true },
-    };
+    const SALES: Rollup =
+        Rollup::of_documents("sales", "what was sold").with_extremes().with_top(2).with_distinct();
     const SALE: Rollup = Rollup { name: "sale", ..SALES };
 
     /// Partial groups in memory.

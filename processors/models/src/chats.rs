@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, Person,
-    ReadModel, Rollup, Shows, Standing, Window,
+    Admit, Contribution, Direction, Folded, GroupName, Index, Keys, Person, ReadModel, Rollup,
+    Shows, Standing, Window,
 };
 use readmill_schemas::Personal as _;
 use readmill_schemas::chats::{ChatsEvent, MessagePosted};
@@ -18,12 +18,7 @@ pub const SHOWN_MESSAGES: usize = 100;
 pub const SHOWN_CHARACTERS: usize = 80;
 
 /// When people write: by the clocks of their devices, which an hour forgives.
-pub const MESSAGES: Rollup = Rollup {
-    name: "messages",
-    about: "messages posted by hour",
-    added_by: AddedBy::Events,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const MESSAGES: Rollup = Rollup::of_events("messages", "messages posted by hour");
 
 /// The read model.
 #[derive(Debug)]

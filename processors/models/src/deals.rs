@@ -4,8 +4,8 @@
 //! of its own, which its deals embed: a change of the product reaches all of them.
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Key, Keys,
-    ReadModel, Rollup, Standing,
+    Admit, Contribution, Direction, Folded, GroupName, Index, Key, Keys, ReadModel, Rollup,
+    Standing,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::deals::{
@@ -14,12 +14,10 @@ use readmill_schemas::deals::{
 use serde::{Deserialize, Serialize};
 
 /// What the deals come to.
-pub const OFFERS: Rollup = Rollup {
-    name: "offers",
-    about: "deals by what a page says of them and by kind: how many, and how many are left to sell",
-    added_by: AddedBy::Documents,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const OFFERS: Rollup = Rollup::of_documents(
+    "offers",
+    "deals by what a page says of them and by kind: how many, and how many are left to sell",
+);
 
 /// The read model.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 //! and one integrated event tells the rest of the company.
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel,
-    Rollup, Shows, Standing, Window,
+    Admit, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup, Shows,
+    Standing, Window,
 };
 use readmill_schemas::deliveries::{DeliveriesEvent, DeliveryCreated, OrderService};
 use readmill_schemas::deliveries_out::{
@@ -13,33 +13,24 @@ use readmill_schemas::{Contract, Events, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Where deliveries stand now.
-pub const UNDER_WAY: Rollup = Rollup {
-    name: "under_way",
-    about: "deliveries under way by step and region",
-    added_by: AddedBy::Documents,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const UNDER_WAY: Rollup =
+    Rollup::of_documents("under_way", "deliveries under way by step and region");
 /// What came in.
-pub const INFLOW: Rollup = Rollup {
-    name: "inflow",
-    about: "deliveries created by order service and hour",
-    added_by: AddedBy::Events,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const INFLOW: Rollup =
+    Rollup::of_events("inflow", "deliveries created by order service and hour");
 /// Who rode where.
-pub const RIDERS: Rollup = Rollup {
-    name: "riders",
-    about: "deliveries that riders were sent for by region and hour, and about how many riders",
-    added_by: AddedBy::Events,
-    beside: Beside { extremes: false, top: 0, distinct: true },
-};
+pub const RIDERS: Rollup = Rollup::of_events(
+    "riders",
+    "deliveries that riders were sent for by region and hour, and about how many riders",
+)
+.with_distinct();
 /// How long they took.
-pub const ENDED: Rollup = Rollup {
-    name: "ended",
-    about: "deliveries that ended by outcome, region and hour: how long they took, in milliseconds",
-    added_by: AddedBy::Events,
-    beside: Beside { extremes: true, top: 5, distinct: false },
-};
+pub const ENDED: Rollup = Rollup::of_events(
+    "ended",
+    "deliveries that ended by outcome, region and hour: how long they took, in milliseconds",
+)
+.with_extremes()
+.with_top(5);
 
 /// The read model.
 #[derive(Debug)]

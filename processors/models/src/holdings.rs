@@ -4,8 +4,8 @@
 //! beyond the next number waits: so the two sides need no common clock, and may come in any order.
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Direction::Ascending, Folded, GroupName, Index, Keys,
-    ReadModel, Rollup, Standing,
+    Admit, Contribution, Direction::Ascending, Folded, GroupName, Index, Keys, ReadModel, Rollup,
+    Standing,
 };
 use readmill_schemas::holdings::{
     AccountImported, Cash, Executed, HoldingsEvent, OrderSide, Position, ReservedOrder,
@@ -16,19 +16,15 @@ use serde::{Deserialize, Serialize};
 pub const MOST_LISTED: usize = 2_000;
 
 /// Who holds what.
-pub const HELD: Rollup = Rollup {
-    name: "held",
-    about: "accounts that hold a security, by symbol: how many, and how many shares",
-    added_by: AddedBy::Documents,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const HELD: Rollup = Rollup::of_documents(
+    "held",
+    "accounts that hold a security, by symbol: how many, and how many shares",
+);
 /// What the opening of the market will bring.
-pub const RESERVED: Rollup = Rollup {
-    name: "reserved",
-    about: "reserved orders by symbol and side: how many, and for how many shares",
-    added_by: AddedBy::Documents,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const RESERVED: Rollup = Rollup::of_documents(
+    "reserved",
+    "reserved orders by symbol and side: how many, and for how many shares",
+);
 
 /// The read model.
 #[derive(Debug)]

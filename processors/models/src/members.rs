@@ -1,21 +1,15 @@
 //! `members`: dormant members for the page of who looks after them, until nothing of one is left.
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel,
-    Rollup, Standing,
+    Admit, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup, Standing,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::members::{DormantState, MembersEvent, MessageKind};
 use serde::{Deserialize, Serialize};
 
 /// How many members stand where.
-pub const STATES: Rollup = Rollup {
-    name: "states",
-    about: "dormant members by state",
-    added_by: AddedBy::Documents,
-    // No items: a member who is erased must not live on in what cannot forget.
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+// No items: a member who is erased must not live on in what cannot forget.
+pub const STATES: Rollup = Rollup::of_documents("states", "dormant members by state");
 
 /// The read model.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! `orders`: one wide document per order, out of four topics that each fill sections of their own.
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, Person,
-    ReadModel, Rollup, Standing,
+    Admit, Contribution, Direction, Folded, GroupName, Index, Keys, Person, ReadModel, Rollup,
+    Standing,
 };
 use readmill_schemas::orders::{
     OrderPlaced, OrderRejected, OrderSheetWritten, OrderShipped, OrdersEvent, PaymentApproved,
@@ -15,21 +15,14 @@ use serde::{Deserialize, Serialize};
 /// The most items that a document shows. The order's total counts all of them.
 pub const SHOWN_ITEMS: usize = 200;
 
-const SUMS: Beside = Beside { extremes: false, top: 0, distinct: false };
 /// How far the orders are.
-pub const STATUSES: Rollup = Rollup {
-    name: "statuses",
-    about: "orders by status: how many, and what they come to in won",
-    added_by: AddedBy::Documents,
-    beside: SUMS,
-};
+pub const STATUSES: Rollup =
+    Rollup::of_documents("statuses", "orders by status: how many, and what they come to in won");
 /// Which compensations are under way.
-pub const OWED: Rollup = Rollup {
-    name: "owed",
-    about: "rejected orders whose stock, or whose payment in won, is still to be given back",
-    added_by: AddedBy::Documents,
-    beside: SUMS,
-};
+pub const OWED: Rollup = Rollup::of_documents(
+    "owed",
+    "rejected orders whose stock, or whose payment in won, is still to be given back",
+);
 
 /// The read model.
 #[derive(Debug)]

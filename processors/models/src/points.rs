@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Folded, GroupName, Keys, ReadModel, Rollup, Shows,
-    Standing, Window,
+    Admit, Contribution, Folded, GroupName, Keys, ReadModel, Rollup, Shows, Standing, Window,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::points::{LotUse, PointsEvent};
@@ -17,20 +16,15 @@ pub const SHOWN_ENTRIES: usize = 20;
 pub const CANCELLABLE_USES: usize = 100;
 
 /// What the ledger's entries came to. It is an entry's own day that counts, however late it comes.
-pub const LEDGER: Rollup = Rollup {
-    name: "ledger",
-    about: "entries by kind and day: how many, how many points, the least and the greatest",
-    added_by: AddedBy::Events,
-    // No items: a member who is erased must not live on in what cannot forget.
-    beside: Beside { extremes: true, top: 0, distinct: false },
-};
+// No items: a member who is erased must not live on in what cannot forget.
+pub const LEDGER: Rollup = Rollup::of_events(
+    "ledger",
+    "entries by kind and day: how many, how many points, the least and the greatest",
+)
+.with_extremes();
 /// Who could spend how much.
-pub const TIERS: Rollup = Rollup {
-    name: "tiers",
-    about: "members by what they can spend: how many, and how many points",
-    added_by: AddedBy::Documents,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const TIERS: Rollup =
+    Rollup::of_documents("tiers", "members by what they can spend: how many, and how many points");
 
 /// The read model.
 #[derive(Debug)]

@@ -4,28 +4,19 @@
 //! that moves takes the places of all its reviews with it.
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Key, Keys,
-    ReadModel, Rollup, Shows, Standing,
+    Admit, Contribution, Direction, Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Shows,
+    Standing,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::reviews::{ReviewWritten, ReviewsEvent};
 use serde::{Deserialize, Serialize};
 
-const PLAIN: Beside = Beside { extremes: false, top: 0, distinct: false };
 /// What products are worth to those who bought them.
-pub const PRODUCTS: Rollup = Rollup {
-    name: "products",
-    about: "listed reviews by product, and their stars",
-    added_by: AddedBy::Documents,
-    beside: PLAIN,
-};
+pub const PRODUCTS: Rollup =
+    Rollup::of_documents("products", "listed reviews by product, and their stars");
 /// The same of whole catalogs.
-pub const CATALOGS: Rollup = Rollup {
-    name: "catalogs",
-    about: "listed reviews by catalog, and their stars",
-    added_by: AddedBy::Documents,
-    beside: PLAIN,
-};
+pub const CATALOGS: Rollup =
+    Rollup::of_documents("catalogs", "listed reviews by catalog, and their stars");
 
 /// The read model.
 #[derive(Debug)]

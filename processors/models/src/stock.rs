@@ -1,7 +1,7 @@
 //! `stock`: what is on offer, and which purchases take a piece of it, from an insert-only history.
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution,
+    Admit, Contribution,
     Direction::{Ascending, Descending},
     Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Shows, Standing,
 };
@@ -10,12 +10,8 @@ use readmill_schemas::stock::{StockEvent, StockHistoryAdded, StockMovement};
 use serde::{Deserialize, Serialize};
 
 /// What is used up.
-pub const USED: Rollup = Rollup {
-    name: "used",
-    about: "purchases that have a piece, by product and price",
-    added_by: AddedBy::Documents,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const USED: Rollup =
+    Rollup::of_documents("used", "purchases that have a piece, by product and price");
 
 /// The read model.
 #[derive(Debug)]

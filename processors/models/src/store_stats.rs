@@ -5,7 +5,7 @@
 pub mod ranks;
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution,
+    Admit, Contribution,
     Direction::{Ascending, Descending},
     Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Standing, Window,
 };
@@ -24,26 +24,21 @@ const DAY_MS: i64 = 24 * 3_600_000;
 const KNOWN_MS: std::ops::Range<i64> = 365 * DAY_MS..253_370_764_800_000;
 
 /// How stores compare.
-pub const ACCEPTANCE: Rollup = Rollup {
-    name: "acceptance",
-    about: "stores by day and by how many thousandths of their orders they accepted",
-    added_by: AddedBy::Documents,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const ACCEPTANCE: Rollup = Rollup::of_documents(
+    "acceptance",
+    "stores by day and by how many thousandths of their orders they accepted",
+);
 /// How long APIs take.
-pub const API: Rollup = Rollup {
-    name: "api",
-    about: "calls by day, organisation and API: how long they took, in milliseconds",
-    added_by: AddedBy::Events,
-    beside: Beside { extremes: true, top: 0, distinct: false },
-};
+pub const API: Rollup = Rollup::of_events(
+    "api",
+    "calls by day, organisation and API: how long they took, in milliseconds",
+)
+.with_extremes();
 /// How often they fail.
-pub const API_FAILURES: Rollup = Rollup {
-    name: "api_failures",
-    about: "calls that failed by day, organisation and API: how long they took, in milliseconds",
-    added_by: AddedBy::Events,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const API_FAILURES: Rollup = Rollup::of_events(
+    "api_failures",
+    "calls that failed by day, organisation and API: how long they took, in milliseconds",
+);
 
 /// The read model.
 #[derive(Debug)]

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel,
-    Rollup, Standing,
+    Admit, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup, Standing,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::tickets::{TicketReserved, TicketsEvent};
@@ -18,12 +17,10 @@ pub const LISTED_CONFLICTS: usize = 100;
 pub const REMEMBERED_CANCELS: usize = 100;
 
 /// The check whether what was reserved is what there was.
-pub const CONFLICTS: Rollup = Rollup {
-    name: "conflicts",
-    about: "concerts that keep the rules and concerts that do not, with their conflicts",
-    added_by: AddedBy::Documents,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const CONFLICTS: Rollup = Rollup::of_documents(
+    "conflicts",
+    "concerts that keep the rules and concerts that do not, with their conflicts",
+);
 
 /// The read model.
 #[derive(Debug)]

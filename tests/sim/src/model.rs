@@ -5,29 +5,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Folded, GroupName, Key, Keys, Reaction, ReadModel,
-    Rollup, Shows, Standing,
+    Admit, Contribution, Folded, GroupName, Key, Keys, Reaction, ReadModel, Rollup, Shows, Standing,
 };
 use readmill_schemas::RowOp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Deed, Step, TrailEvent};
 
-const ALL: Beside = Beside { extremes: true, top: 3, distinct: true };
-
 /// How long lanes are, by their place in their documents: what documents are.
 pub const LENGTHS: Rollup =
-    Rollup { name: "lengths", about: "steps per lane", added_by: AddedBy::Documents, beside: ALL };
+    Rollup::of_documents("lengths", "steps per lane").with_extremes().with_top(3).with_distinct();
 /// The deeds that were folded, by kind: what happened to documents.
 pub const DEEDS: Rollup =
-    Rollup { name: "deeds", about: "folded steps by deed", added_by: AddedBy::Events, beside: ALL };
+    Rollup::of_events("deeds", "folded steps by deed").with_extremes().with_top(3).with_distinct();
 /// The cards that are seen from other documents: what documents embed.
-pub const SEEN: Rollup = Rollup {
-    name: "seen",
-    about: "cards seen from elsewhere",
-    added_by: AddedBy::Documents,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+pub const SEEN: Rollup = Rollup::of_documents("seen", "cards seen from elsewhere");
 
 /// The read model: under each key a trail of what was folded.
 #[derive(Debug)]

@@ -5,16 +5,10 @@ use readmill_schemas::points::PointsEvent;
 use super::*;
 use crate::model::{Folded, Key, Keys};
 use crate::position::{Offset, Partition};
-use crate::rollup::{AddedBy, Beside, Contribution, GroupName, Rollup};
+use crate::rollup::{Contribution, GroupName, Rollup};
 use crate::stamp::{Output, What};
 
-const NOTHING: Beside = Beside { extremes: false, top: 0, distinct: false };
-const SEEN: Rollup = Rollup {
-    name: "seen",
-    about: "what is seen of others",
-    added_by: AddedBy::Documents,
-    beside: NOTHING,
-};
+const SEEN: Rollup = Rollup::of_documents("seen", "what is seen of others");
 
 /// Shows a number, and the numbers that those it looks at show.
 #[derive(Debug)]

@@ -25,6 +25,40 @@ pub struct Rollup {
     pub beside: Beside,
 }
 
+impl Rollup {
+    /// One to which documents contribute as they stand.
+    pub const fn of_documents(name: &'static str, about: &'static str) -> Self {
+        let beside = Beside { extremes: false, top: 0, distinct: false };
+        Self { name, about, added_by: AddedBy::Documents, beside }
+    }
+
+    /// One to which events add.
+    pub const fn of_events(name: &'static str, about: &'static str) -> Self {
+        Self { added_by: AddedBy::Events, ..Self::of_documents(name, about) }
+    }
+
+    /// With the least and the greatest value.
+    #[must_use]
+    pub const fn with_extremes(mut self) -> Self {
+        self.beside.extremes = true;
+        self
+    }
+
+    /// With so many of the greatest values, and their items.
+    #[must_use]
+    pub const fn with_top(mut self, many: u8) -> Self {
+        self.beside.top = many;
+        self
+    }
+
+    /// With about how many different items there were.
+    #[must_use]
+    pub const fn with_distinct(mut self) -> Self {
+        self.beside.distinct = true;
+        self
+    }
+}
+
 /// What adds to a roll-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddedBy {
@@ -121,12 +155,7 @@ pub fn differences(mut old: Vec<Contribution>, mut new: Vec<Contribution>) -> Ve
 mod tests {
     use super::*;
 
-    const ORDERS: Rollup = Rollup {
-        name: "orders",
-        about: "orders by status",
-        added_by: AddedBy::Documents,
-        beside: Beside { extremes: false, top: 0, distinct: false },
-    };
+    const ORDERS: Rollup = Rollup::of_documents("orders", "orders by status");
 
     fn of(group: &str, value: i64) -> Contribution {
         Contribution::of(&ORDERS, GroupName::of(&[group]), value)

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use readmill_core::marks::REMEMBERED_EVENTS;
 use readmill_core::rollup::{Added, Difference, Partial, PartialName, Partials};
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Document, Folded, GroupName, Identity, Incoming, Key,
-    Keys, Offset, Partition, Position, Reach, ReadModel, Record, ResumeAt, Rollup, Sent,
-    SourcePosition, Standing, What,
+    Admit, Contribution, Document, Folded, GroupName, Identity, Incoming, Key, Keys, Offset,
+    Partition, Position, Reach, ReadModel, Record, ResumeAt, Rollup, Sent, SourcePosition,
+    Standing, What,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::points::{EarnCancelled, PointsEvent};
@@ -34,12 +34,7 @@ use side::{Partitioned, Shelf, patience, suspecting, tell};
 
 mod side;
 
-const SUMS: Rollup = Rollup {
-    name: "sums",
-    about: "what documents come to",
-    added_by: AddedBy::Documents,
-    beside: Beside { extremes: false, top: 0, distinct: false },
-};
+const SUMS: Rollup = Rollup::of_documents("sums", "what documents come to");
 
 /// How many events a key has seen, and their sum: in any order the same.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

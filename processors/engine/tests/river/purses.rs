@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use readmill_core::rollup::{PartialName, Partials, Totals};
 use readmill_core::{
-    AddedBy, Admit, Beside, Contribution, Edges, Folded, GroupName, Key, Keys, Partition, Reaction,
-    ReadModel, Rollup, Standing, Window,
+    Admit, Contribution, Edges, Folded, GroupName, Key, Keys, Partition, Reaction, ReadModel,
+    Rollup, Standing, Window,
 };
 use readmill_engine::feed::feed;
 use readmill_engine::patience::Patience;
@@ -19,20 +19,12 @@ use tokio::sync::watch;
 
 use crate::world::{World, record};
 
-const SUMS: Beside = Beside { extremes: false, top: 0, distinct: false };
 /// What purses have: of the documents.
-pub const HELD: Rollup =
-    Rollup { name: "held", about: "points in purses", added_by: AddedBy::Documents, beside: SUMS };
+pub const HELD: Rollup = Rollup::of_documents("held", "points in purses");
 /// What purses see: of the copies in them.
-pub const SEEN: Rollup = Rollup {
-    name: "seen",
-    about: "points seen elsewhere",
-    added_by: AddedBy::Documents,
-    beside: SUMS,
-};
+pub const SEEN: Rollup = Rollup::of_documents("seen", "points seen elsewhere");
 /// What was put in, by day: of the events.
-pub const EARNED: Rollup =
-    Rollup { name: "earned", about: "points by day", added_by: AddedBy::Events, beside: SUMS };
+pub const EARNED: Rollup = Rollup::of_events("earned", "points by day");
 
 #[derive(Debug)]
 pub struct Purses;

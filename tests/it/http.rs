@@ -1,13 +1,14 @@
 //! Whoever operates an instance over its HTTP API: generations and held records of an embedded
 //! store, which no other process can open, by tokens, and behind TLS.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use readmill_core::digest::Digest;
 use serde_json::{Value, json};
 
-use crate::mill::{Mill, readmill, succeed, wait};
+use crate::mill::{Mill, free_port, readmill, succeed, wait};
 use crate::paths::stack;
 use crate::real::Corner;
 
@@ -35,7 +36,7 @@ impl Place {
         let (read, operate) = (corner.dir().join("read"), corner.dir().join("operate"));
         std::fs::write(&read, format!("{READS}\n")).unwrap();
         std::fs::write(&operate, format!("{OPERATES}\n")).unwrap();
-        let mill = Mill::start(corner.dir(), &configuration(&corner));
+        let mill = Mill::start(corner.dir(), &(locked(&corner) + &configuration(&corner)));
         mill.wait_for("/readyz", LIMIT);
         let place = Self { corner, mill, read, operate };
         wait(LIMIT, "everything to be folded", || {
@@ -68,7 +69,7 @@ impl Place {
     /// The documents of some keys as readers see them, and their generation.
     fn seen(&self) -> (Value, Digest) {
         let mut digest = Digest::default();
-        for n in 0..60 {
+        for n in 0..12 {
             let key = format!("m-{n:06}");
             let (code, told) = self.with(&self.read, &["get", "points", &key, "--json"]);
             assert!(code == Some(0) || code == Some(5), "{told}");
@@ -82,13 +83,15 @@ impl Place {
     }
 }
 
+/// Tokens for this machine alone.
+fn locked(corner: &Corner) -> String {
+    let dir = corner.dir().display();
+    format!("[http]\nread_token_file = \"{dir}/read\"\noperate_token_file = \"{dir}/operate\"\n\n")
+}
+
 fn configuration(corner: &Corner) -> String {
     format!(
         r#"
-[http]
-read_token_file = "{dir}/read"
-operate_token_file = "{dir}/operate"
-
 [source]
 kind = "kafka"
 
@@ -224,6 +227,68 @@ async fn held_records_of_an_embedded_store_are_dealt_with_over_http() {
     let (code, told) = place.with(&place.operate, &dropping);
     assert!(code == Some(5) && told.contains("no record of points is held"), "{told}");
     assert_eq!(place.mill.stop(), Some(0));
+}
+
+/// A certificate for this machine of an authority of its own, in `ca`, `cert` and `key`.
+fn certify(dir: &Path) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    std::fs::write(dir.join("ca"), authority.pem()).unwrap();
+    std::fs::write(dir.join("cert"), certificate.pem()).unwrap();
+    std::fs::write(dir.join("key"), key.serialize_pem()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_answers_to_a_network_by_tls_and_tokens_that_change() {
+    let corner = Corner::new("httptls");
+    corner.make_topics_of(1).await;
+    let dir = corner.dir();
+    certify(dir);
+    std::fs::write(dir.join("operate"), format!("{OPERATES}\n")).unwrap();
+    let port = free_port();
+    let open = format!("[http]\nlisten = \"0.0.0.0:{port}\"\n");
+    let at = dir.display();
+    let token = format!("operate_token_file = \"{at}/operate\"\n");
+    let tls = format!("certificate_file = \"{at}/cert\"\nkey_file = \"{at}/key\"\n");
+    // It is not checked, and does not start, without both.
+    for (settings, words) in
+        [(tls.clone(), "would be open to the network"), (token.clone(), "as plain text")]
+    {
+        let file = dir.join("refused.toml");
+        let text = open.clone() + &settings + &configuration(&corner);
+        std::fs::write(&file, text).unwrap();
+        for verb in ["check", "run"] {
+            let output = readmill(&[verb, "-c", file.to_str().unwrap()]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.code() == Some(2) && said.contains(words), "{verb}: {said}");
+        }
+    }
+    let mill = Mill::start_at(dir, port, &(open + &token + &tls + &configuration(&corner)));
+    let url = format!("https://127.0.0.1:{port}");
+    let ca = dir.join("ca");
+    let ask = |token: &str| {
+        std::fs::write(dir.join("shown"), token).unwrap();
+        let shown = dir.join("shown");
+        let (ca, shown) = (ca.to_str().unwrap(), shown.to_str().unwrap());
+        let place = ["--instance", &url, "--ca-file", ca, "--token-file", shown];
+        readmill(&[&["generations", "points"][..], &place].concat()).status.code()
+    };
+    wait(LIMIT, "it to answer by TLS", || ask(OPERATES) == Some(0));
+    assert_eq!(ask("nobody-knows-this-token"), Some(3));
+    let both = format!("{OPERATES}\noperates-operates-2\n");
+    std::fs::write(dir.join("operate"), both).unwrap();
+    wait(LIMIT, "the new token to be known", || ask("operates-operates-2") == Some(0));
+    assert_eq!(ask(OPERATES), Some(0));
+    std::fs::write(dir.join("operate"), "operates-operates-2\n").unwrap();
+    wait(LIMIT, "the old token to be forgotten", || ask(OPERATES) == Some(3));
+    assert_eq!(ask("operates-operates-2"), Some(0));
+    let log = std::fs::read_to_string(dir.join(format!("{port}.log"))).unwrap();
+    assert!(log.contains("tokens were read again") && !log.contains("operates-"), "{log}");
+    assert_eq!(mill.stop(), Some(0));
 }
 
 /// A request with a token, unless it is empty; the status and the body.

@@ -69,7 +69,7 @@ impl Mill {
         let served = Served {
             config: Arc::clone(&config),
             services: Arc::clone(&process.services),
-            actions: Actions::default(),
+            actions: Actions::new(config.http.limits.request),
             metrics: process.metrics.clone(),
             pulse: process.pulse.clone(),
             lanes: process.lanes.clone(),

@@ -19,7 +19,8 @@ use super::answer::{json as answer_json, problem};
 use super::failure::told;
 use crate::ports::SystemClock;
 
-/// Whoever asks is kept waiting for so long at most; then it goes on without them.
+/// Whoever asks is kept waiting for so long at most, or for half of what a request may take; then
+/// it goes on without them.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is dealt with; the two do not wait for each other.
@@ -79,8 +80,11 @@ impl Action {
 type Known = BTreeMap<(About, &'static str), Action>;
 
 /// The actions of a process; cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Actions(Arc<Mutex<Known>>);
+#[derive(Debug, Clone)]
+pub struct Actions {
+    known: Arc<Mutex<Known>>,
+    patience: Duration,
+}
 
 /// Where an action tells its steps.
 #[derive(Debug, Clone)]
@@ -94,6 +98,11 @@ impl Steps {
 }
 
 impl Actions {
+    /// None yet, where a request may take so long.
+    pub fn new(request_limit: Duration) -> Self {
+        Self { known: Arc::default(), patience: PATIENCE.min(request_limit / 2) }
+    }
+
     /// Begins one, unless one of its kind is under way, and waits for it for a while.
     pub async fn begin<F>(
         &self,
@@ -124,13 +133,15 @@ impl Actions {
             let (status, body) = match ended {
                 Ok(body) => (StatusCode::OK, body),
                 Err(error) => {
-                    tracing::warn!(model, verb, error = format!("{error:#}"), "it was not done");
-                    told(&error)
+                    let (status, body) = told(&error);
+                    // Why is for whoever asked: it may name a key.
+                    tracing::warn!(model, verb, %status, "it was not done");
+                    (status, body)
                 }
             };
             sender.send_replace(State::Ended { status, body });
         });
-        answer_of(about, model, action).await
+        answer_of(about, model, action, self.patience).await
     }
 
     /// The last one.
@@ -145,17 +156,17 @@ impl Actions {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What came of it, or where that will be found.
-async fn answer_of(about: About, model: &str, mut action: Action) -> Response {
+async fn answer_of(about: About, model: &str, mut action: Action, patience: Duration) -> Response {
     let ended = async {
         let ended = action.state.wait_for(|state| matches!(state, State::Ended { .. })).await;
         ended.map(|state| state.clone())
     };
-    match timeout(PATIENCE, ended).await {
+    match timeout(patience, ended).await {
         Ok(Ok(State::Ended { status, body })) if status.is_success() => answer_json(status, &body),
         Ok(Ok(State::Ended { status, body })) => {
             let detail = body["detail"].as_str().unwrap_or_default().to_owned();
@@ -183,7 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_is_done_at_a_time_and_goes_on_without_whoever_asked() {
-        let actions = Actions::default();
+        let actions = Actions::new(Duration::from_secs(30));
         let (go, wait) = oneshot::channel::<()>();
         let asked = actions.begin(About::Generations, "points", "swap", |steps| async move {
             steps.tell("halfway");
@@ -207,5 +218,17 @@ mod tests {
         let failed = actions.begin(About::Held, "points", "drop", |_| async { Err(anyhow!("no")) });
         assert_eq!(failed.await.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(actions.look(About::Held, "deals").status(), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn what_takes_long_is_answered_with_where_to_look() {
+        let actions = Actions::new(Duration::from_millis(100));
+        let never = |_| async {
+            std::future::pending::<()>().await;
+            Ok(Value::Null)
+        };
+        let answer = actions.begin(About::Held, "points", "retry", never).await;
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        assert_eq!(answer.headers()[header::LOCATION], "/held/points/action");
     }
 }

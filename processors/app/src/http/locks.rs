@@ -1,12 +1,14 @@
 //! What opens the API: tokens and certificates, read from their files, and again when these change.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -29,7 +31,6 @@ pub struct Locks {
 }
 
 /// Reads the files again when they change.
-#[derive(Debug)]
 pub struct Rotation {
     http: Http,
     keys: watch::Sender<Arc<Keys>>,
@@ -37,8 +38,16 @@ pub struct Rotation {
     seen: Contents,
 }
 
-/// What stood in the files when they were last looked at; what cannot be read is `None`.
-type Contents = Vec<Option<Vec<u8>>>;
+/// The hashes of what stood in the files when they were last looked at; of what cannot be read
+/// there is none.
+type Contents = Vec<Option<[u8; 32]>>;
+
+/// Without what stands in the files.
+impl fmt::Debug for Rotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rotation").field("keys", &self.keys.borrow()).finish_non_exhaustive()
+    }
+}
 
 impl Locks {
     /// Reads the files, which must be sound.
@@ -135,7 +144,8 @@ fn paths(http: &Http) -> impl Iterator<Item = &Path> {
 }
 
 fn contents(http: &Http) -> Contents {
-    paths(http).map(|path| std::fs::read(path).ok()).collect()
+    let hash = |bytes: Vec<u8>| Sha256::digest(bytes).into();
+    paths(http).map(|path| std::fs::read(path).ok().map(hash)).collect()
 }
 
 /// Which files with secrets everybody on the machine can read.

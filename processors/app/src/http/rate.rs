@@ -119,7 +119,8 @@ impl Guesses {
         let mut known = locked(&self.0);
         let level = known.get_or_insert_mut(household(from), || GUESSING.full(now));
         GUESSING.fill(level, now);
-        level.left -= 1.0;
+        // However many came at once, the next one is looked at in a second.
+        level.left = (level.left - 1.0).max(0.0);
     }
 }
 

@@ -2,13 +2,21 @@
 //! certificates.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use readmill_connectors::instance::{Instance, InstanceConfig};
 use readmill_engine::Fault;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
+use tokio_rustls::TlsConnector;
 
 use super::world::{World, locked};
 
@@ -73,6 +81,40 @@ async fn a_certificate_is_demanded_where_that_is_said() {
     issue(dir.path(), "server", &ours);
     let settings = format!("{SETTINGS}\nclient_ca_file = \"$DIR/ours.pem\"");
     let world = locked(dir, &settings).await;
+    issue(world.dir.path(), "client", &ours);
+    assert!(shown(&world, "client").await.starts_with("HTTP/1.1 200"));
+    // One of an authority that nobody has named, and none.
+    let other = authority(&world.dir, "other.pem");
+    issue(world.dir.path(), "stranger", &other);
+    assert_eq!(shown(&world, "stranger").await, "");
     let fault = ask(&world, "ours.pem", Some(TOKEN)).await.unwrap_err();
     assert!(!fault.to_string().contains(TOKEN), "{fault}");
+}
+
+/// The answer to whoever shows this certificate; empty if none comes.
+async fn shown(world: &World, name: &str) -> String {
+    let at = |name: String| world.dir.path().join(name);
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(at("ours.pem".to_owned())).unwrap()).unwrap();
+    let chain = vec![CertificateDer::from_pem_file(at(format!("{name}.pem"))).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(at(format!("{name}.key"))).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .unwrap();
+    let stream = TcpStream::connect(world.address).await.unwrap();
+    let server = ServerName::try_from("127.0.0.1").unwrap();
+    let mut answer = String::new();
+    if let Ok(mut stream) = TlsConnector::from(Arc::new(config)).connect(server, stream).await {
+        let request = format!(
+            "GET /models HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Bearer \
+             {TOKEN}\r\n\r\n"
+        );
+        // A stranger learns only after the handshake that it has failed.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let _ = stream.read_to_string(&mut answer).await;
+    }
+    answer
 }

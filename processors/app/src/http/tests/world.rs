@@ -146,9 +146,9 @@ async fn world_with(state: ModelState, dir: TempDir, http: &str) -> World {
     let bound = bind(&config.http).await.unwrap();
     let served = Served {
         metrics: metrics.clone(),
+        actions: Actions::new(config.http.limits.request),
         config,
         services: Arc::default(),
-        actions: Actions::default(),
         pulse: pulse.clone(),
         lanes: lanes(),
         models: vec![Arc::new(shelf)],

@@ -51,7 +51,7 @@ impl Place {
     }
 
     /// A command with a token; its exit code and what it said.
-    fn with(&self, token: &PathBuf, args: &[&str]) -> (Option<i32>, String) {
+    fn with(&self, token: &Path, args: &[&str]) -> (Option<i32>, String) {
         let (url, token) = (self.url(), token.to_str().unwrap());
         let output = readmill(&[args, &["--instance", &url, "--token-file", token]].concat());
         let said = [output.stdout, output.stderr].concat();

@@ -18,11 +18,11 @@ pub struct Asking {
     #[arg(long, value_name = "URL")]
     pub instance: Option<String>,
     /// The file whose first line is the token to show; without it READMILL_TOKEN is, if it is set.
-    #[arg(long, value_name = "FILE", requires = "instance")]
+    #[arg(long, value_name = "FILE", requires = "instance", conflicts_with = "config")]
     pub token_file: Option<PathBuf>,
     /// The authorities that the instance's certificate may be issued by, in PEM; without it those
     /// that the system trusts.
-    #[arg(long, value_name = "FILE", requires = "instance")]
+    #[arg(long, value_name = "FILE", requires = "instance", conflicts_with = "config")]
     pub ca_file: Option<PathBuf>,
 }
 

@@ -87,7 +87,7 @@ fn whoever_is_to_do_it_is_named_once() {
         ("swap points --instance http://h --token-file t --ca-file c --step-limit 9s", ""),
         ("swap points", "<--config <FILE>|--instance <URL>>"),
         ("swap points -c f --instance http://h", "cannot be used with"),
-        ("swap points -c f --token-file t", "--instance <URL>"),
+        ("swap points -c f --token-file t", "cannot be used with"),
         ("swap points --instance http://h --token secret", "unexpected argument"),
         ("rebuild points --instance http://h --from 7d --detach", ""),
         ("rebuild points --instance http://h --archive d", "cannot be used with"),

@@ -8,6 +8,7 @@ pub mod connect;
 pub mod elsewhere;
 pub mod embedded;
 mod held;
+pub mod instance;
 pub mod kafka;
 mod life;
 pub mod mongo;

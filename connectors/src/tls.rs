@@ -1,5 +1,7 @@
 //! TLS: the one provider of the process, and certificates and keys out of PEM files.
 
+pub mod server;
+
 use std::fmt;
 use std::io;
 use std::path::Path;

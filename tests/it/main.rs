@@ -20,6 +20,7 @@ mod forget;
 mod held;
 mod held_edges;
 mod house;
+mod http;
 mod joins;
 mod kills;
 mod mill;

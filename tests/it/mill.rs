@@ -48,14 +48,19 @@ impl Mill {
     /// Starts `readmill run` with a configuration; its log goes to `<dir>/<port>.log`.
     pub fn start(dir: &Path, configuration: &str) -> Self {
         let port = free_port();
-        let file = dir.join(format!("{port}.toml"));
-        let log = std::fs::File::create(dir.join(format!("{port}.log"))).unwrap();
         let instance = format!(
             "[instance]\nhttp_listen = \"127.0.0.1:{port}\"\nstate_dir = \"{}\"\n\
              stall_limit_ms = 2000\n\n",
             dir.join("state").display()
         );
-        std::fs::write(&file, instance + configuration).unwrap();
+        Self::start_at(dir, port, &(instance + configuration))
+    }
+
+    /// Starts `readmill run` with a configuration that says itself that it listens on this port.
+    pub fn start_at(dir: &Path, port: u16, configuration: &str) -> Self {
+        let file = dir.join(format!("{port}.toml"));
+        let log = std::fs::File::create(dir.join(format!("{port}.log"))).unwrap();
+        std::fs::write(&file, configuration).unwrap();
         let child = Command::new(paths::readmill())
             .args(["run", "-c", file.to_str().unwrap()])
             .stdin(Stdio::null())

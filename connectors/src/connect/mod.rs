@@ -5,7 +5,7 @@ mod client;
 mod config;
 mod definition;
 mod diff;
-mod faults;
+pub(crate) mod faults;
 mod pattern;
 pub mod rules;
 mod secrets;

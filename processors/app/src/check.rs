@@ -11,8 +11,11 @@ use readmill_connectors::redis::RedisConfig;
 use readmill_connectors::registry::RegistryConfig;
 
 use crate::cli::{CheckArgs, ModelsArgs};
-use crate::config::{Config, EXAMPLE, HeldTopic, Holding, Mirror, Model, Reactions, Source, Store};
+use crate::config::{
+    Config, EXAMPLE, HeldTopic, Holding, Http, Mirror, Model, Reactions, Source, Store,
+};
 use crate::exit::Exit;
+use crate::http::open_to_all;
 use crate::out;
 
 /// `check`: reads the configuration and what it refers to, and nothing else.
@@ -66,7 +69,10 @@ pub fn explain(config: &Config) -> String {
     };
     row("source", source(&config.source));
     let instance = &config.instance;
-    row("serves", format!("http://{} for this machine alone", instance.http_listen));
+    row("serves", serves(&config.http));
+    for file in open_to_all(&config.http) {
+        row("warning", format!("everybody on this machine can read {file}"));
+    }
     row("state", format!("{}", instance.state_dir.display()));
     let seconds = instance.stall_limit.as_secs_f64();
     row("unhealthy", format!("when a loop makes no progress for {seconds} s"));
@@ -84,6 +90,19 @@ pub fn explain(config: &Config) -> String {
         }
     }
     text
+}
+
+/// Where it is asked, and by whom.
+fn serves(http: &Http) -> String {
+    let scheme = if http.tls.is_some() { "https" } else { "http" };
+    let has_tokens = !http.tokens.given.is_empty() || http.tokens.files().next().is_some();
+    let to = match (has_tokens, http.listen.ip().is_loopback()) {
+        (false, _) => "for this machine alone",
+        (true, true) => "for this machine alone, to those who show a token",
+        (true, false) => "to those who show a token",
+    };
+    let metrics = if has_tokens && http.open_metrics { "; metrics to everybody" } else { "" };
+    format!("{scheme}://{} {to}{metrics}", http.listen)
 }
 
 fn lines(config: &Config, model: &Model) -> Vec<(&'static str, String)> {

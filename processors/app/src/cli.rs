@@ -1,6 +1,7 @@
 //! The command line.
 
 mod archive;
+mod asking;
 mod connectors;
 mod diff;
 mod explain;
@@ -35,6 +36,7 @@ pub use archive::{
     ArchiveArgs, ArchiveCommand, ArchiveCopyArgs, ArchiveListArgs, ArchivePruneArgs,
     ArchiveVerifyArgs,
 };
+pub use asking::{Anywhere, Asking};
 pub use connectors::{
     ConnectorsApplyArgs, ConnectorsCheckArgs, ConnectorsCommand, ConnectorsRestartArgs,
     ConnectorsStatusArgs, DefinitionFiles,
@@ -43,15 +45,16 @@ pub use diff::DiffArgs;
 pub use explain::{ExplainArgs, When};
 pub use forget::ForgetArgs;
 pub use generations::{
-    GenerationsArgs, GenerationsPlace, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
+    GenerationsAnywhere, GenerationsArgs, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
 };
 pub use held::{
-    HeldCommand, HeldDropArgs, HeldEditArgs, HeldExportArgs, HeldListArgs, HeldOne, HeldPlace,
-    HeldRetryArgs, HeldShowArgs,
+    HeldAnywhere, HeldCommand, HeldEditArgs, HeldExportArgs, HeldOne, HeldPlace, HeldShowArgs,
+    position,
 };
 pub use positions::{By, PositionsCommand, PositionsExportArgs, PositionsImportArgs};
 pub use reconcile::ReconcileArgs;
 pub use rollup::RollupArgs;
+pub use times::since;
 pub use verify::VerifyArgs;
 pub use workload::WorkloadArgs;
 
@@ -218,7 +221,7 @@ pub struct ModelsArgs {
 
 /// `get`
 #[derive(Debug, Clone, Args)]
-#[command(group(ArgGroup::new("place").required(true).args(["config", "dir"])))]
+#[command(group(ArgGroup::new("place").required(true).args(["config", "dir", "instance"])))]
 pub struct GetArgs {
     /// The read model.
     #[arg(value_parser = model)]
@@ -231,6 +234,9 @@ pub struct GetArgs {
     /// The directory of a demo.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Or the instance.
+    #[command(flatten)]
+    pub asking: Asking,
     /// Print one JSON object with the model, the key and the revision around the state.
     #[arg(long)]
     pub json: bool,
@@ -394,7 +400,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
     if address.ip().is_loopback() {
         return Ok(address);
     }
-    Err("must be on loopback: there are no tokens yet that would protect the documents".to_owned())
+    Err("must be on loopback: a demo has no tokens that would protect the documents".to_owned())
 }
 
 fn outbox_table(name: &str) -> Result<Table, String> {

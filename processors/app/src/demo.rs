@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::bars::progress;
 use crate::changes::Changes;
 use crate::cli::DemoArgs;
-use crate::config::{Config, Holding, Instance, Mirror, Model, Reactions, Source, Store};
+use crate::config::{Config, Holding, Http, Instance, Mirror, Model, Reactions, Source, Store};
 use crate::exit::{Exit, Failure};
 use crate::out;
 use crate::produce::archive;
@@ -48,7 +48,7 @@ pub async fn demo(args: DemoArgs) -> Result<Exit> {
     let place = Place::new(args.dir.as_deref())?;
     let records = generate(&place.dir, &knobs).await?;
     let mut config = configuration(&place.dir);
-    config.instance.http_listen = listen(&args);
+    config.http.listen = listen(&args);
     let mut mill = Mill::start(Arc::new(config)).await?;
     let began = Instant::now();
     let Some(counts) = fold(&mut mill, records).await? else {
@@ -141,11 +141,8 @@ fn keep_knobs(dir: &Path, knobs: &Knobs) -> Result<()> {
 
 fn configuration(dir: &Path) -> Config {
     Config {
-        instance: Instance {
-            http_listen: ([127, 0, 0, 1], 0).into(),
-            state_dir: dir.join("state"),
-            stall_limit: STALL_LIMIT,
-        },
+        instance: Instance { state_dir: dir.join("state"), stall_limit: STALL_LIMIT },
+        http: Http::at(([127, 0, 0, 1], 0).into()),
         source: Source::Archive { dir: dir.join("archive") },
         lanes: BTreeMap::new(),
         models: ALL.iter().map(|row| model(dir, *row)).filter(has_topics).collect(),

@@ -120,6 +120,12 @@ pub fn told(error: &anyhow::Error) -> String {
     text
 }
 
+/// The first cause that knows what to do about it, in a line, and that; else all causes.
+pub fn in_short(error: &anyhow::Error) -> (String, Option<String>) {
+    let knows = error.chain().find_map(|cause| Some((message(cause), hint(cause)?)));
+    knows.map_or_else(|| (format!("{error:#}"), None), |(told, hint)| (told, Some(hint)))
+}
+
 /// A fault without its hint, which has a line of its own; anything else as it is.
 fn message(cause: &(dyn std::error::Error + 'static)) -> String {
     let told = cause.to_string();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
+use readmill_connectors::instance::Answer;
 use readmill_core::{Key, ReadModel};
 use readmill_engine::Fault;
 use readmill_models::Visit;
@@ -15,6 +16,7 @@ use crate::demo;
 use crate::exit::{Exit, Failure};
 use crate::http::Standing;
 use crate::out;
+use crate::remote::Remote;
 use crate::services::Services;
 
 /// Obeys the command.
@@ -23,6 +25,10 @@ use crate::services::Services;
 /// When the store does not answer or refuses.
 pub async fn get(args: GetArgs) -> Result<Exit> {
     let name = args.model.name;
+    if let Some(remote) = Remote::of(&args.asking)? {
+        let answer = remote.look(&["models", name, &args.key]).await?;
+        return show(&args, standing(answer)?);
+    }
     let model = match (&args.config, &args.dir) {
         (Some(file), _) => model_of(&Config::load(file)?, file, name)?,
         (None, Some(dir)) => demo::model(dir, args.model),
@@ -32,7 +38,31 @@ pub async fn get(args: GetArgs) -> Result<Exit> {
     let Some(look) = readmill_models::visit(name, Look { model, key }) else {
         return Ok(Exit::Usage);
     };
-    match look.await? {
+    show(&args, look.await?)
+}
+
+/// What an instance says of a document.
+fn standing(Answer { status, mut body }: Answer) -> Result<Standing> {
+    let revision = body["revision"].as_i64();
+    Ok(match (status, revision) {
+        (200, Some(revision)) => {
+            let shows = Some(body["shows"].take()).filter(|shows| !shows.is_null());
+            Standing::Live { revision, state: body["state"].take(), shows }
+        }
+        (410, Some(revision)) => Standing::Gone { revision },
+        // It has no such model.
+        _ if body["key"].is_null() => {
+            let told = body["detail"].as_str().unwrap_or("it has no such document").to_owned();
+            let hint = "ask an instance that runs the model";
+            return Err(Failure::new(Exit::Usage, told, hint).into());
+        }
+        _ => Standing::Never,
+    })
+}
+
+fn show(args: &GetArgs, standing: Standing) -> Result<Exit> {
+    let name = args.model.name;
+    match standing {
         Standing::Live { revision, state, shows } => {
             let whole = json!({
                 "model": name, "key": args.key, "revision": revision, "state": state,

@@ -24,6 +24,7 @@ mod ports;
 mod positions;
 mod produce;
 mod reconcile;
+mod remote;
 mod rollup;
 mod rollups;
 mod run;

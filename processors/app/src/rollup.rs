@@ -13,6 +13,7 @@ use crate::demo;
 use crate::exit::{Exit, Failure};
 use crate::get::model_of;
 use crate::out;
+use crate::remote::Remote;
 use crate::rollups::{Answer, Asked, answer};
 use crate::services::Services;
 
@@ -22,6 +23,10 @@ use crate::services::Services;
 /// When the store does not answer or refuses, or there is no such roll-up.
 pub async fn rollup(args: RollupArgs) -> Result<Exit> {
     let name = args.model.name;
+    if let Some(remote) = Remote::of(&args.asking)? {
+        let answer = there(&remote, name, args.asked()).await?;
+        return show(name, args.json, answer);
+    }
     let model = match (&args.config, &args.dir) {
         (Some(file), _) => model_of(&Config::load(file)?, file, name)?,
         (None, Some(dir)) => demo::model(dir, args.model),
@@ -30,9 +35,40 @@ pub async fn rollup(args: RollupArgs) -> Result<Exit> {
     let Some(look) = readmill_models::visit(name, Look { model, asked: args.asked() }) else {
         return Ok(Exit::Usage);
     };
-    match look.await? {
+    show(name, args.json, look.await?)
+}
+
+/// Asks an instance.
+async fn there(remote: &Remote, model: &str, asked: Asked) -> Result<Answer> {
+    let mut path = vec!["models".to_owned(), model.to_owned(), "rollups".to_owned()];
+    let mut query = Vec::new();
+    match asked {
+        Asked::Declared => {}
+        Asked::Group { rollup, group } => {
+            path.push(rollup);
+            path.extend(group.dimensions());
+        }
+        Asked::Within { rollup, group, after, limit } => {
+            path.push(rollup);
+            path.extend(group.map(|group| group.dimensions()).unwrap_or_default());
+            path.push(String::new());
+            query.push(("limit", limit.to_string()));
+            query.extend(after.map(|after| ("after", after.to_string())));
+        }
+    }
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let query: Vec<(&str, &str)> = query.iter().map(|(name, to)| (*name, to.as_str())).collect();
+    let found = remote.find(&path, &query).await?;
+    Ok(match found {
+        Ok(body) => Answer::Found(body),
+        Err(told) => Answer::NoGroup(told),
+    })
+}
+
+fn show(name: &str, as_json: bool, answer: Answer) -> Result<Exit> {
+    match answer {
         Answer::Found(body) => {
-            out::line(if args.json { body.to_string() } else { text(&body) });
+            out::line(if as_json { body.to_string() } else { text(&body) });
             Ok(Exit::Done)
         }
         Answer::NoRollup(told) => {

@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::cli::RunArgs;
 use crate::config::{Config, Source};
 use crate::exit::Exit;
-use crate::http::{self, Served, ServedModel};
+use crate::http::{self, Actions, Served, ServedModel};
 use crate::services::Services;
 use crate::wiring::{Process, Running};
 
@@ -51,9 +51,9 @@ impl Mill {
     /// # Errors
     /// An address in use, or what a service refuses.
     pub async fn start(config: Arc<Config>) -> Result<Self> {
-        let listener = http::bind(config.instance.http_listen).await?;
+        let bound = http::bind(&config.http).await?;
         let (stop, stopping) = watch::channel(false);
-        let address = listener.local_addr().context("the listener has no address")?;
+        let address = bound.address()?;
         let process = Process {
             instance: name_of(&config, address),
             config: Arc::clone(&config),
@@ -67,6 +67,9 @@ impl Mill {
         let models: Vec<Arc<dyn ServedModel>> =
             running.iter().map(|running| Arc::clone(&running.served)).collect();
         let served = Served {
+            config: Arc::clone(&config),
+            services: Arc::clone(&process.services),
+            actions: Actions::new(config.http.limits.request),
             metrics: process.metrics.clone(),
             pulse: process.pulse.clone(),
             lanes: process.lanes.clone(),
@@ -80,8 +83,8 @@ impl Mill {
             works.spawn(async move { work.await.unwrap_or_else(|error| Err(ended(&error))) });
         }
         let (close, closed) = watch::channel(false);
-        let server = tokio::spawn(http::serve(listener, served, closed));
-        tracing::info!(listen = %config.instance.http_listen, "serving");
+        let server = tokio::spawn(http::serve(bound, served, closed));
+        tracing::info!(listen = %address, tls = config.http.tls.is_some(), "serving");
         let counts = Counts::default();
         Ok(Self { process, stop, works, close, server, served: models, counts })
     }

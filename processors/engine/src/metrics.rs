@@ -63,6 +63,8 @@ pub enum Meter {
     Paused,
     /// Records handed on in each lane.
     LaneRecords,
+    /// Requests to the HTTP API that were refused, by the reason.
+    HttpRefused,
     /// Times that a partition began anew because the store had lost acknowledged writes.
     RolledBack,
     /// Times that a log went on beyond records that were lost before they were read.
@@ -251,6 +253,13 @@ const METRICS: &[Spec] = &[
         "readmill_lane_records_total",
         "Records handed on",
         &["model", "lane"],
+        Kind::Counter,
+    ),
+    spec(
+        Meter::HttpRefused,
+        "readmill_http_refused_total",
+        "Requests to the HTTP API that were refused, by the reason.",
+        &["reason"],
         Kind::Counter,
     ),
     spec(

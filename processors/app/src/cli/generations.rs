@@ -7,7 +7,7 @@ use clap::Args;
 use readmill_models::Row;
 use readmill_schemas::Timestamp;
 
-use super::{model, times};
+use super::{Anywhere, model, times};
 
 /// Whose generations.
 #[derive(Debug, Clone, Args)]
@@ -20,19 +20,30 @@ pub struct GenerationsPlace {
     pub config: PathBuf,
 }
 
+/// Whose generations, and by whom it is done.
+#[derive(Debug, Clone, Args)]
+pub struct GenerationsAnywhere {
+    /// The read model.
+    #[arg(value_parser = model)]
+    pub model: Row,
+    /// By whom.
+    #[command(flatten)]
+    pub by: Anywhere,
+}
+
 /// `rebuild`
 #[derive(Debug, Clone, Args)]
 pub struct RebuildArgs {
     /// Of what.
     #[command(flatten)]
-    pub place: GenerationsPlace,
+    pub place: GenerationsAnywhere,
     /// Begin with what was written at a time or later, instead of the log's beginning: a time such
     /// as 2026-11-21T06:50:00Z, or an age such as 10m, 2h or 7d. What came before is missing then.
     #[arg(long, value_name = "WHEN", value_parser = times::since)]
     pub from: Option<Timestamp>,
     /// Fold this archive first, in this process and at full speed, and join it to the log where it
     /// ends: for what the log has deleted. Stopped, the same command goes on.
-    #[arg(long, value_name = "DIR", conflicts_with = "from")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["from", "instance"])]
     pub archive: Option<PathBuf>,
     /// Begin it and return; instances go on with it.
     #[arg(long)]
@@ -56,7 +67,7 @@ pub struct RebuildArgs {
 pub struct GenerationsArgs {
     /// Whose.
     #[command(flatten)]
-    pub place: GenerationsPlace,
+    pub place: GenerationsAnywhere,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
@@ -67,7 +78,7 @@ pub struct GenerationsArgs {
 pub struct SwapArgs {
     /// Of what.
     #[command(flatten)]
-    pub place: GenerationsPlace,
+    pub place: GenerationsAnywhere,
     /// The generation that readers are to see; without it the newest.
     #[arg(long, value_name = "GENERATION")]
     pub to: Option<u32>,
@@ -87,7 +98,7 @@ pub struct SwapArgs {
 pub struct RollbackArgs {
     /// Of what.
     #[command(flatten)]
-    pub place: GenerationsPlace,
+    pub place: GenerationsAnywhere,
     /// Wait so long before, such as 10m; stopped meanwhile, it is not done.
     #[arg(long, value_name = "TIME", value_parser = times::span)]
     pub after: Option<Duration>,
@@ -104,7 +115,7 @@ pub struct RollbackArgs {
 pub struct RetireArgs {
     /// Of what.
     #[command(flatten)]
-    pub place: GenerationsPlace,
+    pub place: GenerationsAnywhere,
     /// The generation that is to go.
     pub generation: u32,
 }

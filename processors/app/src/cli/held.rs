@@ -7,7 +7,7 @@ use readmill_core::{Offset, Partition, Position};
 use readmill_models::Row;
 use readmill_schemas::Timestamp;
 
-use super::{model, times};
+use super::{Anywhere, model, times};
 
 /// `held`
 #[derive(Debug, Clone, Subcommand)]
@@ -37,6 +37,17 @@ pub struct HeldPlace {
     pub model: Row,
 }
 
+/// Whose held records, and by whom they are dealt with.
+#[derive(Debug, Clone, Args)]
+pub struct HeldAnywhere {
+    /// By whom.
+    #[command(flatten)]
+    pub by: Anywhere,
+    /// The read model.
+    #[arg(short, long, value_name = "MODEL", value_parser = model)]
+    pub model: Row,
+}
+
 /// One held record.
 #[derive(Debug, Clone, Args)]
 pub struct HeldOne {
@@ -53,7 +64,7 @@ pub struct HeldOne {
 pub struct HeldListArgs {
     /// Whose.
     #[command(flatten)]
-    pub place: HeldPlace,
+    pub place: HeldAnywhere,
     /// Only those that hold this key.
     #[arg(short, long, conflicts_with = "keyless")]
     pub key: Option<String>,
@@ -95,7 +106,7 @@ pub struct HeldShowArgs {
 pub struct HeldRetryArgs {
     /// Whose.
     #[command(flatten)]
-    pub place: HeldPlace,
+    pub place: HeldAnywhere,
     /// Those that hold this key.
     #[arg(short, long)]
     pub key: Option<String>,
@@ -147,7 +158,7 @@ pub struct HeldEditArgs {
 pub struct HeldDropArgs {
     /// Whose.
     #[command(flatten)]
-    pub place: HeldPlace,
+    pub place: HeldAnywhere,
     /// The one from there.
     #[arg(short, long, value_name = "TOPIC/PARTITION@OFFSET", value_parser = position)]
     pub position: Option<Position>,
@@ -171,20 +182,6 @@ pub struct HeldExportArgs {
     /// The file, which must not exist.
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
-}
-
-impl HeldCommand {
-    /// Whose held records it is about.
-    pub const fn place(&self) -> &HeldPlace {
-        match self {
-            Self::List(args) => &args.place,
-            Self::Show(args) => &args.place,
-            Self::Retry(args) => &args.place,
-            Self::Edit(args) => &args.place,
-            Self::Drop(args) => &args.place,
-            Self::Export(args) => &args.place,
-        }
-    }
 }
 
 /// A record's place, as `held list` writes it.

@@ -6,12 +6,12 @@ use clap::{ArgGroup, Args};
 use readmill_core::GroupName;
 use readmill_models::Row;
 
-use super::model;
+use super::{Asking, model};
 use crate::rollups::{Asked, DEFAULT_GROUPS, MOST_GROUPS, group};
 
 /// `rollup`
 #[derive(Debug, Clone, Args)]
-#[command(group(ArgGroup::new("place").required(true).args(["config", "dir"])))]
+#[command(group(ArgGroup::new("place").required(true).args(["config", "dir", "instance"])))]
 pub struct RollupArgs {
     /// The read model.
     #[arg(value_parser = model)]
@@ -27,6 +27,9 @@ pub struct RollupArgs {
     /// The directory of a demo.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Or the instance.
+    #[command(flatten)]
+    pub asking: Asking,
     /// At most so many groups, up to 1000.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_GROUPS, value_parser = limit)]
     pub limit: usize,

@@ -81,6 +81,29 @@ fn usage_is_checked() {
 }
 
 #[test]
+fn whoever_is_to_do_it_is_named_once() {
+    let table = [
+        ("swap points -c f --unverified", ""),
+        ("swap points --instance http://h --token-file t --ca-file c --step-limit 9s", ""),
+        ("swap points", "<--config <FILE>|--instance <URL>>"),
+        ("swap points -c f --instance http://h", "cannot be used with"),
+        ("swap points -c f --token-file t", "cannot be used with"),
+        ("swap points --instance http://h --token secret", "unexpected argument"),
+        ("rebuild points --instance http://h --from 7d --detach", ""),
+        ("rebuild points --instance http://h --archive d", "cannot be used with"),
+        ("retire points 1 --instance http://h", ""),
+        ("held list --instance http://h -m points --json", ""),
+        ("held drop --instance http://h -m points -p t/3@12 --yes", ""),
+        ("held export --instance http://h -m points --to f", "unexpected argument"),
+        ("held show --instance http://h -m points -p t/3@12", "unexpected argument"),
+        ("get points m-1 --instance http://h", ""),
+        ("get points m-1 --instance http://h --dir d", "cannot be used with"),
+        ("rollup points ledger earned/ --instance http://h", ""),
+    ];
+    check(&table);
+}
+
+#[test]
 fn what_connectors_take_is_checked() {
     let table = [
         ("connectors check a b --set A=1 --env-file e --json", ""),

@@ -1,5 +1,6 @@
 //! The configuration: parsed once, every mistake named with its line, into types that are valid.
 
+mod http;
 mod lanes;
 mod mistake;
 mod models;
@@ -14,7 +15,6 @@ mod stanza;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,7 @@ use readmill_engine::{Gauged, LaneRule, Limits};
 use readmill_models::Row;
 use toml_edit::{Document, Table};
 
+pub use http::{Http, TlsFiles, is_loopback_name};
 pub use mistake::{Mistake, Mistakes};
 pub use nearest::{misspelt, question};
 pub use origin::Origin;
@@ -44,9 +45,9 @@ use stanza::{Reading, position, start};
 pub const EXAMPLE: &str = include_str!("../../example.toml");
 
 /// The stanzas that a configuration may have.
-const STANZAS: [&str; 10] = [
-    "instance", "source", "kafka", "registry", "connect", "mongo", "redis", "embedded", "lanes",
-    "models",
+const STANZAS: [&str; 11] = [
+    "instance", "http", "source", "kafka", "registry", "connect", "mongo", "redis", "embedded",
+    "lanes", "models",
 ];
 
 /// A configuration without mistakes.
@@ -54,6 +55,8 @@ const STANZAS: [&str; 10] = [
 pub struct Config {
     /// This process.
     pub instance: Instance,
+    /// Where it is asked, and by whom.
+    pub http: Http,
     /// Where records come from.
     pub source: Source,
     /// The lanes that topics may be in, by name.
@@ -69,8 +72,6 @@ pub struct Config {
 /// This process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
-    /// Where it listens; loopback.
-    pub http_listen: SocketAddr,
     /// What it keeps for itself on disk.
     pub state_dir: PathBuf,
     /// How long a loop may make no progress.
@@ -269,7 +270,8 @@ fn assemble(reading: &mut Reading<'_>, root: &Table) -> Option<Config> {
     let models = models::read(reading, root, &services, source.kind(), &lanes);
     let unused = services.unused(source.kind(), &models);
     let connect = services.connect.get();
-    Some(Config { instance: instance?, source: source.get()?, lanes, connect, models, unused })
+    let (instance, http) = instance?;
+    Some(Config { instance, http, source: source.get()?, lanes, connect, models, unused })
 }
 
 fn refuse_strangers(reading: &mut Reading<'_>, root: &Table) {

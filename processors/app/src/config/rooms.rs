@@ -15,8 +15,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InstanceStanza {
-    /// Where metrics, health and documents are served. Only loopback: there are no tokens yet.
-    pub http_listen: String,
+    /// The older name of `listen` under `[http]`, still understood.
+    pub http_listen: Option<String>,
     /// What this process keeps for itself on disk: where it stands in archives.
     pub state_dir: PathBuf,
     /// A loop that makes no progress for so long makes the process unhealthy.
@@ -26,7 +26,7 @@ pub struct InstanceStanza {
 impl Default for InstanceStanza {
     fn default() -> Self {
         Self {
-            http_listen: "127.0.0.1:9464".to_owned(),
+            http_listen: None,
             state_dir: PathBuf::from("readmill-state"),
             stall_limit_ms: 60_000,
         }

@@ -1,6 +1,5 @@
 //! The stanzas of the process, the source and the services: read, and checked beyond their types.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use toml_edit::Table;
 
 use super::rooms::{InstanceStanza, SourceKind, SourceStanza};
 use super::stanza::{Reading, Stanza};
-use super::{Instance, Mirror, Model, Reactions, Source, Store};
+use super::{Http, Instance, Mirror, Model, Reactions, Source, Store, http};
 
 /// The least that the embedded store's journals can work with.
 const LEAST_JOURNAL_MIB: u64 = 64;
@@ -223,38 +222,20 @@ pub fn topic_like(name: &str) -> bool {
     (1..=249).contains(&name.len()) && name.chars().all(letter) && name != "." && name != ".."
 }
 
-/// Reads `[instance]`; without the stanza everything is as by default.
-pub fn instance(reading: &mut Reading<'_>, root: &Table) -> Option<Instance> {
+/// Reads `[instance]`, and `[http]`, whose address may stand there; without the stanzas everything
+/// is as by default.
+pub fn instance(reading: &mut Reading<'_>, root: &Table) -> Option<(Instance, Http)> {
     let given = root.contains_key("instance");
     let mut stanza = reading.stanza(root, "", "instance");
     let raw = match &mut stanza {
-        Some(stanza) => reading.read::<InstanceStanza>(stanza)?,
-        None if given => return None,
-        None => InstanceStanza::default(),
+        Some(stanza) => reading.read::<InstanceStanza>(stanza),
+        None if given => None,
+        None => Some(InstanceStanza::default()),
     };
-    let mut blame = |what: String| {
-        if let Some(stanza) = &stanza {
-            reading.blame(stanza, "http_listen", what);
-        }
-    };
-    let http_listen = match raw.http_listen.parse::<SocketAddr>() {
-        Ok(address) if address.ip().is_loopback() => Some(address),
-        Ok(address) => {
-            blame(format!(
-                "{} is not a loopback address: documents would be open to the network, and \
-                 there are no tokens yet; use 127.0.0.1:{}",
-                address.ip(),
-                address.port()
-            ));
-            None
-        }
-        Err(_) => {
-            blame("must be an IP address and a port, such as 127.0.0.1:9464".to_owned());
-            None
-        }
-    };
-    let stall_limit = Duration::from_millis(raw.stall_limit_ms);
-    Some(Instance { http_listen: http_listen?, state_dir: raw.state_dir, stall_limit })
+    let http = http::read(reading, root, stanza.as_ref().zip(raw.as_ref()));
+    let InstanceStanza { state_dir, stall_limit_ms, .. } = raw?;
+    let stall_limit = Duration::from_millis(stall_limit_ms);
+    Some((Instance { state_dir, stall_limit }, http?))
 }
 
 /// The source, as far as it could be read.

@@ -32,6 +32,13 @@ pub struct Stanza {
     spoiled: BTreeSet<String>,
 }
 
+impl Stanza {
+    /// Whether a setting is written there.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+}
+
 /// The mistakes found so far, and what is needed to name them.
 pub struct Reading<'a> {
     text: &'a str,

@@ -1,5 +1,7 @@
 //! Configurations and the mistakes that they have.
 
+mod http;
+
 use std::path::Path;
 
 use super::*;
@@ -58,6 +60,13 @@ fn the_example_with_its_comments_opened_has_no_unknown_settings() {
         .collect();
     let told = parse(&opened).unwrap_err();
     let wanted = [
+        "the environment variable READMILL_READ_TOKEN is not set",
+        "/run/secrets/readmill-operate cannot be read: entity not found",
+        "/run/secrets/readmill-read-tokens cannot be read: entity not found",
+        "/run/secrets/readmill-operate-tokens cannot be read: entity not found",
+        "/etc/readmill/http.pem cannot be read: entity not found",
+        "/etc/readmill/http.key cannot be read: entity not found",
+        "/etc/readmill/http-clients-ca.pem cannot be read: entity not found",
         "source.archive_dir: is only for kind = \"archive\"",
         "127.0.0.1:8081 is not https://, and certificates would protect nothing there",
         "the environment variable REGISTRY_PASSWORD is not set",
@@ -112,7 +121,8 @@ colour = 1
         text,
         &[
             "f.toml:3: instance.http_listen: 0.0.0.0 is not a loopback address: documents would \
-             be open to the network, and there are no tokens yet; use 127.0.0.1:9464",
+             be open to the network; set `operate_token_file` or `read_token_file` under [http], \
+             or use 127.0.0.1:9464",
             "f.toml:4: instance.stall_limit_ms: a limit of 0 would stop everything; at least 1",
             "f.toml:6: source.kind: \"kafak\" is not known; did you mean \"kafka\"?",
             "f.toml:8: kafka.brokrs: there is no such setting; did you mean \"brokers\"?",

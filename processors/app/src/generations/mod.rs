@@ -1,7 +1,11 @@
 //! Generations of a model in this process: which are folded, and which one readers see.
 
 mod attendant;
+mod begin;
+mod case;
+mod deeds;
 mod end;
+mod erase;
 mod face;
 mod fold;
 mod intake;
@@ -11,6 +15,8 @@ mod swap;
 mod verbs;
 
 pub use attendant::Attendant;
+pub use case::Case;
+pub use deeds::{Deed, list};
 pub use end::End;
 pub use face::ServedFace;
 pub use registrar::Registrar;

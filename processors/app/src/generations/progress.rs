@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use readmill_engine::{Bounds, Fault};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::registrar::Registrar;
+use super::verbs::Doer;
 use crate::bars::spinner;
-use crate::config::{self, Config, Source};
 use crate::exit::{Exit, Failure};
 use crate::out;
-use crate::services::Services;
 use crate::standing::Group;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -50,48 +48,43 @@ pub async fn behind(group: &Group) -> Result<Behind, Fault> {
         .await
 }
 
-/// Watches until it has caught up.
+/// Watches until it has caught up. Answers whether it has: an archive tells nobody how far it is.
 ///
 /// # Errors
 /// When a service does not answer, or the generation has failed or is gone.
-pub async fn watch(
-    config: &Config,
-    services: &Services,
-    model: &config::Model,
-    as_json: bool,
-) -> Result<()> {
-    let Source::Kafka { kafka, .. } = &config.source else {
-        out::complain("an archive is folded by the next `readmill run`\n");
-        return Ok(());
-    };
-    let registrar = services.registrar(model).await?;
-    let group = Group::of(kafka, model)?;
+pub async fn watch(doer: &Doer, model: &str, number: u32, as_json: bool) -> Result<bool> {
     let bar = spinner(as_json);
     let (began, mut told) = (Instant::now(), Instant::now());
     let mut first = None;
     let mut worked_on = Instant::now();
     loop {
-        if is_worked_on(&registrar, model.generation).await? {
+        let list = doer.list(model).await?;
+        let Look { behind, is_worked_on } = Look::of(&list, number)?;
+        if is_worked_on {
             worked_on = Instant::now();
         } else if worked_on.elapsed() >= LONELY_AFTER {
             worked_on = Instant::now();
             let told = "no instance folds it: start one with `readmill run` and this binary\n";
             bar.suspend(|| out::complain(told));
         }
-        let behind = behind(&group).await?;
+        let Some(behind) = behind else {
+            bar.finish_and_clear();
+            out::complain("an archive is folded by `readmill run`, now or when it is started\n");
+            return Ok(false);
+        };
         let first = *first.get_or_insert(behind);
         let pace = Pace::of(first, behind, began.elapsed());
         bar.set_message(pace.text());
         if behind.records <= near(behind) {
             bar.finish_and_clear();
             if as_json {
-                out::line(pace.json(model, true));
+                out::line(pace.json(model, number, true));
             }
-            return Ok(());
+            return Ok(true);
         }
         if as_json && told.elapsed() >= TELL_EVERY {
             told = Instant::now();
-            out::line(pace.json(model, false));
+            out::line(pace.json(model, number, false));
         }
         sleep(LOOK_EVERY).await;
     }
@@ -103,21 +96,30 @@ const fn near(behind: Behind) -> i64 {
     if hundredth > 1_000 { 1_000 } else { hundredth + 10 }
 }
 
-/// Whether an instance folds it; one that has failed is an error.
-async fn is_worked_on(registrar: &Registrar, generation: u32) -> Result<bool> {
-    let Some(standing) = registrar.read().await? else { return Ok(false) };
-    if standing.roster.generation(generation).is_none() {
-        let told = format!("generation {generation} was given up");
-        return Err(Failure::new(Exit::Failed, told, "begin another one").into());
+/// How one generation stands, in the list of all.
+struct Look {
+    behind: Option<Behind>,
+    is_worked_on: bool,
+}
+
+impl Look {
+    /// One that has failed, or is gone, is an error.
+    fn of(list: &Value, number: u32) -> Result<Self> {
+        let mut all = list["generations"].as_array().into_iter().flatten();
+        let Some(found) = all.find(|generation| generation["generation"] == number) else {
+            let told = format!("generation {number} was given up");
+            return Err(Failure::new(Exit::Failed, told, "begin another one").into());
+        };
+        if let Some(why) = found["failed"][0].as_str() {
+            let told = format!("generation {number} stopped: {why}");
+            let hint =
+                "mend what it says, and restart the instance, or `readmill rebuild --cancel`";
+            return Err(Failure::new(Exit::Failed, told, hint).into());
+        }
+        let behind = found["behind_records"].as_i64().zip(found["of_records"].as_i64());
+        let behind = behind.map(|(records, of)| Behind { records, of });
+        Ok(Self { behind, is_worked_on: found["instances"].as_u64().is_some_and(|n| n > 0) })
     }
-    let seats = registrar.seats().await?;
-    let works: Vec<_> = seats.values().filter_map(|seat| seat.works_on(generation)).collect();
-    if let Some(why) = works.iter().find_map(|works| works.failed.as_ref()) {
-        let told = format!("generation {generation} stopped: {why}");
-        let hint = "mend what it says, and restart the instance, or `readmill rebuild --cancel`";
-        return Err(Failure::new(Exit::Failed, told, hint).into());
-    }
-    Ok(!works.is_empty())
 }
 
 /// How fast it goes.
@@ -143,9 +145,9 @@ impl Pace {
         format!("{records} of {of} records to go, {records_per_s:.0} a second, done in {eta}")
     }
 
-    fn json(&self, model: &config::Model, caught_up: bool) -> String {
+    fn json(&self, model: &str, generation: u32, caught_up: bool) -> String {
         let body = json!({
-            "model": model.row.name, "generation": model.generation,
+            "model": model, "generation": generation,
             "behind_records": self.behind.records, "of_records": self.behind.of,
             "records_per_s": self.records_per_s.round(), "eta_s": self.eta_s.map(f64::round),
             "caught_up": caught_up,

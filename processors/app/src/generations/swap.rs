@@ -22,6 +22,9 @@ const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// An instance that has shown no sign of life for so long is believed dead.
 const DEAD_AFTER: Duration = Duration::from_secs(12);
 
+/// Where the steps are told.
+pub type Tell<'a> = &'a (dyn Fn(&str) + Sync);
+
 /// Why it was not handed over; everything is as it was.
 #[derive(Debug, Error)]
 pub enum NotDone {
@@ -69,7 +72,7 @@ impl<'a> HandingOver<'a> {
     ///
     /// # Errors
     /// Why it was not done.
-    pub async fn hand_over(&mut self, to: u32, tell: &dyn Fn(&str)) -> Result<u32, NotDone> {
+    pub async fn hand_over(&mut self, to: u32, tell: Tell<'_>) -> Result<u32, NotDone> {
         self.refuse_alone(to).await?;
         let (live, standing) = self
             .change(|roster| {
@@ -154,7 +157,7 @@ impl<'a> HandingOver<'a> {
         live: u32,
         to: u32,
         begun: Standing,
-        tell: &dyn Fn(&str),
+        tell: Tell<'_>,
     ) -> Result<(), NotDone> {
         tell(&format!("generation {to} rests, until generation {live} is not behind it"));
         let what = format!("instances to let generation {to} rest");

@@ -1,90 +1,81 @@
-//! What a person does with generations: `rebuild`, `generations`, `swap`, `rollback`, `retire`.
-
-use std::time::Duration;
+//! What a person does with generations: `rebuild`, `generations`, `swap`, `rollback`, `retire`; by
+//! this process, or by a running instance.
 
 use anyhow::Result;
-use futures::future::BoxFuture;
-use readmill_connectors::kafka::GroupPositions;
-use readmill_core::ReadModel;
-use readmill_engine::patience::Patience;
-use readmill_engine::roster::{Fingerprint, Generation, Refusal, Roster, Seat};
-use readmill_engine::{Clock as _, Metrics, mirror};
-use readmill_models::Visit;
-use readmill_schemas::Timestamp;
-use serde_json::{Value, json};
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use serde_json::Value;
+use tokio::time::sleep;
 
-use super::intake::{self, Intake};
+use super::begin::Beginning;
+use super::case::Case;
+use super::deeds::{self, Deed};
 use super::progress;
-use super::registrar::{Registrar, Standing};
-use super::swap::{HandingOver, NotDone};
 use crate::cli::{
-    GenerationsArgs, GenerationsPlace, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
+    GenerationsAnywhere, GenerationsArgs, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
 };
-use crate::config::{self, Config, Source};
-use crate::exit::{Exit, Failure};
-use crate::get::model_of;
+use crate::exit::Exit;
 use crate::out;
-use crate::ports::{Opening, SystemClock};
-use crate::services::Services;
-use crate::standing::Group;
+use crate::remote::Remote;
 
-/// An instance that is told to let a generation go does so within this time.
-const LET_GO_LIMIT: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// The path of generations in the HTTP API.
+const GENERATIONS: &str = "generations";
 
-/// A model whose generations are dealt with.
-struct Case {
-    config: Config,
-    model: config::Model,
-    services: Services,
+/// Who does it.
+#[derive(Debug)]
+pub enum Doer {
+    /// This process.
+    Here(Box<Case>),
+    /// A running instance.
+    There(Remote),
 }
 
-impl Case {
-    fn of(place: &GenerationsPlace) -> Result<Self> {
-        let config = Config::load(&place.config)?;
-        let model = model_of(&config, &place.config, place.model.name)?;
-        Ok(Self { config, model, services: Services::default() })
+impl Doer {
+    fn of(place: &GenerationsAnywhere) -> Result<Self> {
+        Ok(match Remote::of(&place.by.asking)? {
+            Some(remote) => Self::There(remote),
+            None => Self::Here(Box::new(Case::of(place.by.file()?, place.model.name)?)),
+        })
     }
 
-    async fn registrar(&self) -> Result<Registrar> {
-        Ok(self.services.registrar(&self.model).await?)
+    async fn perform(&self, model: &str, deed: Deed, as_json: bool) -> Result<Value> {
+        let tell = |step: &str| {
+            if !as_json {
+                out::complain(format!("{step}\n"));
+            }
+        };
+        match self {
+            Self::Here(case) => deed.perform(case, &tell).await,
+            Self::There(remote) => {
+                let (verb, mut body) = (deed.verb(), serde_json::to_value(&deed)?);
+                remote.act([GENERATIONS, model, verb], &body[verb].take(), &tell).await
+            }
+        }
     }
 
-    /// The roster, which there must be.
-    async fn standing(&self) -> Result<Standing> {
-        let found = self.registrar().await?.read().await?;
-        found.ok_or_else(|| refused(&Refusal("it was never folded here".to_owned())).into())
-    }
-
-    async fn change(
-        &self,
-        change: impl Fn(&mut Roster) -> Result<u32, Refusal>,
-    ) -> Result<(u32, Standing)> {
-        let changed = self.registrar().await?.change(change).await?;
-        changed.map_err(|refusal| refused(&refusal).into())
-    }
-
-    fn numbered(&self, generation: u32) -> config::Model {
-        config::Model { generation, ..self.model.clone() }
+    /// What generations there are.
+    ///
+    /// # Errors
+    /// When a service does not answer or refuses.
+    pub async fn list(&self, model: &str) -> Result<Value> {
+        match self {
+            Self::Here(case) => deeds::list(case).await,
+            Self::There(remote) => remote.get(&[GENERATIONS, model], &[]).await,
+        }
     }
 }
 
-fn refused(refusal: &Refusal) -> Failure {
-    let hint = "`readmill generations <model> -c <file>` lists what there is";
-    Failure::new(Exit::Usage, refusal.to_string(), hint)
+/// How the command is continued: where it was told to look.
+fn elsewhere(place: &GenerationsAnywhere) -> String {
+    match (&place.by.config, &place.by.asking.instance) {
+        (Some(file), _) => format!("-c {}", file.display()),
+        (None, Some(url)) => format!("--instance {}", readmill_connectors::address::told(url)),
+        (None, None) => String::new(),
+    }
 }
 
-/// The fingerprint of a model in this binary.
-struct Print<'a>(&'a config::Model);
-
-impl Visit for Print<'_> {
-    type Out = Fingerprint;
-
-    fn visit<M: ReadModel>(self) -> Fingerprint {
-        Fingerprint::of::<M>(&self.0.topics)
-    }
+/// Prints what came of it: as it is, or in words.
+fn print(done: &Value, as_json: bool, words: impl FnOnce(&str) -> String) {
+    let model = done["model"].as_str().unwrap_or_default();
+    out::line(if as_json { done.to_string() } else { words(model) });
 }
 
 /// `rebuild`
@@ -92,115 +83,59 @@ impl Visit for Print<'_> {
 /// # Errors
 /// When a service does not answer or refuses, or the generations do not allow it.
 pub async fn rebuild(args: RebuildArgs) -> Result<Exit> {
-    let case = Case::of(&args.place)?;
-    if args.pause || args.resume {
-        let paused = args.pause;
-        let (number, _) = case
-            .change(|roster| {
-                let number = newest(roster)?;
-                roster.change(number, |generation| generation.paused = paused)?;
-                Ok(number)
-            })
-            .await?;
-        let did = if paused { "rests" } else { "goes on" };
-        out::line(format!("{}: generation {number} {did}", case.model.row.name));
-        return Ok(Exit::Done);
-    }
-    if args.cancel {
-        let (number, _) = case.change(|roster| newest(roster)).await?;
-        return retire_one(&case, number).await;
-    }
-    let (number, is_new) = begin(&case, &args).await?;
-    let name = case.model.row.name;
-    if args.json {
-        out::line(json!({ "model": name, "generation": number, "begun": is_new }).to_string());
-    } else if is_new {
-        out::line(format!("{name}: generation {number} is begun; instances of this fold make it"));
-    } else {
-        out::line(format!("{name}: generation {number} is under way already"));
-    }
-    if args.detach {
-        return Ok(Exit::Done);
-    }
-    progress::watch(&case.config, &case.services, &case.numbered(number), args.json).await?;
-    if !args.json {
-        out::line(format!(
-            "{name}: generation {number} has caught up; next: `readmill verify {name} \
-             --generation {number} -c {file}`, then `readmill swap {name} -c {file}`",
-            file = args.place.config.display()
-        ));
-    }
+    let doer = Doer::of(&args.place)?;
+    let model = args.place.model.name;
+    let deed = match (args.pause, args.resume, args.cancel) {
+        (true, ..) => Deed::Pause {},
+        (_, true, _) => Deed::Resume {},
+        (.., true) => Deed::Cancel {},
+        (false, false, false) => return begin(&doer, &args).await,
+    };
+    let did = match &deed {
+        Deed::Pause {} => "rests",
+        Deed::Resume {} => "goes on",
+        Deed::Cancel {}
+        | Deed::Rebuild { .. }
+        | Deed::Swap { .. }
+        | Deed::Rollback { .. }
+        | Deed::Retire { .. } => "is gone",
+    };
+    let done = doer.perform(model, deed, args.json).await?;
+    print(&done, args.json, |model| format!("{model}: generation {} {did}", done["generation"]));
     Ok(Exit::Done)
 }
 
-/// The newest generation that readers do not see.
-fn newest(roster: &Roster) -> Result<u32, Refusal> {
-    let others = roster.generations.iter().filter(|other| other.number != roster.live);
-    let newest = others.map(|other| other.number).max();
-    newest.ok_or_else(|| Refusal("there is no generation but the live one".to_owned()))
-}
-
-/// Begins a generation of this binary's fold, unless one is under way that readers never saw.
-async fn begin(case: &Case, args: &RebuildArgs) -> Result<(u32, bool)> {
-    let name = case.model.row.name;
-    let Some(fingerprint) = readmill_models::visit(name, Print(&case.model)) else {
-        return Err(refused(&Refusal(format!("there is no model {name}"))).into());
-    };
-    let now_ms = SystemClock.now_ms();
-    let Standing { roster, .. } = case.registrar().await?.open(&fingerprint, now_ms).await?;
-    let under_way = roster.generations.iter().find(|generation| {
-        let seen = generation.number == roster.live || Some(generation.number) == roster.before;
-        !seen && generation.fingerprint == fingerprint
-    });
-    let (number, is_new) = match under_way {
-        Some(generation) if !generation.preparing => return Ok((generation.number, false)),
-        Some(generation) => (generation.number, false),
-        None => {
-            let words = match (&args.archive, args.from) {
-                (Some(dir), _) => intake::words(dir),
-                (None, Some(from)) => from.to_string(),
-                (None, None) => "the beginning".to_owned(),
-            };
-            let begun = case.change(|roster| {
-                let number = roster.begin(fingerprint.clone(), words.clone(), now_ms)?;
-                roster.change(number, |generation| generation.preparing = true)?;
-                Ok(number)
-            });
-            (begun.await?.0, true)
+async fn begin(doer: &Doer, args: &RebuildArgs) -> Result<Exit> {
+    let model = args.place.model.name;
+    let begun = match (doer, &args.archive) {
+        (Doer::Here(case), Some(dir)) => {
+            deeds::begun(case, &Beginning::Archive(dir.clone())).await?
+        }
+        (Doer::Here(_), None) | (Doer::There(_), _) => {
+            let from = args.from.map(|from| from.to_string());
+            doer.perform(model, Deed::Rebuild { from }, args.json).await?
         }
     };
-    prepare(case, number, args).await?;
-    let ready = |roster: &mut Roster| {
-        roster.change(number, |generation| generation.preparing = false).map(|()| number)
-    };
-    case.change(ready).await?;
-    Ok((number, is_new))
-}
-
-/// Lets a generation begin where it is to begin.
-async fn prepare(case: &Case, number: u32, args: &RebuildArgs) -> Result<()> {
-    let model = case.numbered(number);
-    if let Some(dir) = &args.archive {
-        let Standing { roster, .. } = case.standing().await?;
-        let (config, services) = (&case.config, &case.services);
-        let intake = Intake { config, services, model: &model, roster, dir: dir.clone() };
-        return match readmill_models::visit(case.model.row.name, intake) {
-            Some(folding) => folding.await,
-            None => Ok(()),
-        };
+    let number = &begun["generation"];
+    print(&begun, args.json, |model| match begun["begun"].as_bool() {
+        Some(false) => format!("{model}: generation {number} is under way already"),
+        Some(true) | None => {
+            format!("{model}: generation {number} is begun; instances of this fold make it")
+        }
+    });
+    if args.detach {
+        return Ok(Exit::Done);
     }
-    let Some(from) = args.from else { return Ok(()) };
-    let Source::Kafka { kafka, .. } = &case.config.source else {
-        case.change(|roster| roster.drop_out(number).map(|()| number)).await?;
-        let told = Refusal("an archive is folded from its beginning".to_owned());
-        return Err(refused(&told).into());
-    };
-    let from_ms = from.as_millis();
-    let group = Group::of(kafka, &model)?;
-    let begin = move |positions: &GroupPositions| {
-        positions.commit(&positions.at_time(&positions.bounds()?, from_ms)?)
-    };
-    Ok(group.ask(begin).await?)
+    let number = number.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+    let caught_up = progress::watch(doer, model, number, args.json).await?;
+    if caught_up && !args.json {
+        out::line(format!(
+            "{model}: generation {number} has caught up; next: `readmill verify {model} \
+             --generation {number} -c <file>`, then `readmill swap {model} {}`",
+            elsewhere(&args.place)
+        ));
+    }
+    Ok(Exit::Done)
 }
 
 /// `generations`
@@ -208,58 +143,14 @@ async fn prepare(case: &Case, number: u32, args: &RebuildArgs) -> Result<()> {
 /// # Errors
 /// When a service does not answer or refuses.
 pub async fn generations(args: GenerationsArgs) -> Result<Exit> {
-    let case = Case::of(&args.place)?;
-    let Standing { roster, .. } = case.standing().await?;
-    let seats = case.registrar().await?.seats().await?;
-    let mut list = Vec::new();
-    for generation in &roster.generations {
-        let model = case.numbered(generation.number);
-        let behind = match &case.config.source {
-            Source::Kafka { kafka, .. } => {
-                Some(progress::behind(&Group::of(kafka, &model)?).await?.records)
-            }
-            Source::Archive { .. } => None,
-        };
-        list.push(described(&roster, generation, behind, seats.values()));
-    }
+    let mut list = Doer::of(&args.place)?.list(args.place.model.name).await?;
     if args.json {
-        let handover = roster.handover.as_ref().map(|handover| handover.to);
-        let body = json!({
-            "model": case.model.row.name, "live": roster.live, "before": roster.before,
-            "swapping_to": handover, "generations": list,
-        });
-        out::line(body.to_string());
+        out::line(list.to_string());
     } else {
-        list.iter().for_each(|generation| out::line(line(generation)));
+        let list = list["generations"].take();
+        list.as_array().into_iter().flatten().for_each(|generation| out::line(line(generation)));
     }
     Ok(Exit::Done)
-}
-
-fn described<'s>(
-    roster: &Roster,
-    generation: &Generation,
-    behind: Option<i64>,
-    seats: impl Iterator<Item = &'s Seat>,
-) -> Value {
-    let number = generation.number;
-    let works: Vec<_> = seats.filter_map(|seat| seat.works_on(number)).collect();
-    let failed: Vec<&String> = works.iter().filter_map(|works| works.failed.as_ref()).collect();
-    json!({
-        "generation": number,
-        "live": roster.live == number,
-        "fold": generation.fingerprint.fold,
-        "contracts": generation.fingerprint.contracts,
-        "topics": generation.fingerprint.topics,
-        "begun": Timestamp::from_millis(generation.begun_ms).to_string(),
-        "from": generation.from,
-        "paused": generation.paused,
-        "verified": generation.verified.as_ref().map(|verified| json!({
-            "at": Timestamp::from_millis(verified.at_ms).to_string(), "how": verified.how,
-        })),
-        "behind_records": behind,
-        "instances": works.len(),
-        "failed": failed,
-    })
 }
 
 /// A generation in a line for people.
@@ -295,24 +186,9 @@ fn line(generation: &Value) -> String {
 /// # Errors
 /// When it is not verified, a service fails, or a step takes too long.
 pub async fn swap(args: SwapArgs) -> Result<Exit> {
-    let case = Case::of(&args.place)?;
-    let Standing { roster, .. } = case.standing().await?;
-    let to = match args.to {
-        Some(to) => to,
-        None => newest(&roster).map_err(|refusal| refused(&refusal))?,
-    };
-    let next = roster.standing(to).map_err(|refusal| refused(&refusal))?;
-    if next.verified.is_none() && !args.unverified {
-        let told = format!("generation {to} is not verified");
-        let hint = format!(
-            "verify it with `readmill verify <model> --generation {to}`, or swap --unverified"
-        );
-        return Err(Failure::new(Exit::Usage, told, hint).into());
-    }
-    if next.verified.is_none() {
-        out::complain(format!("warning: generation {to} is not verified\n"));
-    }
-    hand_over(&case, to, args.step_limit, args.json).await
+    let step_limit_seconds = args.step_limit.as_secs();
+    let deed = Deed::Swap { to: args.to, unverified: args.unverified, step_limit_seconds };
+    hand_over(&args.place, deed, args.json).await
 }
 
 /// `rollback`
@@ -320,46 +196,24 @@ pub async fn swap(args: SwapArgs) -> Result<Exit> {
 /// # Errors
 /// When there is nobody to go back to, a service fails, or a step takes too long.
 pub async fn rollback(args: RollbackArgs) -> Result<Exit> {
-    let case = Case::of(&args.place)?;
     if let Some(after) = args.after {
         out::complain(format!("rolling back in {} s, unless stopped\n", after.as_secs()));
         sleep(after).await;
     }
-    let Standing { roster, .. } = case.standing().await?;
-    let Some(before) = roster.before else {
-        let told = Refusal("readers have seen no other generation that still stands".to_owned());
-        return Err(refused(&told).into());
-    };
-    hand_over(&case, before, args.step_limit, args.json).await
+    let deed = Deed::Rollback { step_limit_seconds: args.step_limit.as_secs() };
+    hand_over(&args.place, deed, args.json).await
 }
 
-async fn hand_over(case: &Case, to: u32, step_limit: Duration, as_json: bool) -> Result<Exit> {
-    let since = Instant::now();
-    let mut handing =
-        HandingOver::of(&case.config, &case.services, &case.model, step_limit).await?;
-    let tell = |step: &str| {
-        if !as_json {
-            out::complain(format!("{step}\n"));
-        }
-    };
-    let before = handing.hand_over(to, &tell).await.map_err(|why| match why {
-        NotDone::Refused(refusal) => anyhow::Error::from(refused(&refusal)),
-        NotDone::TooLong(_) => {
-            let hint = "see that instances fold both generations: `readmill generations` tells";
-            Failure::new(Exit::Failed, why.to_string(), hint).into()
-        }
-        NotDone::Fault(fault) => fault.into(),
-    })?;
-    let (name, seconds) = (case.model.row.name, since.elapsed().as_secs_f64());
-    if as_json {
-        let body = json!({ "model": name, "live": to, "before": before, "seconds": seconds });
-        out::line(body.to_string());
-    } else {
-        out::line(format!(
-            "{name}: readers see generation {to}, after {seconds:.1} s; generation {before} stays \
-             warm: `readmill rollback {name}` goes back to it"
-        ));
-    }
+async fn hand_over(place: &GenerationsAnywhere, deed: Deed, as_json: bool) -> Result<Exit> {
+    let done = Doer::of(place)?.perform(place.model.name, deed, as_json).await?;
+    print(&done, as_json, |model| {
+        let (live, before) = (&done["live"], &done["before"]);
+        let seconds = done["seconds"].as_f64().unwrap_or_default();
+        format!(
+            "{model}: readers see generation {live}, after {seconds:.1} s; generation {before} \
+             stays warm: `readmill rollback {model}` goes back to it"
+        )
+    });
     Ok(Exit::Done)
 }
 
@@ -368,68 +222,8 @@ async fn hand_over(case: &Case, to: u32, step_limit: Duration, as_json: bool) ->
 /// # Errors
 /// When readers see it, a service fails, or an instance does not let it go.
 pub async fn retire(args: RetireArgs) -> Result<Exit> {
-    retire_one(&Case::of(&args.place)?, args.generation).await
-}
-
-async fn retire_one(case: &Case, number: u32) -> Result<Exit> {
-    let (_, standing) = case.change(|roster| roster.drop_out(number).map(|()| number)).await?;
-    let registrar = case.registrar().await?;
-    let until = Instant::now() + LET_GO_LIMIT;
-    loop {
-        let seats = registrar.seats().await?;
-        let has_gone =
-            |seat: &Seat| seat.seen >= standing.revision || seat.works_on(number).is_none();
-        if seats.values().all(has_gone) {
-            break;
-        }
-        if Instant::now() >= until {
-            tracing::warn!("an instance may still have it: it is erased all the same");
-            break;
-        }
-        sleep(LOOK_EVERY).await;
-    }
-    let model = case.numbered(number);
-    let erase = Erase { config: &case.config, services: &case.services, model: &model };
-    if let Some(erasing) = readmill_models::visit(case.model.row.name, erase) {
-        erasing.await?;
-    }
-    out::line(format!("{}: generation {number} is gone", case.model.row.name));
+    let deed = Deed::Retire { generation: args.generation };
+    let done = Doer::of(&args.place)?.perform(args.place.model.name, deed, false).await?;
+    print(&done, false, |model| format!("{model}: generation {} is gone", args.generation));
     Ok(Exit::Done)
-}
-
-/// A generation whose documents are erased, with all that is kept beside them.
-struct Erase<'a> {
-    config: &'a Config,
-    services: &'a Services,
-    model: &'a config::Model,
-}
-
-impl<'a> Visit for Erase<'a> {
-    type Out = BoxFuture<'a, Result<()>>;
-
-    fn visit<M: ReadModel>(self) -> Self::Out {
-        Box::pin(async move {
-            let side = self.services.side::<M>(self.model).await?;
-            if let Some(partials) = side.partials {
-                partials.drop_all().await?;
-            }
-            if let Some(edges) = side.edges {
-                edges.drop_all().await?;
-            }
-            let Self { config, services, model } = self;
-            if let Some(tended) = (Opening { config, model, services }).mirror::<M>().await? {
-                let (_open, closing) = watch::channel(false);
-                let mut patience = Patience::new(closing, Metrics::new()?, M::NAME);
-                let mirror = tended.mirror();
-                mirror::take_out_all(&mut patience, mirror, |_| true).await?;
-                if let Some(marker) = mirror.sight().await?.marker {
-                    mirror.mark(Some(&marker), "").await?;
-                }
-            }
-            let held = self.services.held(self.model).await?;
-            let records = held.list(M::NAME, &readmill_engine::Held::All).await?;
-            held.release(&records).await?;
-            Ok(self.services.documents::<M>(self.model).await?.drop_all().await?)
-        })
-    }
 }

@@ -1,16 +1,15 @@
 //! `held list`: how much is held and why, and then record by record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::Result;
-use readmill_core::Key;
-use readmill_engine::{Held, HeldRecord, HeldStore};
-use readmill_schemas::Timestamp;
-use serde_json::json;
+use readmill_engine::{Fault, HeldRecord, HeldStore, SchemaBook};
+use serde::{Deserialize, Serialize};
 
-use super::key_text;
-use crate::cli::HeldListArgs;
-use crate::exit::Exit;
+use super::deeds::{Line, chosen};
+use super::{key_text, sight};
+use crate::exit::{Exit, Failure};
 use crate::out;
 
 /// So many records are listed for a person who does not say how many.
@@ -18,54 +17,122 @@ const DEFAULT_LIMIT: usize = 50;
 /// Wider keys and reasons are cut in the table; `--json` has them whole.
 const WIDEST_KEY: usize = 32;
 
-/// A record without its bytes.
-struct Line {
-    held_at_ms: i64,
-    position: String,
-    key: Option<Key>,
-    reason: String,
-    tries: u32,
-    bytes: usize,
-    edited: bool,
+/// Which are to be listed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct List {
+    /// Only those that hold this key.
+    pub key: Option<String>,
+    /// Only those of which no key is known.
+    pub keyless: bool,
+    /// Only those whose reason contains this text.
+    pub reason: Option<String>,
+    /// Only those held since then: a time, or an age.
+    pub since: Option<String>,
+    /// At most so many, the oldest first.
+    pub limit: Option<usize>,
+    /// With what their values say.
+    pub values: bool,
 }
 
-impl Line {
-    fn of(held: &HeldRecord) -> Self {
-        Self {
-            held_at_ms: held.held_at_ms,
-            position: held.position().to_string(),
-            key: held.key.clone(),
-            reason: held.reason.clone(),
-            tries: held.tries,
-            bytes: held.record.bytes(),
-            edited: held.original.is_some(),
+/// What is held.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Of which model.
+    pub model: String,
+    /// How many records.
+    pub records: usize,
+    /// Under how many keys.
+    pub keys: usize,
+    /// For which reasons, the most frequent first.
+    pub reasons: Vec<Reason>,
+    /// The oldest of them, as many as were asked for.
+    pub listed: Vec<Line>,
+}
+
+/// A reason, and how much is held for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    reason: String,
+    records: usize,
+    keys: usize,
+    oldest: String,
+}
+
+/// Obeys the command.
+pub async fn list(
+    store: &dyn HeldStore,
+    model: &'static str,
+    wanted: &List,
+    schemas: impl AsyncFnOnce() -> Result<Arc<dyn SchemaBook>, Fault>,
+) -> Result<Listed> {
+    let since = wanted.since.as_deref().map(crate::cli::since).transpose();
+    let since = since.map_err(|why| {
+        Failure::new(Exit::Usage, format!("since {why}"), "leave it out to list them all")
+    })?;
+    let which = chosen(wanted.key.as_deref(), wanted.keyless)?;
+    let is_meant = |held: &HeldRecord| {
+        let says = wanted.reason.as_ref().is_none_or(|text| held.reason.contains(text.as_str()));
+        says && since.is_none_or(|since| held.held_at_ms >= since.as_millis())
+    };
+    let mut lines = Vec::new();
+    let mut visit = |held: HeldRecord| {
+        if is_meant(&held) {
+            lines.push((held.held_at_ms, Line::of(&held)));
+        }
+    };
+    store.visit(model, &which, &mut visit).await?;
+    lines.sort_by(|(a, one), (b, other)| (a, &one.position).cmp(&(b, &other.position)));
+    let mut lines: Vec<Line> = lines.into_iter().map(|(_, line)| line).collect();
+    let (records, reasons) = (lines.len(), by_reason(&lines));
+    let keys = lines.iter().filter_map(|line| line.key.as_ref()).collect::<BTreeSet<_>>().len();
+    lines.truncate(wanted.limit.unwrap_or(usize::MAX));
+    if wanted.values && !lines.is_empty() {
+        let mut whole = BTreeMap::new();
+        let asked: BTreeSet<&String> = lines.iter().map(|line| &line.position).collect();
+        let mut visit = |held: HeldRecord| {
+            let at = held.position().to_string();
+            if asked.contains(&at) {
+                whole.insert((at, held.key.as_ref().map(|key| key.0.clone())), held.record);
+            }
+        };
+        store.visit(model, &which, &mut visit).await?;
+        let schemas = schemas().await?;
+        for line in &mut lines {
+            if let Some(record) = whole.get(&(line.position.clone(), line.key.clone())) {
+                line.value = Some(sight::value(&*schemas, record).await);
+            }
         }
     }
+    Ok(Listed { model: model.to_owned(), records, keys, reasons, listed: lines })
+}
 
-    fn json(&self) -> String {
-        json!({
-            "position": self.position,
-            "key": self.key.as_ref().map(Key::as_str),
-            "reason": self.reason,
-            "held_at": Timestamp::from_millis(self.held_at_ms).to_string(),
-            "tries": self.tries,
-            "bytes": self.bytes,
-            "edited": self.edited,
-        })
-        .to_string()
+/// Records, keys and the oldest for each reason, the most frequent first.
+fn by_reason(lines: &[Line]) -> Vec<Reason> {
+    let mut reasons: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
+    for line in lines {
+        reasons.entry(&line.reason).or_default().push(line);
     }
+    let reason = |(reason, lines): (&str, Vec<&Line>)| {
+        let keys: BTreeSet<_> = lines.iter().map(|line| line.key.as_ref()).collect();
+        let oldest = lines.first().map_or_else(String::new, |line| line.held_at.clone());
+        Reason { reason: reason.to_owned(), records: lines.len(), keys: keys.len(), oldest }
+    };
+    let mut reasons: Vec<Reason> = reasons.into_iter().map(reason).collect();
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.records));
+    reasons
+}
 
-    fn cells(&self) -> [String; 6] {
-        let edited = if self.edited { "*" } else { "" };
-        [
-            self.position.clone(),
-            cut(&key_text(self.key.as_ref())),
-            Timestamp::from_millis(self.held_at_ms).to_string(),
-            format!("{}{edited}", self.tries),
-            self.bytes.to_string(),
-            self.reason.clone(),
-        ]
-    }
+fn cells(line: &Line) -> [String; 6] {
+    let edited = if line.edited { "*" } else { "" };
+    [
+        line.position.clone(),
+        cut(&key_text(line.key.as_deref())),
+        line.held_at.clone(),
+        format!("{}{edited}", line.tries),
+        line.bytes.to_string(),
+        line.reason.clone(),
+    ]
 }
 
 const TITLES: [&str; 6] = ["POSITION", "KEY", "HELD SINCE", "TRIES", "BYTES", "REASON"];
@@ -77,75 +144,53 @@ fn cut(text: &str) -> String {
     text.chars().take(WIDEST_KEY - 1).chain(['…']).collect()
 }
 
-/// Obeys the command.
-pub async fn list(store: &dyn HeldStore, model: &'static str, args: &HeldListArgs) -> Result<Exit> {
-    let mut lines = Vec::new();
-    let mut visit = |held: HeldRecord| {
-        if is_meant(&held, args) {
-            lines.push(Line::of(&held));
+/// Prints it: an object a line, or in words.
+pub fn print(found: &Listed, as_json: bool, limit: Option<usize>) -> Result<()> {
+    if as_json {
+        for line in &found.listed {
+            out::line(serde_json::to_value(line)?.to_string());
         }
-    };
-    let which = match &args.key {
-        Some(key) => Held::Key(Key::from(key.as_str())),
-        None if args.keyless => Held::Keyless,
-        None => Held::All,
-    };
-    store.visit(model, &which, &mut visit).await?;
-    lines.sort_by(|a, b| (a.held_at_ms, &a.position).cmp(&(b.held_at_ms, &b.position)));
-    if args.json {
-        lines.iter().take(args.limit.unwrap_or(usize::MAX)).for_each(|line| out::line(line.json()));
-    } else {
-        tell(model, &lines, args.limit.unwrap_or(DEFAULT_LIMIT));
+        if found.listed.len() < found.records.min(limit.unwrap_or(usize::MAX)) {
+            let more = found.records - found.listed.len();
+            out::complain(format!("warning: {more} more are held, and not listed\n"));
+        }
+        return Ok(());
     }
-    Ok(Exit::Done)
+    tell(found, limit.unwrap_or(DEFAULT_LIMIT));
+    Ok(())
 }
 
-fn is_meant(held: &HeldRecord, args: &HeldListArgs) -> bool {
-    let says = args.reason.as_ref().is_none_or(|text| held.reason.contains(text.as_str()));
-    says && args.since.is_none_or(|since| held.held_at_ms >= since.as_millis())
-}
-
-fn tell(model: &str, lines: &[Line], limit: usize) {
-    let Some(oldest) = lines.first() else {
+fn tell(found: &Listed, limit: usize) {
+    let Listed { model, records, keys, reasons, listed } = found;
+    let Some(oldest) = listed.first().map(|line| &line.held_at) else {
         out::line(format!("{model}: nothing is held"));
         return;
     };
-    let keys: BTreeSet<&Key> = lines.iter().filter_map(|line| line.key.as_ref()).collect();
-    let since = Timestamp::from_millis(oldest.held_at_ms);
-    let (many, keys) = (lines.len(), keys.len());
-    out::line(format!("{model}: {many} records of {keys} keys are held, the oldest since {since}"));
-    for row in table(&by_reason(lines)) {
+    out::line(format!(
+        "{model}: {records} records of {keys} keys are held, the oldest since {oldest}"
+    ));
+    for row in table(&rows(reasons)) {
         out::line(row);
     }
     out::line("");
-    let rows: Vec<[String; 6]> = lines.iter().take(limit).map(Line::cells).collect();
+    let rows: Vec<[String; 6]> = listed.iter().take(limit).map(cells).collect();
     for row in table(&[&[TITLES.map(str::to_owned)][..], &rows].concat()) {
         out::line(row);
     }
-    if lines.len() > limit {
-        out::line(format!("… and {} more: --limit N", lines.len() - limit));
+    if *records > rows.len() {
+        out::line(format!("… and {} more: --limit N", records - rows.len()));
     }
-    if lines.iter().any(|line| line.edited) {
+    if listed.iter().any(|line| line.edited) {
         out::line("* edited: what it came with is kept beside it");
     }
 }
 
-/// Records, keys and the oldest for each reason, the most frequent first.
-fn by_reason(lines: &[Line]) -> Vec<[String; 4]> {
-    let mut reasons: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
-    for line in lines {
-        reasons.entry(&line.reason).or_default().push(line);
-    }
-    let mut reasons: Vec<(&str, Vec<&Line>)> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(_, lines)| std::cmp::Reverse(lines.len()));
-    let row = |(reason, lines): (&str, Vec<&Line>)| {
-        let keys: BTreeSet<Option<&Key>> = lines.iter().map(|line| line.key.as_ref()).collect();
-        let oldest = lines.first().map_or(0, |line| line.held_at_ms);
-        let (records, keys) = (lines.len().to_string(), keys.len().to_string());
-        [records, keys, Timestamp::from_millis(oldest).to_string(), reason.to_owned()]
+fn rows(reasons: &[Reason]) -> Vec<[String; 4]> {
+    let row = |Reason { reason, records, keys, oldest }: &Reason| {
+        [records.to_string(), keys.to_string(), oldest.clone(), reason.clone()]
     };
     let titles = ["RECORDS", "KEYS", "OLDEST", "REASON"].map(str::to_owned);
-    std::iter::once(titles).chain(reasons.into_iter().map(row)).collect()
+    std::iter::once(titles).chain(reasons.iter().map(row)).collect()
 }
 
 /// Rows with columns under one another; the last is as wide as it is.
@@ -165,23 +210,23 @@ fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn line(held_at_ms: i64, key: &str, reason: &str) -> Line {
+    fn line(second: u8, key: &str, reason: &str) -> Line {
         Line {
-            held_at_ms,
-            position: format!("t/0@{held_at_ms}"),
-            key: Some(Key::from(key)),
+            held_at: format!("1970-01-01T00:00:0{second}.000Z"),
+            position: format!("t/0@{second}"),
+            key: Some(key.to_owned()),
             reason: reason.to_owned(),
             tries: 0,
             bytes: 3,
             edited: false,
+            value: None,
         }
     }
 
     #[test]
     fn reasons_are_counted_and_the_most_frequent_comes_first() {
-        let lines =
-            [line(1_000, "a", "rare"), line(2_000, "a", "often"), line(3_000, "b", "often")];
-        let rows = table(&by_reason(&lines));
+        let lines = [line(1, "a", "rare"), line(2, "a", "often"), line(3, "b", "often")];
+        let rows = table(&rows(&by_reason(&lines)));
         let wanted = [
             "RECORDS  KEYS  OLDEST                    REASON",
             "2        2     1970-01-01T00:00:02.000Z  often",
@@ -193,7 +238,7 @@ mod tests {
     #[test]
     fn long_keys_are_cut_in_the_table_alone() {
         let long = line(0, &"배".repeat(80), "r");
-        assert_eq!(long.cells()[1].chars().count(), WIDEST_KEY);
-        assert!(long.json().contains(&"배".repeat(80)));
+        assert_eq!(cells(&long)[1].chars().count(), WIDEST_KEY);
+        assert!(serde_json::to_string(&long).unwrap().contains(&"배".repeat(80)));
     }
 }

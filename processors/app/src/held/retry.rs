@@ -3,49 +3,89 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use readmill_core::{Key, Outcome, Position, ReadModel};
+use readmill_core::{Key, Outcome, ReadModel};
 use readmill_engine::{Desk, Held, HeldRecord, Ports};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::key_text;
-use crate::bars::progress;
-use crate::cli::HeldRetryArgs;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::out;
 
-/// So many of the stuck keys are named.
+/// So many of the stuck keys are named,
 const MOST_NAMED: usize = 20;
+/// and so many in JSON.
+const MOST_TOLD: usize = 1_000;
+
+/// Whose are to be tried again: those of a key, those without one, or all.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    /// Those that hold this key.
+    pub key: Option<String>,
+    /// Those of which no key is known.
+    pub keyless: bool,
+    /// All of them.
+    pub all: bool,
+    /// What waits for versions is folded without them.
+    pub without_missing: bool,
+}
+
+impl Retry {
+    fn checked(&self) -> Result<(), Failure> {
+        let chosen = [self.key.is_some(), self.keyless, self.all];
+        if chosen.into_iter().filter(|chosen| *chosen).count() == 1 {
+            return Ok(());
+        }
+        let hint = "say one of key, keyless and all";
+        Err(Failure::new(Exit::Usage, "it is not clear what is to be tried again", hint))
+    }
+}
 
 /// What came of it.
-#[derive(Debug, Default)]
-struct Sum {
-    ended: BTreeMap<Outcome, u64>,
-    stuck: Vec<(Option<Key>, Position, String)>,
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Retried {
+    /// Of which model.
+    pub model: String,
+    /// How many records ended how.
+    pub ended: BTreeMap<String, u64>,
+    /// How many keys are stuck.
+    pub stuck_keys: usize,
+    /// The first of them.
+    pub stuck: Vec<Stuck>,
+}
+
+/// A key that is stuck, and where and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stuck {
+    key: Option<String>,
+    position: String,
+    reason: String,
 }
 
 /// Obeys the command.
-pub async fn retry<M: ReadModel>(ports: &Ports<M>, args: &HeldRetryArgs) -> Result<Exit> {
-    let mut sum = Sum::default();
-    let named = args.key.as_deref().map(Key::from);
-    if args.all {
+pub async fn retry<M: ReadModel>(
+    ports: &Ports<M>,
+    wanted: &Retry,
+    progress: &(dyn Fn(u64, u64) + Send + Sync),
+) -> Result<Retried> {
+    wanted.checked()?;
+    let mut sum = Retried { model: M::NAME.to_owned(), ..Retried::default() };
+    if wanted.all {
         let mut done = BTreeMap::new();
         // A record without a key may, once it is read, queue behind one that had none before.
         for _ in 0..2 {
             let mut keys = keys(ports).await?;
             keys.retain(|key, _| !done.contains_key(key));
-            deal(ports, args, &keys, &mut sum).await?;
+            deal(ports, wanted, &keys, &mut sum, progress).await?;
             done.append(&mut keys);
         }
     } else {
         // Also with nothing held: a key that was left held by a crash is freed.
-        deal(ports, args, &BTreeMap::from([(named.clone(), 0)]), &mut sum).await?;
+        let named = wanted.key.as_deref().map(Key::from);
+        deal(ports, wanted, &BTreeMap::from([(named, 0)]), &mut sum, progress).await?;
     }
-    if sum.ended.is_empty() && sum.stuck.is_empty() {
-        let whose = named.map(|key| format!(" under {}", key_text(Some(&key))));
-        out::line(format!("{}: nothing is held{}", M::NAME, whose.unwrap_or_default()));
-        return Ok(if args.all { Exit::Done } else { Exit::NotFound });
-    }
-    Ok(tell(M::NAME, &sum))
+    Ok(sum)
 }
 
 /// Whose records are held, and how many of each; those without a key come first.
@@ -58,45 +98,58 @@ async fn keys<M: ReadModel>(ports: &Ports<M>) -> Result<BTreeMap<Option<Key>, u6
 
 async fn deal<M: ReadModel>(
     ports: &Ports<M>,
-    args: &HeldRetryArgs,
+    wanted: &Retry,
     keys: &BTreeMap<Option<Key>, u64>,
-    sum: &mut Sum,
+    sum: &mut Retried,
+    progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<()> {
     let (_open, closing) = watch::channel(false);
-    let mut desk = Desk::new(ports, closing).closing_gaps(args.without_missing);
-    let bar = progress(keys.values().sum(), "tried again");
+    let mut desk = Desk::new(ports, closing).closing_gaps(wanted.without_missing);
+    let (mut done, of) = (0, keys.values().sum());
     for (key, many) in keys {
         let dealt = desk.retry(key.as_ref()).await?;
         for outcome in dealt.ended {
-            *sum.ended.entry(outcome).or_default() += 1;
+            *sum.ended.entry(outcome.name().to_owned()).or_default() += 1;
         }
         if let Some((position, reason)) = dealt.stuck {
-            sum.stuck.push((key.clone(), position, reason));
+            sum.stuck_keys += 1;
+            if sum.stuck.len() < MOST_TOLD {
+                let key = key.as_ref().map(|key| key.as_str().to_owned());
+                sum.stuck.push(Stuck { key, position: position.to_string(), reason });
+            }
         }
-        bar.inc(*many);
+        done += many;
+        progress(done, of);
     }
-    bar.finish_and_clear();
     Ok(())
 }
 
-fn tell(model: &str, sum: &Sum) -> Exit {
-    let ended = Outcome::ALL.into_iter().filter_map(|outcome| {
-        let many = sum.ended.get(&outcome)?;
+/// Prints it, and answers how the command ends.
+pub fn print(sum: &Retried, wanted: &Retry) -> Exit {
+    let Retried { model, ended, stuck_keys, stuck } = sum;
+    if ended.is_empty() && *stuck_keys == 0 {
+        let key = wanted.key.as_deref();
+        let named = (!wanted.all).then(|| format!(" under {}", key_text(key)));
+        let whose = named.filter(|_| key.is_some()).unwrap_or_default();
+        out::line(format!("{model}: nothing is held{whose}"));
+        return if wanted.all { Exit::Done } else { Exit::NotFound };
+    }
+    let moved = ended.contains_key(Outcome::Held.name());
+    let told = Outcome::ALL.into_iter().filter_map(|outcome| {
+        let many = ended.get(outcome.name())?;
         // Held by another key's document: it stands in that queue now.
         let name =
             if outcome == Outcome::Held { "moved to another key's queue" } else { outcome.name() };
         Some(format!("{many} {name}"))
     });
-    let ended = ended.collect::<Vec<_>>().join(", ");
-    let ended = if ended.is_empty() { "nothing left its queue".to_owned() } else { ended };
-    let stuck = sum.stuck.len();
-    out::line(format!("{model}: {ended}; {stuck} keys are stuck"));
-    for (key, position, reason) in sum.stuck.iter().take(MOST_NAMED) {
-        out::line(format!("  {} at {position}: {reason}", key_text(key.as_ref())));
+    let told = told.collect::<Vec<_>>().join(", ");
+    let told = if told.is_empty() { "nothing left its queue".to_owned() } else { told };
+    out::line(format!("{model}: {told}; {stuck_keys} keys are stuck"));
+    for Stuck { key, position, reason } in stuck.iter().take(MOST_NAMED) {
+        out::line(format!("  {} at {position}: {reason}", key_text(key.as_deref())));
     }
-    if stuck > MOST_NAMED {
-        out::line(format!("  … and {} more: see `readmill held list`", stuck - MOST_NAMED));
+    if *stuck_keys > MOST_NAMED {
+        out::line(format!("  … and {} more: see `readmill held list`", stuck_keys - MOST_NAMED));
     }
-    let moved = sum.ended.contains_key(&Outcome::Held);
-    if stuck == 0 && !moved { Exit::Done } else { Exit::StillHeld }
+    if *stuck_keys == 0 && !moved { Exit::Done } else { Exit::StillHeld }
 }

@@ -1,10 +1,22 @@
-//! What the process tells over HTTP: metrics, health, documents, and a page for people.
+//! What the process tells over HTTP, to whom, and what it does for those who may ask for it.
 
+mod actions;
 mod answer;
+mod asked;
 mod documents;
+mod doors;
+mod encoded;
 mod exposition;
+mod failure;
+mod generations;
+mod guard;
 mod health;
+mod held;
+mod keys;
 mod lanes;
+mod locks;
+mod patient;
+mod rate;
 mod rollups;
 mod routes;
 mod status;
@@ -25,10 +37,16 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::config::{Config, Http};
 use crate::exit::{Exit, Failure};
+use crate::services::Services;
 
-/// Answers that are under way when the server closes have so long to end.
-const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+pub use actions::Actions;
+pub use keys::{Keys, Role};
+pub use locks::open_to_all;
+
+use guard::Guard;
+use locks::{Locks, Rotation};
 
 /// A read model as it is served.
 #[async_trait]
@@ -136,6 +154,12 @@ pub struct Served {
     pub pulse: Pulse,
     /// The lanes, which may be changed.
     pub lanes: Lanes,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// What is open.
+    pub services: Arc<Services>,
+    /// What is being done for whoever asked.
+    pub actions: Actions,
     /// The models, in the order of the page.
     pub models: Vec<Arc<dyn ServedModel>>,
     /// How long a loop may make no progress.
@@ -146,46 +170,64 @@ pub struct Served {
     pub since: Instant,
 }
 
-/// Takes the address, so that it is known to be free before anything else begins.
+/// An address that is taken, with what opens it.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    locks: Locks,
+    rotation: Rotation,
+}
+
+impl Bound {
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn address(&self) -> Result<SocketAddr> {
+        self.listener.local_addr().context("the listener has no address")
+    }
+}
+
+/// Takes the address and reads the files with tokens and certificates, so that all is known to be
+/// well before anything else begins.
 ///
 /// # Errors
-/// When it is in use or not ours.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+/// When the address is in use or not ours, or would be open to a network without tokens, or a file
+/// cannot be used.
+pub async fn bind(http: &Http) -> Result<Bound> {
+    let address = http.listen;
+    let (locks, rotation) = Locks::open(http)?;
+    if !address.ip().is_loopback() && locks.keys.borrow().is_empty() {
+        let told = format!("{address} is not on loopback, and there are no tokens");
+        let hint = "set operate_token_file under [http], or listen on 127.0.0.1";
+        return Err(Failure::new(Exit::Usage, told, hint).into());
+    }
+    let listener = TcpListener::bind(address).await.map_err(|error| {
         let (message, hint) = if error.kind() == std::io::ErrorKind::AddrInUse {
-            let hint = "stop that process, or choose another address: instance.http_listen in \
-                        the configuration, --listen of the demo";
+            let hint = "stop that process, or choose another address: http.listen in the \
+                        configuration, --listen of the demo";
             (format!("{address} is in use by another process"), hint)
         } else {
             let hint = "choose an address of this machine and a port that this user may open";
             (format!("{address} cannot be listened on: {error}"), hint)
         };
-        Failure::new(Exit::Service, message, hint).into()
-    })
+        Failure::new(Exit::Service, message, hint)
+    })?;
+    Ok(Bound { listener, locks, rotation })
 }
 
 /// Serves until `closed` turns true or its sender is gone; answers under way may end.
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    served: Served,
-    mut closed: watch::Receiver<bool>,
-) -> Result<()> {
-    let mut late = closed.clone();
-    let serving =
-        axum::serve(listener, routes::router(served)).with_graceful_shutdown(async move {
-            // A sender that is gone cannot ask for the end any more, so it has come.
-            let _ = closed.wait_for(|closed| *closed).await;
-        });
-    // A connection that sends nothing would keep a graceful end waiting for ever.
-    let too_late = async move {
-        let _ = late.wait_for(|closed| *closed).await;
-        tokio::time::sleep(CLOSE_LIMIT).await;
-    };
+pub async fn serve(bound: Bound, served: Served, closed: watch::Receiver<bool>) -> Result<()> {
+    let Bound { listener, locks, rotation } = bound;
+    let http = served.config.http.clone();
+    let guard = Guard::new(http.clone(), locks.keys, served.metrics.clone());
+    let router = routes::router(served, &guard);
+    let connections = usize::try_from(http.limits.connections.get()).unwrap_or(usize::MAX);
     tokio::select! {
-        ended = serving => ended.context("the HTTP server failed"),
-        () = too_late => Ok(()),
+        ended = doors::keep(listener, router, locks.tls, connections, closed) => ended,
+        never = rotation.go_on() => match never {},
     }
 }

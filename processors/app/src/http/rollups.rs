@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::answer::{json as answer_json, problem};
 use super::documents::{failed, no_model};
+use super::encoded::{decoded, pairs};
 use super::{Served, ServedModel};
 use crate::rollups::{Answer, Asked, DEFAULT_GROUPS, MOST_GROUPS, answer, group};
 
@@ -65,9 +66,8 @@ fn asked(path: &str, query: &str) -> Result<(String, Asked), String> {
 
 fn page(query: &str) -> Result<(Option<GroupName>, usize), String> {
     let (mut after, mut limit) = (None, DEFAULT_GROUPS);
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = decoded(value)?;
+    for pair in pairs(query) {
+        let (name, value) = pair?;
         match name {
             "after" => after = Some(group(&value)),
             "limit" => {
@@ -78,23 +78,6 @@ fn page(query: &str) -> Result<(Option<GroupName>, usize), String> {
         }
     }
     Ok((after, limit))
-}
-
-/// Percent-encoded UTF-8, decoded.
-fn decoded(text: &str) -> Result<String, String> {
-    let bad = || "the path or the query is not percent-encoded UTF-8".to_owned();
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-        let value = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-        bytes.push(value.ok_or_else(bad)?);
-    }
-    String::from_utf8(bytes).map_err(|_| bad())
 }
 
 #[cfg(test)]

@@ -1,17 +1,16 @@
-//! The routes, and the guard before them.
-
-use std::net::IpAddr;
+//! The routes, and which guards stand before which of them.
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use serde_json::json;
 
 use super::answer::{answer, problem};
-use super::{Served, documents, health, lanes, rollups, status};
+use super::guard::{Guard, admit, bounds, tolerate};
+use super::{Served, documents, generations, health, held, lanes, rollups, status};
 
 /// The status page, whole: no other file and no other host is needed.
 const PAGE: &str = include_str!("../page/index.html");
@@ -20,14 +19,36 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
      script-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
-/// All routes.
-pub fn router(served: Served) -> Router {
+/// All routes. What is in neither of the first two needs a token, also what there is not.
+pub fn router(served: Served, guard: &Guard) -> Router {
+    let (open_metrics, limits) = (served.config.http.open_metrics, served.config.http.limits);
+    let metrics = || Router::new().route("/metrics", get(metrics));
+    let health =
+        Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
+    // The page says nothing by itself: its script asks, with the token that a person gives it.
+    let mut open = Router::new().route("/", get(page));
+    let mut guarded = guarded();
+    if open_metrics {
+        open = open.merge(metrics());
+    } else {
+        guarded = guarded.merge(metrics());
+    }
+    let open = open.layer(from_fn_with_state(guard.clone(), tolerate));
+    let guarded = guarded
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(not_so)
+        .layer(from_fn_with_state(guard.clone(), admit));
+    guarded
+        .merge(open)
+        .merge(health)
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
+        .layer(from_fn_with_state(guard.clone(), bounds))
+        .with_state(served)
+}
+
+fn guarded() -> Router<Served> {
     Router::new()
-        .route("/", get(page))
         .route("/status.json", get(status::status))
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
         .route("/lanes", get(lanes::lanes))
         .route("/lanes/{name}", put(lanes::change))
         .route("/models", get(documents::models))
@@ -35,9 +56,12 @@ pub fn router(served: Served) -> Router {
         .route("/models/{model}/rollups", get(rollups::rollups))
         .route("/models/{model}/rollups/", get(rollups::rollups))
         .route("/models/{model}/rollups/{*path}", get(rollups::rollups))
-        .fallback(nothing_here)
-        .layer(middleware::from_fn(only_this_machine))
-        .with_state(served)
+        .route("/generations/{model}", get(generations::list))
+        .route("/generations/{model}/action", get(generations::action))
+        .route("/generations/{model}/{verb}", post(generations::act))
+        .route("/held/{model}", get(held::list))
+        .route("/held/{model}/action", get(held::action))
+        .route("/held/{model}/{verb}", post(held::act))
 }
 
 async fn page() -> Response {
@@ -56,48 +80,13 @@ async fn metrics(State(served): State<Served>) -> Response {
 
 async fn nothing_here() -> Response {
     let detail = "there are /, /status.json, /metrics, /healthz, /readyz, /lanes, /models, \
-                  /models/{model}/{key} and /models/{model}/rollups; and PUT /lanes/{name}";
+                  /models/{model}/{key}, /models/{model}/rollups, /generations/{model} and \
+                  /held/{model}; PUT /lanes/{name}, and POST /generations/{model}/{verb} and \
+                  /held/{model}/{verb}";
     problem(StatusCode::NOT_FOUND, detail, json!({}))
 }
 
-/// Refuses requests under a foreign name: a web page elsewhere may have its own name lead here, and
-/// would then be free to read the documents through the browser of this machine.
-async fn only_this_machine(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST);
-    if host.is_none_or(|host| host.to_str().is_ok_and(is_this_machine)) {
-        return next.run(request).await;
-    }
-    let detail = "this server answers to localhost and loopback addresses only";
-    problem(StatusCode::MISDIRECTED_REQUEST, detail, json!({}))
-}
-
-fn is_this_machine(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_this_machine_are_answered() {
-        let table = [
-            ("localhost:9464", true),
-            ("127.0.0.1", true),
-            ("127.8.0.1:1", true),
-            ("[::1]:9464", true),
-            ("evil.example:9464", false),
-            ("localhost.evil.example", false),
-            ("192.168.0.1", false),
-            ("", false),
-        ];
-        for (host, wanted) in table {
-            assert_eq!(is_this_machine(host), wanted, "{host}");
-        }
-    }
+async fn not_so() -> Response {
+    let detail = "this is there, and not by this method";
+    problem(StatusCode::METHOD_NOT_ALLOWED, detail, json!({}))
 }

@@ -1,174 +1,15 @@
 //! The server as a client sees it, over a real loopback socket.
 
-use std::collections::BTreeMap;
+mod hostile;
+mod locked;
+mod tls;
+mod world;
 
-use readmill_connectors::embedded::{Embedded, EmbeddedConfig};
-use readmill_core::rollup::{Added, Difference, Partial, PartialName, Partials};
-use readmill_core::{Contribution, GroupName, Offset, Outcome, Partition};
-use readmill_engine::{LaneRule, Meter, Store, Write};
-use readmill_models::{Points, points};
-use serde_json::json;
-use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use readmill_core::Partition;
 use tokio::net::TcpStream;
 
+use self::world::world;
 use super::*;
-
-/// A model with documents that a test has put there.
-#[derive(Debug)]
-struct Shelf {
-    state: ModelState,
-    counts: Counts,
-    documents: BTreeMap<&'static str, Standing>,
-    rollups: Rollups,
-}
-
-#[async_trait]
-impl ServedModel for Shelf {
-    fn row(&self) -> Row {
-        readmill_models::ALL[0]
-    }
-
-    fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    fn state(&self) -> ModelState {
-        self.state.clone()
-    }
-
-    async fn get(&self, key: &Key) -> Result<Standing, Fault> {
-        if key.as_str() == "down" {
-            let detail = "connection refused".to_owned();
-            return Err(Fault::Silent { service: "MongoDB", detail });
-        }
-        Ok(self.documents.get(key.as_str()).cloned().unwrap_or(Standing::Never))
-    }
-
-    fn generation(&self) -> Option<u32> {
-        Some(1)
-    }
-
-    async fn rollups(&self) -> Result<Rollups, Fault> {
-        Ok(self.rollups.clone())
-    }
-}
-
-/// Entries of the ledger: kinds, days, members and points, each in a partial group of its own.
-const ENTRIES: [(&str, &str, &str, i64); 4] = [
-    ("earned", "2026-11-20", "m-1", 5),
-    ("earned", "2026-11-21", "m-1", 10),
-    ("earned", "2026-11-21", "m-2", 40),
-    ("used", "2026-11-21", "m-1", 7),
-];
-
-async fn rollups(dir: &TempDir) -> Rollups {
-    let embedded = Embedded::open(&EmbeddedConfig::at(dir.path())).unwrap();
-    let store: Arc<dyn Store<Partials>> = Arc::new(embedded.documents("p.partials", 1).unwrap());
-    for ((kind, day, member, value), at) in ENTRIES.into_iter().zip(0..) {
-        let group = GroupName::of(&[kind, day]);
-        let (partition, key) = (Partition::new("t", at), Key::from(member));
-        let what = Contribution::of(&points::LEDGER, group.clone(), value);
-        let differences = &[Difference::added(what)];
-        let differences = differences.iter().collect();
-        let added = Added { key: &key, revision: 1, offset: Offset(0), differences };
-        let mut partial = Partial::default();
-        assert!(partial.add(&added, points::LEDGER.beside));
-        let mut document = Document::<Partials> { state: Some(partial), ..Document::default() };
-        document.stamp.revision = 1;
-        let key = PartialName::key(points::LEDGER.name, &group, &partition, &key);
-        store.put(&[Write { key: &key, expected: 0, document: &document }]).await.unwrap();
-    }
-    Rollups::of::<Points>(Some(store))
-}
-
-/// A server of one model, and what a test may do to it.
-struct World {
-    address: SocketAddr,
-    pulse: Pulse,
-    stop: watch::Sender<bool>,
-    close: watch::Sender<bool>,
-    serving: tokio::task::JoinHandle<Result<()>>,
-    _dir: TempDir,
-}
-
-fn lanes() -> Lanes {
-    let lesser = LaneRule { priority: 1, ..LaneRule::default() };
-    let rules = [("online", LaneRule::default()), ("batch", lesser)];
-    Lanes::new(&rules.map(|(name, rule)| (name.to_owned(), rule)).into())
-}
-
-async fn world(state: ModelState) -> World {
-    let metrics = Metrics::new().unwrap();
-    metrics.add(Meter::Written, &["points"], 3);
-    metrics.observe(Meter::Freshness, &["points"], 0.2);
-    let mut counts = Counts::default();
-    counts.count(Outcome::Applied);
-    counts.count(Outcome::Skipped);
-    let live = Standing::Live {
-        revision: 2,
-        state: json!({ "available": 5 }),
-        shows: Some(json!({ "hash": { "available": "5" } })),
-    };
-    let documents =
-        [("m-1", live.clone()), ("a/b ü", live), ("d-1", Standing::Gone { revision: 9 })];
-    let dir = tempfile::tempdir().unwrap();
-    let rollups = rollups(&dir).await;
-    let shelf = Shelf { state, counts, documents: documents.into(), rollups };
-    let (stop, stopping) = watch::channel(false);
-    let (close, closed) = watch::channel(false);
-    let pulse = Pulse::default();
-    let served = Served {
-        metrics,
-        pulse: pulse.clone(),
-        lanes: lanes(),
-        models: vec![Arc::new(shelf)],
-        stall_limit: Duration::ZERO,
-        stopping,
-        since: Instant::now(),
-    };
-    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let serving = tokio::spawn(serve(listener, served, closed));
-    World { address, pulse, stop, close, serving, _dir: dir }
-}
-
-impl World {
-    /// The status and the body of a GET.
-    async fn get(&self, path: &str) -> (u16, String) {
-        self.get_as("localhost", path).await
-    }
-
-    async fn get_as(&self, host: &str, path: &str) -> (u16, String) {
-        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        self.ask(head).await
-    }
-
-    /// The status and the body of a PUT.
-    async fn put(&self, path: &str, content_type: &str, body: &str) -> (u16, String) {
-        let length = body.len();
-        self.ask(format!(
-            "PUT {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-             Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
-        ))
-        .await
-    }
-
-    async fn ask(&self, request: String) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, body.to_owned())
-    }
-
-    #[track_caller]
-    fn json(&self, body: &str) -> Value {
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
-    }
-}
 
 #[tokio::test]
 async fn documents_are_served_and_problems_are_named() {
@@ -287,7 +128,7 @@ async fn a_foreign_name_is_not_answered() {
 #[tokio::test]
 async fn a_port_in_use_is_named_with_its_remedy() {
     let world = world(ModelState::Running).await;
-    let error = bind(world.address).await.unwrap_err();
+    let error = bind(&Http::at(world.address)).await.unwrap_err();
     assert_eq!(crate::exit::code(&error), Exit::Service);
     let told = crate::exit::told(&error);
     assert!(told.contains(&format!("{} is in use", world.address)), "{told}");
@@ -300,7 +141,7 @@ async fn closing_does_not_wait_for_a_silent_connection() {
     let _silent = TcpStream::connect(world.address).await.unwrap();
     assert_eq!(world.get("/healthz").await.0, 200);
     world.close.send(true).unwrap();
-    let limit = CLOSE_LIMIT * 5;
+    let limit = doors::CLOSE_LIMIT * 5;
     tokio::time::timeout(limit, world.serving).await.unwrap().unwrap().unwrap();
 }
 

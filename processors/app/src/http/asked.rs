@@ -1,0 +1,38 @@
+//! What a request asks for: of which model, and what it says in its body.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::Served;
+use super::answer::problem;
+use super::documents::no_model;
+use crate::config;
+
+/// The body of a request that changes something.
+pub type Body = Result<Option<Json<Value>>, JsonRejection>;
+
+/// The model of that name, as the configuration has it.
+pub fn model<'s>(served: &'s Served, name: &str) -> Result<&'s config::Model, Response> {
+    let found = served.config.models.iter().find(|model| model.row.name == name);
+    found.ok_or_else(|| no_model(served, name))
+}
+
+/// What is to be done, by its verb and the body; none is as good as an empty one.
+pub fn deed<T: DeserializeOwned>(verb: &str, body: Body) -> Result<T, Response> {
+    let body = match body {
+        Ok(Some(Json(body))) => body,
+        Ok(None) => json!({}),
+        Err(rejection) => {
+            return Err(problem(rejection.status(), rejection.body_text(), json!({})));
+        }
+    };
+    serde_json::from_value(json!({ verb: body })).map_err(|error| {
+        let unknown = error.to_string().starts_with("unknown variant");
+        let status = if unknown { StatusCode::NOT_FOUND } else { StatusCode::UNPROCESSABLE_ENTITY };
+        problem(status, error.to_string(), json!({}))
+    })
+}

@@ -20,13 +20,18 @@ pub fn readmill() -> PathBuf {
     binary
 }
 
+/// The addresses of the running stack, as shells take them.
+pub fn stack_file() -> PathBuf {
+    let run = std::env::var("READMILL_RUN").map_or(root().join("compose/.run"), PathBuf::from);
+    run.join("stack.env")
+}
+
 /// An address of the running stack, such as `MONGO_URI`.
 #[track_caller]
 pub fn stack(name: &str) -> String {
     static ADDRESSES: OnceLock<BTreeMap<String, String>> = OnceLock::new();
     let addresses = ADDRESSES.get_or_init(|| {
-        let run = std::env::var("READMILL_RUN").map_or(root().join("compose/.run"), PathBuf::from);
-        let file = run.join("stack.env");
+        let file = stack_file();
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| {
             panic!("the real stack is not up ({}: {error}): run `make up`", file.display())
         });

@@ -43,7 +43,7 @@ pub use diff::DiffArgs;
 pub use explain::{ExplainArgs, When};
 pub use forget::ForgetArgs;
 pub use generations::{
-    GenerationsArgs, GenerationsPlace, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
+    GenerationsArgs, GenerationsPlace, PartArgs, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
 };
 pub use held::{
     HeldCommand, HeldDropArgs, HeldEditArgs, HeldExportArgs, HeldListArgs, HeldOne, HeldPlace,

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
+use readmill_core::Key;
 use readmill_models::Row;
 use readmill_schemas::Timestamp;
 
@@ -46,9 +47,68 @@ pub struct RebuildArgs {
     /// Give it up, and erase its documents.
     #[arg(long, conflicts_with_all = ["from", "archive", "detach"])]
     pub cancel: bool,
+    /// Documents of the live generation that are to be made anew, instead of all.
+    #[command(flatten)]
+    pub part: PartArgs,
     /// Print JSON objects, one a line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The part of a model that `rebuild` makes anew.
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("part").multiple(false)
+    .conflicts_with_all(["from", "archive", "detach", "pause", "resume", "cancel"]))]
+pub struct PartArgs {
+    /// Make no generation: make anew the documents of the live one under these keys, as
+    /// `readmill get` takes them, separated by commas, where they are not what the log says. What
+    /// follows from them comes along: roll-ups, embedded copies, views. Nobody is told again.
+    #[arg(long, value_name = "KEY,KEY", value_delimiter = ',', group = "part")]
+    pub keys: Vec<String>,
+    /// The same for the keys in this file, one a line.
+    #[arg(long, value_name = "FILE", group = "part")]
+    pub keys_file: Option<PathBuf>,
+    /// The same for all keys that begin so.
+    #[arg(long, value_name = "PREFIX", group = "part")]
+    pub key_prefix: Option<String>,
+    /// The same for the keys from A on and before B, in the order of their bytes. Either may be
+    /// left out: A.. or ..B.
+    #[arg(long, value_name = "A..B", value_parser = range, group = "part")]
+    pub key_range: Option<(Option<Key>, Option<Key>)>,
+    /// Only show what would be made anew. Exits with 7 if anything would.
+    #[arg(long, requires = "part")]
+    pub dry_run: bool,
+    /// Leave roll-ups as they are: then of the log only what is for these keys is folded.
+    #[arg(long, requires = "part")]
+    pub documents_only: bool,
+    /// Print what stands in the fields that differ, and what should.
+    #[arg(long, requires = "part")]
+    pub values: bool,
+    /// Write all that differs into this file, a JSON object a line.
+    #[arg(long, value_name = "FILE", requires = "part")]
+    pub report: Option<PathBuf>,
+    /// Fold into a directory below this one; without it below the instance's state_dir.
+    #[arg(long, value_name = "DIR", requires = "part")]
+    pub dir: Option<PathBuf>,
+    /// Wait so long for the model to settle what is in its log, before roll-ups are compared.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub rest_limit: u64,
+}
+
+/// The two ends of a range of keys.
+fn range(text: &str) -> Result<(Option<Key>, Option<Key>), String> {
+    let (from, to) = text.split_once("..").ok_or("must be two keys, such as m-100..m-200")?;
+    let end = |text: &str| (!text.is_empty()).then(|| Key::from(text));
+    let (from, to) = (end(from), end(to));
+    if from.is_none() && to.is_none() {
+        return Err("must name at least one key; all are made anew without it".to_owned());
+    }
+    if let (Some(from), Some(to)) = (&from, &to)
+        && from >= to
+    {
+        return Err("must begin before it ends".to_owned());
+    }
+    Ok((from, to))
 }
 
 /// `generations`

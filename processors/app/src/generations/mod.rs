@@ -5,6 +5,7 @@ mod end;
 mod face;
 mod fold;
 mod intake;
+mod part;
 mod progress;
 mod registrar;
 mod swap;

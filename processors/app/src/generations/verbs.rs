@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::intake::{self, Intake};
+use super::part;
 use super::progress;
 use super::registrar::{Registrar, Standing};
 use super::swap::{HandingOver, NotDone};
@@ -77,7 +78,7 @@ fn refused(refusal: &Refusal) -> Failure {
 }
 
 /// The fingerprint of a model in this binary.
-struct Print<'a>(&'a config::Model);
+pub struct Print<'a>(pub &'a config::Model);
 
 impl Visit for Print<'_> {
     type Out = Fingerprint;
@@ -93,6 +94,11 @@ impl Visit for Print<'_> {
 /// When a service does not answer or refuses, or the generations do not allow it.
 pub async fn rebuild(args: RebuildArgs) -> Result<Exit> {
     let case = Case::of(&args.place)?;
+    if let Some(scope) = part::scope(&args.part)? {
+        let Standing { roster, .. } = case.standing().await?;
+        let Case { config, model, .. } = case;
+        return part::make(config, &model, &roster, (scope, args)).await;
+    }
     if args.pause || args.resume {
         let paused = args.pause;
         let (number, _) = case

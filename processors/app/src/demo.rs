@@ -22,7 +22,9 @@ use serde_json::{Value, json};
 use crate::bars::progress;
 use crate::changes::Changes;
 use crate::cli::DemoArgs;
-use crate::config::{Config, Holding, Instance, Mirror, Model, Reactions, Source, Store};
+use crate::config::{
+    Config, Holding, Instance, Mirror, Model, REBUILD_FRESHNESS_LIMIT_MS, Reactions, Source, Store,
+};
 use crate::exit::{Exit, Failure};
 use crate::out;
 use crate::produce::archive;
@@ -145,6 +147,7 @@ fn configuration(dir: &Path) -> Config {
             http_listen: ([127, 0, 0, 1], 0).into(),
             state_dir: dir.join("state"),
             stall_limit: STALL_LIMIT,
+            rebuild_freshness_limit_ms: REBUILD_FRESHNESS_LIMIT_MS,
         },
         source: Source::Archive { dir: dir.join("archive") },
         lanes: BTreeMap::new(),

@@ -73,16 +73,7 @@ async fn documents_that_are_named_are_made_anew_under_load_and_no_others() {
         unchanged.get(&key) == stands.get(&key)
     }));
 
-    // The command may be killed at any moment, and given again.
-    for after_ms in KILLED_AFTER_MS {
-        let (file, dir) = (drill.file.to_str().unwrap(), drill.corner.dir().to_str().unwrap());
-        let args = ["rebuild", "points", "-c", file, "--dir", dir, "--keys", &list];
-        let mut killing = Process::new(paths::readmill());
-        let mut killed = killing.args(args).stdout(Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(after_ms)).await;
-        killed.kill().unwrap();
-        killed.wait().unwrap();
-    }
+    kill_again_and_again(&drill, &list).await;
     let said = drill.rebuild("points", &["--keys", &list]);
     assert!(drill.is_loading(), "the load was to go on: give more events");
     assert_eq!((said.code, said.number("not_mended")), (Some(0), 0), "{said:#?}");
@@ -103,7 +94,33 @@ async fn documents_that_are_named_are_made_anew_under_load_and_no_others() {
     assert!(found.is_subset(&wanted), "{left:#?}");
     assert!(views.into_iter().all(|(_, _, key)| !named.contains(&key)), "{left:#?}");
 
-    // A range, a file, and a beginning of keys mean the rest.
+    mend_the_rest(&drill, &others);
+    wait(LIMIT, "the load to end", || drill.load.try_wait().unwrap().is_some());
+    wait_until_quiet(&[&drill.mill], LIMIT);
+    let said = drill.verify("points", &[]);
+    said.is_clean();
+    assert_eq!(said.number("open"), 0, "{said:#?}");
+    is_told_to_nobody_again(&drill).await;
+    refuses_another_fold(&drill);
+}
+
+/// The command may be killed at any moment, and given again.
+async fn kill_again_and_again(drill: &Drill, list: &str) {
+    let (file, dir) = (drill.file.to_str().unwrap(), drill.corner.dir().to_str().unwrap());
+    let args = ["rebuild", "points", "-c", file, "--dir", dir, "--keys", list];
+    for after_ms in KILLED_AFTER_MS {
+        let mut killing = Process::new(paths::readmill());
+        let mut killed = killing.args(args).stdout(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(Duration::from_millis(after_ms)).await;
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+    }
+}
+
+/// A range, a file, and a beginning of keys mean the rest.
+#[track_caller]
+fn mend_the_rest(drill: &Drill, others: &[String]) {
+    let keys = drill.corner.dir().join("keys");
     let (first, rest) = others.split_first().unwrap();
     let range = format!("{first}..{first}.");
     let said = drill.rebuild("points", &["--key-range", &range]);
@@ -116,14 +133,10 @@ async fn documents_that_are_named_are_made_anew_under_load_and_no_others() {
     let said = drill.rebuild("points", &["--key-prefix", "m"]);
     assert_eq!(documents(&said), rest.iter().cloned().collect(), "{said:#?}");
     assert_eq!(said.code, Some(0), "{said:#?}");
+}
 
-    wait(LIMIT, "the load to end", || drill.load.try_wait().unwrap().is_some());
-    wait_until_quiet(&[&drill.mill], LIMIT);
-    let said = drill.verify("points", &[]);
-    said.is_clean();
-    assert_eq!(said.number("open"), 0, "{said:#?}");
-
-    // Nobody is told again: a delivery that is made anew says nothing.
+/// A delivery that is made anew says nothing.
+async fn is_told_to_nobody_again(drill: &Drill) {
     let (told, deliveries) = (drill.reactions(), drill.deliveries().await);
     let stands = all(&deliveries).await;
     let has_told = |document: &&Document<Deliveries>| document.state.is_some();
@@ -133,7 +146,6 @@ async fn documents_that_are_named_are_made_anew_under_load_and_no_others() {
     assert_eq!((said.number("mended"), said.code), (1, Some(0)), "{said:#?}");
     drill.verify("deliveries", &[]).is_clean();
     assert_eq!(drill.reactions(), told, "a reaction was told again");
-    refuses_another_fold(&drill);
 }
 
 /// What this configuration would fold, with other topics, is another generation's.

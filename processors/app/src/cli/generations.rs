@@ -10,6 +10,9 @@ use readmill_schemas::Timestamp;
 
 use super::{model, times};
 
+/// What says how a generation begins.
+const BEGINS: [&str; 5] = ["from", "from_positions", "archive", "snapshot", "detach"];
+
 /// Whose generations.
 #[derive(Debug, Clone, Args)]
 pub struct GenerationsPlace {
@@ -35,17 +38,29 @@ pub struct RebuildArgs {
     /// ends: for what the log has deleted. Stopped, the same command goes on.
     #[arg(long, value_name = "DIR", conflicts_with = "from")]
     pub archive: Option<PathBuf>,
+    /// Begin at the places in this file, which `readmill positions export` has written: partitions
+    /// that are not in it begin with their first record. What came before is missing then.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "archive"])]
+    pub from_positions: Option<PathBuf>,
+    /// Begin where the log ends, and let the connector of the origin's tables read them again, by
+    /// a signal; for replicas of tables, whose stanza has origin_url. It is caught up once it is
+    /// what the tables say.
+    #[arg(long, conflicts_with_all = ["from", "from_positions", "archive"])]
+    pub snapshot: bool,
+    /// A snapshot may take so long.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = times::span)]
+    pub snapshot_limit: Duration,
     /// Begin it and return; instances go on with it.
     #[arg(long)]
     pub detach: bool,
     /// Let the newest generation that readers do not see take no more records for now.
-    #[arg(long, conflicts_with_all = ["from", "archive", "detach", "resume", "cancel"])]
+    #[arg(long, conflicts_with_all = BEGINS, conflicts_with_all = ["resume", "cancel"])]
     pub pause: bool,
     /// Let it go on.
-    #[arg(long, conflicts_with_all = ["from", "archive", "detach", "cancel"])]
+    #[arg(long, conflicts_with_all = BEGINS, conflicts_with = "cancel")]
     pub resume: bool,
     /// Give it up, and erase its documents.
-    #[arg(long, conflicts_with_all = ["from", "archive", "detach"])]
+    #[arg(long, conflicts_with_all = BEGINS)]
     pub cancel: bool,
     /// Documents of the live generation that are to be made anew, instead of all.
     #[command(flatten)]
@@ -58,7 +73,7 @@ pub struct RebuildArgs {
 /// The part of a model that `rebuild` makes anew.
 #[derive(Debug, Clone, Args)]
 #[command(group = ArgGroup::new("part").multiple(false)
-    .conflicts_with_all(["from", "archive", "detach", "pause", "resume", "cancel"]))]
+    .conflicts_with_all(BEGINS).conflicts_with_all(["pause", "resume", "cancel"]))]
 pub struct PartArgs {
     /// Make no generation: make anew the documents of the live one under these keys, as
     /// `readmill get` takes them, separated by commas, where they are not what the log says. What

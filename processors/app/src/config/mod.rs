@@ -15,6 +15,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ use toml_edit::{Document, Table};
 pub use mistake::{Mistake, Mistakes};
 pub use nearest::{misspelt, question};
 pub use origin::Origin;
+pub use rooms::REBUILD_FRESHNESS_LIMIT_MS;
 pub use secret::fill_text;
 
 use rooms::HELD_LIMIT_RECORDS;
@@ -75,6 +77,8 @@ pub struct Instance {
     pub state_dir: PathBuf,
     /// How long a loop may make no progress.
     pub stall_limit: Duration,
+    /// How long live records may be in hand before a rebuild gives way further.
+    pub rebuild_freshness_limit_ms: NonZeroU64,
 }
 
 /// Where records come from.

@@ -254,7 +254,9 @@ pub fn instance(reading: &mut Reading<'_>, root: &Table) -> Option<Instance> {
         }
     };
     let stall_limit = Duration::from_millis(raw.stall_limit_ms);
-    Some(Instance { http_listen: http_listen?, state_dir: raw.state_dir, stall_limit })
+    let rebuild_freshness_limit_ms = raw.rebuild_freshness_limit_ms;
+    let state_dir = raw.state_dir;
+    Some(Instance { http_listen: http_listen?, state_dir, stall_limit, rebuild_freshness_limit_ms })
 }
 
 /// The source, as far as it could be read.

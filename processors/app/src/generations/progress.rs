@@ -71,7 +71,8 @@ pub async fn watch(
     let mut first = None;
     let mut worked_on = Instant::now();
     loop {
-        if is_worked_on(&registrar, model.generation).await? {
+        let work = work_on(&registrar, model.generation).await?;
+        if work.is_some() {
             worked_on = Instant::now();
         } else if worked_on.elapsed() >= LONELY_AFTER {
             worked_on = Instant::now();
@@ -80,7 +81,7 @@ pub async fn watch(
         }
         let behind = behind(&group).await?;
         let first = *first.get_or_insert(behind);
-        let pace = Pace::of(first, behind, began.elapsed());
+        let pace = Pace::of(first, behind, began.elapsed()).with(work.unwrap_or_default());
         bar.set_message(pace.text());
         if behind.records <= near(behind) {
             bar.finish_and_clear();
@@ -103,9 +104,16 @@ const fn near(behind: Behind) -> i64 {
     if hundredth > 1_000 { 1_000 } else { hundredth + 10 }
 }
 
-/// Whether an instance folds it; one that has failed is an error.
-async fn is_worked_on(registrar: &Registrar, generation: u32) -> Result<bool> {
-    let Some(standing) = registrar.read().await? else { return Ok(false) };
+/// How instances fold a generation.
+#[derive(Debug, Clone, Copy, Default)]
+struct Work {
+    /// How much it has of its share where it has least, so that live streams stay fresh.
+    share_percent: Option<u32>,
+}
+
+/// How instances fold it, if any does; one that has failed is an error.
+async fn work_on(registrar: &Registrar, generation: u32) -> Result<Option<Work>> {
+    let Some(standing) = registrar.read().await? else { return Ok(None) };
     if standing.roster.generation(generation).is_none() {
         let told = format!("generation {generation} was given up");
         return Err(Failure::new(Exit::Failed, told, "begin another one").into());
@@ -117,7 +125,8 @@ async fn is_worked_on(registrar: &Registrar, generation: u32) -> Result<bool> {
         let hint = "mend what it says, and restart the instance, or `readmill rebuild --cancel`";
         return Err(Failure::new(Exit::Failed, told, hint).into());
     }
-    Ok(!works.is_empty())
+    let share_percent = works.iter().filter_map(|works| works.share_percent).min();
+    Ok((!works.is_empty()).then_some(Work { share_percent }))
 }
 
 /// How fast it goes.
@@ -125,6 +134,7 @@ struct Pace {
     behind: Behind,
     records_per_s: f64,
     eta_s: Option<f64>,
+    work: Work,
 }
 
 impl Pace {
@@ -134,13 +144,22 @@ impl Pace {
         let records_per_s = read / elapsed.as_secs_f64().max(0.001);
         let closing = (first.records - now.records) as f64 / elapsed.as_secs_f64().max(0.001);
         let eta_s = (closing > 0.0).then(|| now.records as f64 / closing);
-        Self { behind: now, records_per_s, eta_s }
+        Self { behind: now, records_per_s, eta_s, work: Work::default() }
+    }
+
+    fn with(self, work: Work) -> Self {
+        Self { work, ..self }
     }
 
     fn text(&self) -> String {
-        let Self { behind: Behind { records, of }, records_per_s, eta_s } = self;
+        let Self { behind: Behind { records, of }, records_per_s, eta_s, work } = self;
         let eta = eta_s.map_or_else(|| "?".to_owned(), |seconds| format!("{seconds:.0} s"));
-        format!("{records} of {of} records to go, {records_per_s:.0} a second, done in {eta}")
+        let mut text =
+            format!("{records} of {of} records to go, {records_per_s:.0} a second, done in {eta}");
+        if let Some(percent) = work.share_percent.filter(|percent| *percent < 100) {
+            text += &format!("; held back to {percent} % so that live streams stay fresh");
+        }
+        text
     }
 
     fn json(&self, model: &config::Model, caught_up: bool) -> String {
@@ -148,7 +167,7 @@ impl Pace {
             "model": model.row.name, "generation": model.generation,
             "behind_records": self.behind.records, "of_records": self.behind.of,
             "records_per_s": self.records_per_s.round(), "eta_s": self.eta_s.map(f64::round),
-            "caught_up": caught_up,
+            "caught_up": caught_up, "share_percent": self.work.share_percent,
         });
         body.to_string()
     }

@@ -4,30 +4,25 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
-use readmill_connectors::kafka::GroupPositions;
 use readmill_core::ReadModel;
 use readmill_engine::patience::Patience;
 use readmill_engine::roster::{Fingerprint, Generation, Refusal, Roster, Seat};
-use readmill_engine::{Clock as _, Metrics, mirror};
+use readmill_engine::{Metrics, mirror};
 use readmill_models::Visit;
 use readmill_schemas::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::intake::{self, Intake};
-use super::part;
 use super::progress;
 use super::registrar::{Registrar, Standing};
 use super::swap::{HandingOver, NotDone};
-use crate::cli::{
-    GenerationsArgs, GenerationsPlace, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
-};
+use crate::cli::{GenerationsArgs, GenerationsPlace, RetireArgs, RollbackArgs, SwapArgs};
 use crate::config::{self, Config, Source};
 use crate::exit::{Exit, Failure};
 use crate::get::model_of;
 use crate::out;
-use crate::ports::{Opening, SystemClock};
+use crate::ports::Opening;
 use crate::services::Services;
 use crate::standing::Group;
 
@@ -36,30 +31,48 @@ const LET_GO_LIMIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A model whose generations are dealt with.
-struct Case {
-    config: Config,
-    model: config::Model,
-    services: Services,
+pub struct Case {
+    /// The configuration.
+    pub config: Config,
+    /// The model in it.
+    pub model: config::Model,
+    /// What is open.
+    pub services: Services,
 }
 
 impl Case {
-    fn of(place: &GenerationsPlace) -> Result<Self> {
+    /// Of the command line.
+    ///
+    /// # Errors
+    /// When the configuration has mistakes, or not the model.
+    pub fn of(place: &GenerationsPlace) -> Result<Self> {
         let config = Config::load(&place.config)?;
         let model = model_of(&config, &place.config, place.model.name)?;
         Ok(Self { config, model, services: Services::default() })
     }
 
-    async fn registrar(&self) -> Result<Registrar> {
+    /// Where its generations are listed.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses.
+    pub async fn registrar(&self) -> Result<Registrar> {
         Ok(self.services.registrar(&self.model).await?)
     }
 
     /// The roster, which there must be.
-    async fn standing(&self) -> Result<Standing> {
+    ///
+    /// # Errors
+    /// When it is not there, or the store does not answer or refuses.
+    pub async fn standing(&self) -> Result<Standing> {
         let found = self.registrar().await?.read().await?;
         found.ok_or_else(|| refused(&Refusal("it was never folded here".to_owned())).into())
     }
 
-    async fn change(
+    /// Changes the roster.
+    ///
+    /// # Errors
+    /// When the change is refused, or the store does not answer or refuses.
+    pub async fn change(
         &self,
         change: impl Fn(&mut Roster) -> Result<u32, Refusal>,
     ) -> Result<(u32, Standing)> {
@@ -67,12 +80,14 @@ impl Case {
         changed.map_err(|refusal| refused(&refusal).into())
     }
 
-    fn numbered(&self, generation: u32) -> config::Model {
+    /// The model with a generation's number.
+    pub fn numbered(&self, generation: u32) -> config::Model {
         config::Model { generation, ..self.model.clone() }
     }
 }
 
-fn refused(refusal: &Refusal) -> Failure {
+/// What the roster refuses.
+pub fn refused(refusal: &Refusal) -> Failure {
     let hint = "`readmill generations <model> -c <file>` lists what there is";
     Failure::new(Exit::Usage, refusal.to_string(), hint)
 }
@@ -88,125 +103,11 @@ impl Visit for Print<'_> {
     }
 }
 
-/// `rebuild`
-///
-/// # Errors
-/// When a service does not answer or refuses, or the generations do not allow it.
-pub async fn rebuild(args: RebuildArgs) -> Result<Exit> {
-    let case = Case::of(&args.place)?;
-    if let Some(scope) = part::scope(&args.part)? {
-        let Standing { roster, .. } = case.standing().await?;
-        let Case { config, model, .. } = case;
-        return part::make(config, &model, &roster, (scope, args)).await;
-    }
-    if args.pause || args.resume {
-        let paused = args.pause;
-        let (number, _) = case
-            .change(|roster| {
-                let number = newest(roster)?;
-                roster.change(number, |generation| generation.paused = paused)?;
-                Ok(number)
-            })
-            .await?;
-        let did = if paused { "rests" } else { "goes on" };
-        out::line(format!("{}: generation {number} {did}", case.model.row.name));
-        return Ok(Exit::Done);
-    }
-    if args.cancel {
-        let (number, _) = case.change(|roster| newest(roster)).await?;
-        return retire_one(&case, number).await;
-    }
-    let (number, is_new) = begin(&case, &args).await?;
-    let name = case.model.row.name;
-    if args.json {
-        out::line(json!({ "model": name, "generation": number, "begun": is_new }).to_string());
-    } else if is_new {
-        out::line(format!("{name}: generation {number} is begun; instances of this fold make it"));
-    } else {
-        out::line(format!("{name}: generation {number} is under way already"));
-    }
-    if args.detach {
-        return Ok(Exit::Done);
-    }
-    progress::watch(&case.config, &case.services, &case.numbered(number), args.json).await?;
-    if !args.json {
-        out::line(format!(
-            "{name}: generation {number} has caught up; next: `readmill verify {name} \
-             --generation {number} -c {file}`, then `readmill swap {name} -c {file}`",
-            file = args.place.config.display()
-        ));
-    }
-    Ok(Exit::Done)
-}
-
 /// The newest generation that readers do not see.
-fn newest(roster: &Roster) -> Result<u32, Refusal> {
+pub fn newest(roster: &Roster) -> Result<u32, Refusal> {
     let others = roster.generations.iter().filter(|other| other.number != roster.live);
     let newest = others.map(|other| other.number).max();
     newest.ok_or_else(|| Refusal("there is no generation but the live one".to_owned()))
-}
-
-/// Begins a generation of this binary's fold, unless one is under way that readers never saw.
-async fn begin(case: &Case, args: &RebuildArgs) -> Result<(u32, bool)> {
-    let name = case.model.row.name;
-    let Some(fingerprint) = readmill_models::visit(name, Print(&case.model)) else {
-        return Err(refused(&Refusal(format!("there is no model {name}"))).into());
-    };
-    let now_ms = SystemClock.now_ms();
-    let Standing { roster, .. } = case.registrar().await?.open(&fingerprint, now_ms).await?;
-    let under_way = roster.generations.iter().find(|generation| {
-        let seen = generation.number == roster.live || Some(generation.number) == roster.before;
-        !seen && generation.fingerprint == fingerprint
-    });
-    let (number, is_new) = match under_way {
-        Some(generation) if !generation.preparing => return Ok((generation.number, false)),
-        Some(generation) => (generation.number, false),
-        None => {
-            let words = match (&args.archive, args.from) {
-                (Some(dir), _) => intake::words(dir),
-                (None, Some(from)) => from.to_string(),
-                (None, None) => "the beginning".to_owned(),
-            };
-            let begun = case.change(|roster| {
-                let number = roster.begin(fingerprint.clone(), words.clone(), now_ms)?;
-                roster.change(number, |generation| generation.preparing = true)?;
-                Ok(number)
-            });
-            (begun.await?.0, true)
-        }
-    };
-    prepare(case, number, args).await?;
-    let ready = |roster: &mut Roster| {
-        roster.change(number, |generation| generation.preparing = false).map(|()| number)
-    };
-    case.change(ready).await?;
-    Ok((number, is_new))
-}
-
-/// Lets a generation begin where it is to begin.
-async fn prepare(case: &Case, number: u32, args: &RebuildArgs) -> Result<()> {
-    let model = case.numbered(number);
-    if let Some(dir) = &args.archive {
-        let Standing { roster, .. } = case.standing().await?;
-        let (config, services) = (&case.config, &case.services);
-        let intake = Intake { config, services, model: &model, roster, dir: dir.clone() };
-        return match readmill_models::visit(case.model.row.name, intake) {
-            Some(folding) => folding.await,
-            None => Ok(()),
-        };
-    }
-    let Some(from) = args.from else { return Ok(()) };
-    let Source::Kafka { kafka, .. } = &case.config.source else {
-        case.change(|roster| roster.drop_out(number).map(|()| number)).await?;
-        let told = Refusal("an archive is folded from its beginning".to_owned());
-        return Err(refused(&told).into());
-    };
-    let from_ms = from.as_millis();
-    let group = Group::of(kafka, &model)?;
-    let begin = move |positions: &GroupPositions| {
-        positions.commit(&positions.at_time(&positions.bounds()?, from_ms)?)
-    };
-    Ok(group.ask(begin).await?)
 }
 
 /// `generations`
@@ -377,7 +278,11 @@ pub async fn retire(args: RetireArgs) -> Result<Exit> {
     retire_one(&Case::of(&args.place)?, args.generation).await
 }
 
-async fn retire_one(case: &Case, number: u32) -> Result<Exit> {
+/// Gives a generation up, and erases it.
+///
+/// # Errors
+/// When readers see it, a service fails, or an instance does not let it go.
+pub async fn retire_one(case: &Case, number: u32) -> Result<Exit> {
     let (_, standing) = case.change(|roster| roster.drop_out(number).map(|()| number)).await?;
     let registrar = case.registrar().await?;
     let until = Instant::now() + LET_GO_LIMIT;

@@ -44,8 +44,8 @@ const PARTITION: &str = "mended:";
 impl<M: ReadModel> Verification<'_, M> {
     /// Writes the right document, if what was judged still stands. It has taken in what the wrong
     /// one has, and what was settled before the trail begins, and nothing else: so whatever follows
-    /// from it was told, or is told by what the wrong one still owes. Only those whom it embeds, and
-    /// who embed it, know the wrong one: that it tells them is owed by it from this write on.
+    /// from it was told, or is told by what the wrong one still owes. Only those whom it embeds and
+    /// who embed it know the wrong one: that it tells them is owed by it from this write on.
     pub(super) async fn mend_document(&mut self, mend: Mend<M>) -> Result<(), Fault> {
         let Some(document) = self.mended_document(&mend).await? else {
             self.mended(&Subject::Document(mend.key), false);

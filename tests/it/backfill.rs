@@ -23,7 +23,7 @@ use crate::tables::{DDL, Replicas, configuration, expected, settled};
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Beside the tables: where the connector is told to read one, and rows that are there before.
-const BEFORE: &str = "
+pub const BEFORE: &str = "
 alter table coupon replica identity full;
 create table debezium_signal (id text primary key, type text not null, data text);
 grant select, insert, update, delete on debezium_signal to debezium;
@@ -40,7 +40,8 @@ insert into debezium_signal values ('fill', 'execute-snapshot', '{"type": "incre
     "data-collections": ["public.coupon", "public.coupon_history"]}');
 "#;
 
-async fn topic(corner: &Corner) -> String {
+/// The topic of the tables.
+pub async fn topic(corner: &Corner) -> String {
     let topic = format!("{}.coupons", corner.name);
     let brokers = stack("KAFKA_BROKERS");
     let producer = Producer::new(&KafkaConfig { brokers, ..KafkaConfig::default() }).unwrap();
@@ -49,7 +50,7 @@ async fn topic(corner: &Corner) -> String {
 }
 
 /// Waits until the connector streams what is committed from now on.
-async fn is_captured(shop: &Shop) {
+pub async fn is_captured(shop: &Shop) {
     let client = shop.client().await;
     let active = "select 1 from pg_replication_slots where slot_name = $1 and active";
     for _ in 0..LIMIT.as_millis() / 200 {
@@ -62,7 +63,7 @@ async fn is_captured(shop: &Shop) {
 }
 
 /// Rows change, go and come again all over the tables, until it is told to stop.
-async fn churn(client: tokio_postgres::Client, stop: Arc<AtomicBool>) -> u64 {
+pub async fn churn(client: tokio_postgres::Client, stop: Arc<AtomicBool>) -> u64 {
     let mut many = 0;
     while !stop.load(Ordering::Relaxed) {
         let id = i64::try_from(many * 7919 % 3000).unwrap() + 1;

@@ -81,6 +81,14 @@ impl Mill {
         get(self.port, path)
     }
 
+    /// Puts JSON over HTTP; `None` while nobody answers.
+    pub fn put(&self, path: &str, body: &str) -> Option<(u16, String)> {
+        let length = body.len();
+        let head = format!("PUT {path}");
+        let kind = "Content-Type: application/json";
+        send(self.port, &head, &format!("{kind}\r\nContent-Length: {length}\r\n\r\n{body}"))
+    }
+
     /// Waits until a path is answered with 200.
     #[track_caller]
     pub fn wait_for(&self, path: &str, limit: Duration) {
@@ -147,9 +155,14 @@ impl Drop for Mill {
 
 /// One GET over HTTP/1.1.
 pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
+    send(port, &format!("GET {path}"), "\r\n")
+}
+
+/// A request, and what is answered to it.
+fn send(port: u16, head: &str, rest: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request = format!("{head} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{rest}");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

@@ -13,6 +13,7 @@ use readmill_engine::{Lanes, Meter, Metrics, PartitionLabels};
 use super::growth::Growth;
 use super::note::Note;
 use super::pace::LesserPace;
+use super::queue_time::QueueTime;
 
 /// What the brokers have not taken is committed again after so long, also where nothing more comes:
 /// a commit that meets a rebalance is lost, and nobody is told.
@@ -77,6 +78,7 @@ pub struct Running {
     /// Whether its records come through a queue of its own, which waits when nobody polls it.
     apart: bool,
     growth: Option<Growth>,
+    queue: QueueTime,
     ledger: Kept,
 }
 
@@ -133,6 +135,7 @@ impl Assigned {
             lesser: false,
             apart: false,
             growth: self.growth,
+            queue: QueueTime::default(),
             ledger: Kept { partitions, ..Kept::default() },
         };
         let worker = running.feed.letting_back(worker);
@@ -157,6 +160,7 @@ impl Running {
         self.handed_bytes = 0;
         self.handed = None;
         self.next = begin;
+        self.queue = QueueTime::default();
         self.ledger.committed = None;
         self.feed.letting_back(worker).knowing(finished).beginning(begin)
     }
@@ -269,6 +273,15 @@ impl Running {
     pub fn has_passed(&self, end: i64) -> bool {
         let idle = if self.is_busy() { None } else { self.next };
         self.settled().into_iter().chain(idle).any(|at| at.value() >= end)
+    }
+
+    /// For how long what is in hand has been. A new partition waits for others, and says nothing.
+    pub fn waited(&mut self, now: Instant) -> Duration {
+        if self.growth.is_some() {
+            return Duration::ZERO;
+        }
+        let (busy, next, settled) = (self.is_busy(), self.next, self.settled());
+        self.queue.look(next.filter(|_| busy), settled, now)
     }
 
     /// The lane of its topic.

@@ -116,10 +116,17 @@ impl Lines {
         self.pace.look(whole(open), whole(settled) as u64, now);
     }
 
-    /// Says in which lanes there is work, so that lesser ones give way.
-    fn tell_lanes(&self, now: Instant) {
-        let busy = self.running.values().filter(|line| line.is_busy());
-        self.track.lanes.note(self.track.model, &busy.filter_map(Running::lane).collect(), now);
+    /// Says in which lanes there is work, and for how long, so that lesser ones give way.
+    fn tell_lanes(&mut self, now: Instant) {
+        let mut busy: BTreeMap<&str, Duration> = BTreeMap::new();
+        for line in self.running.values_mut() {
+            let waited = line.waited(now);
+            if let Some(lane) = line.lane().filter(|_| line.is_busy()) {
+                let longest = busy.entry(lane).or_default();
+                *longest = waited.max(*longest);
+            }
+        }
+        self.track.lanes.note(self.track.model, &busy, now);
     }
 
     /// Whether something polled waits to be handed on.

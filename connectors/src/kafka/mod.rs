@@ -17,6 +17,7 @@ mod pace;
 mod poller;
 mod positions;
 pub mod producer;
+mod queue_time;
 mod tail;
 
 pub use config::{GroupProtocol, KafkaConfig, OnLostRecords};

@@ -4,7 +4,9 @@ mod faults;
 mod lines;
 mod postgres;
 mod relation;
+mod signal;
 
 pub use lines::LinesOrigin;
 pub use postgres::{PostgresOrigin, Publishing};
 pub use relation::Relation;
+pub use signal::Signals;

@@ -156,7 +156,8 @@ fn text_of(column: &LayoutColumn) -> String {
     }
 }
 
-fn quoted(name: &str) -> String {
+/// A name in quotes.
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

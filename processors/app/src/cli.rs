@@ -45,7 +45,7 @@ pub use diff::DiffArgs;
 pub use explain::{ExplainArgs, When};
 pub use forget::ForgetArgs;
 pub use generations::{
-    GenerationsAnywhere, GenerationsArgs, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
+    GenerationsAnywhere, GenerationsArgs, PartArgs, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
 };
 pub use held::{
     HeldAnywhere, HeldCommand, HeldEditArgs, HeldExportArgs, HeldOne, HeldPlace, HeldShowArgs,

@@ -22,7 +22,10 @@ use serde_json::{Value, json};
 use crate::bars::progress;
 use crate::changes::Changes;
 use crate::cli::DemoArgs;
-use crate::config::{Config, Holding, Http, Instance, Mirror, Model, Reactions, Source, Store};
+use crate::config::{
+    Config, Holding, Http, Instance, Mirror, Model, REBUILD_FRESHNESS_LIMIT_MS, Reactions, Source,
+    Store,
+};
 use crate::exit::{Exit, Failure};
 use crate::out;
 use crate::produce::archive;
@@ -141,7 +144,11 @@ fn keep_knobs(dir: &Path, knobs: &Knobs) -> Result<()> {
 
 fn configuration(dir: &Path) -> Config {
     Config {
-        instance: Instance { state_dir: dir.join("state"), stall_limit: STALL_LIMIT },
+        instance: Instance {
+            state_dir: dir.join("state"),
+            stall_limit: STALL_LIMIT,
+            rebuild_freshness_limit_ms: REBUILD_FRESHNESS_LIMIT_MS,
+        },
         http: Http::at(([127, 0, 0, 1], 0).into()),
         source: Source::Archive { dir: dir.join("archive") },
         lanes: BTreeMap::new(),

@@ -11,8 +11,8 @@ use readmill_connectors::kafka::{DeadLetters, KafkaOutlet};
 use readmill_core::ReadModel;
 use readmill_engine::mirror::Tended;
 use readmill_engine::{
-    Bounded, Clock, Fault, Forgetting, HeldStore, Memory, Metrics, Mirror, Outlet, Ports, Said,
-    SchemaBook, Script, VersionsOf, Word,
+    Bounded, Clock, Fault, Forgetting, HeldStore, Memory, Metrics, Mirror, Only, Outlet, Ports,
+    Said, SchemaBook, Script, VersionsOf, Word,
 };
 
 use crate::config::{self, Config, HeldTopic, Reactions};
@@ -98,7 +98,8 @@ impl Opening<'_> {
     /// When the registry does not answer or refuses.
     pub async fn script_without(&self, forgotten: Forgetting) -> Result<Script, Fault> {
         let versions_of = VersionsOf::new(self.model.versions_of.clone());
-        Ok(Script { schemas: self.schemas().await?, versions_of, forgotten })
+        let schemas = self.schemas().await?;
+        Ok(Script { schemas, versions_of, forgotten, only: Only::default() })
     }
 
     /// Who is forgotten by now.

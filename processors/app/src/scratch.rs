@@ -17,8 +17,8 @@ use readmill_connectors::kafka::{KafkaExcerpt, Passage};
 use readmill_core::{Counts, Partition, ReadModel};
 use readmill_engine::verify::Seen;
 use readmill_engine::{
-    Bounds, Fault, Limits, Log, Memory, Metrics, Ports, Pulse, Side, Silent, Since, Tally, Until,
-    Watch, Word,
+    Bounds, Fault, Limits, Log, Memory, Metrics, Only, Ports, Pulse, Script, Side, Silent, Since,
+    Tally, Until, Watch, Word,
 };
 use tokio::sync::watch;
 
@@ -93,11 +93,12 @@ pub struct Scratch<M: ReadModel> {
 }
 
 impl<M: ReadModel> Scratch<M> {
-    /// Empty documents of a model, in a place of their own below `dir`.
+    /// Empty documents of a model, in a place of their own below `dir`, into which is folded what
+    /// is for these keys alone.
     ///
     /// # Errors
     /// When the directory cannot be used, or the registry does not answer.
-    pub async fn open(opening: Opening<'_>, dir: &Path) -> Result<Self> {
+    pub async fn open(opening: Opening<'_>, dir: &Path, only: Only) -> Result<Self> {
         let shelter = Shelter::make(dir, M::NAME)?;
         let embedded = Embedded::open(&EmbeddedConfig::at(shelter.dir.join("store")))?;
         let beside = |name: &str| embedded.documents(&format!("{}.{name}", M::NAME), GENERATION);
@@ -109,7 +110,7 @@ impl<M: ReadModel> Scratch<M> {
             side.edges = Some(Arc::new(beside("edges")?));
         }
         let ports = Ports {
-            script: opening.script().await?,
+            script: Script { only, ..opening.script().await? },
             store: Arc::new(embedded.documents(M::NAME, GENERATION)?),
             side,
             held: Arc::new(embedded),

@@ -19,6 +19,7 @@ use crate::forgotten::Forgetting;
 use crate::metrics::Metrics;
 use crate::mirror::Tended;
 use crate::noted::Memory;
+use crate::scope::Only;
 use crate::word::Word;
 
 /// A source of partitions: Kafka, or an archive.
@@ -324,6 +325,8 @@ pub struct Script {
     pub versions_of: VersionsOf,
     /// Of whom nothing is heard.
     pub forgotten: Forgetting,
+    /// For which keys alone.
+    pub only: Only,
 }
 
 /// Everything that one read model's river stands on.

@@ -11,8 +11,8 @@ use readmill_connectors::mongo::{Mongo, MongoConfig, MongoStore};
 use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::Counts;
 use readmill_engine::{
-    Clock, Fault, Forgetting, Lanes, Limits, Memory, Metrics, Mirror, Outlet, Ports, Pulse, Said,
-    Script, Side, Tally, VersionsOf, View, Watch, Word, run,
+    Clock, Fault, Forgetting, Lanes, Limits, Memory, Metrics, Mirror, Only, Outlet, Ports, Pulse,
+    Said, Script, Side, Tally, VersionsOf, View, Watch, Word, run,
 };
 use readmill_models::Points;
 use readmill_schemas::SchemaId;
@@ -217,6 +217,7 @@ impl Lab {
                 schemas: Arc::clone(&self.registry) as _,
                 versions_of: self.versions_of.clone(),
                 forgotten: Forgetting::nobody(),
+                only: Only::default(),
             },
             store: Arc::new(store),
             held: Arc::new(mongo.held().await.unwrap()),

@@ -11,8 +11,8 @@ use readmill_engine::feed::feed;
 use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
-    Clock, Fault, Forgetting, Limits, Memory, Metrics, Outlet, Ports, Pulse, Said, SchemaBook,
-    Script, Side, Tally, VersionsOf, Watch, Word,
+    Clock, Fault, Forgetting, Limits, Memory, Metrics, Only, Outlet, Ports, Pulse, Said,
+    SchemaBook, Script, Side, Tally, VersionsOf, Watch, Word,
 };
 use readmill_models::Points;
 use readmill_schemas::SchemaId;
@@ -133,6 +133,7 @@ async fn fold(book: &Arc<Book>, waves: &[Vec<Record>], limits: Limits) -> (f64, 
             schemas: Arc::clone(book) as _,
             versions_of: VersionsOf::default(),
             forgotten: Forgetting::nobody(),
+            only: Only::default(),
         },
         store: Arc::new(mongo.documents("points", 1).await.unwrap()),
         held: Arc::new(mongo.held().await.unwrap()),

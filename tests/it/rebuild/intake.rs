@@ -39,11 +39,7 @@ async fn a_generation_begins_at_a_time() {
     let sent = shipment.send(200, PARTITIONS).await;
     let rebuilt = command("rebuild", "points", file, &["--from", "2s"]);
     assert_eq!(rebuilt["caught_up"], true);
-    let its = |partition: &readmill_core::Partition| partition.topic.contains("points_");
-    let partitions: Vec<_> = shipment.partitions().into_iter().filter(its).collect();
-    let name = format!("{}.points.g2", corner.name);
-    let group = Group::new(&stack("KAFKA_BROKERS"), &name, partitions);
-    wait(LIMIT, "all to be committed", || group.lag() == Some(0));
+    wait_for_all_of("points", &corner, &shipment, 2);
     let store = corner.mongo().await.documents("points", 2).await.unwrap();
     let found = contents::<readmill_models::Points>(&store).await;
     // Those of before are not there; those of later wait for them, or began later.
@@ -51,5 +47,38 @@ async fn a_generation_begins_at_a_time() {
     assert!(found.living < whole / 2 && found.living + found.waiting <= sent, "{found:?}");
     let listed = command("generations", "points", file, &[]);
     assert!(listed["generations"][1]["from"].as_str().unwrap().starts_with("20"), "{listed}");
+    assert_eq!(mills.pop().unwrap().stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generation_begins_at_the_positions_in_a_file() {
+    let Begun { corner, file, mut shipment, mut mills } = begun("atplaces", BEFORE, 1).await;
+    let file = &file;
+    let places = corner.dir().join("places.json");
+    let places = places.to_str().unwrap();
+    succeed(&["positions", "export", "points", "-c", file, "--to", places]);
+    let other = readmill(&["rebuild", "deliveries", "-c", file, "--from-positions", places]);
+    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(said.contains("is of points, and not of deliveries"), "{said}");
+    let sent = shipment.send(200, PARTITIONS).await;
+    let rebuilt = command("rebuild", "points", file, &["--from-positions", places]);
+    assert_eq!((&rebuilt["generation"], &rebuilt["caught_up"]), (&2.into(), &true.into()));
+    wait_for_all_of("points", &corner, &shipment, 2);
+    let store = corner.mongo().await.documents("points", 2).await.unwrap();
+    let found = contents::<readmill_models::Points>(&store).await;
+    assert!(found.living + found.waiting > 0 && found.living + found.waiting <= sent, "{found:?}");
+    let listed = command("generations", "points", file, &[]);
+    let from = listed["generations"][1]["from"].as_str().unwrap();
+    assert!(from.starts_with("the positions in "), "{listed}");
+    // A place that the log has not is no place: nothing is begun.
+    let text = std::fs::read_to_string(places).unwrap();
+    let beyond = text.replace("\"offset\": ", "\"offset\": 9");
+    std::fs::write(places, beyond).unwrap();
+    succeed(&["rebuild", "points", "-c", file, "--cancel"]);
+    let refused = readmill(&["rebuild", "points", "-c", file, "--from-positions", places]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("cannot begin at offset"), "{said}");
+    let listed = command("generations", "points", file, &[]);
+    assert_eq!(listed["generations"].as_array().unwrap().len(), 1, "{listed}");
     assert_eq!(mills.pop().unwrap().stop(), Some(0));
 }

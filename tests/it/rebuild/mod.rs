@@ -5,6 +5,8 @@
 mod drill;
 mod intake;
 mod readers;
+mod snapshot;
+mod throttle;
 
 use std::process::Command;
 use std::sync::Arc;
@@ -124,15 +126,20 @@ async fn load(mut shipment: Shipment, stop: Arc<AtomicBool>) -> Shipment {
 
 fn wait_for_all(corner: &Corner, shipment: &Shipment, generations: &[u32]) {
     for model in MODELS {
-        let table = if model == "points" { "points_" } else { "deliveries_" };
-        let its = |partition: &readmill_core::Partition| partition.topic.contains(table);
         for generation in generations {
-            let name = format!("{}.{model}.g{generation}", corner.name);
-            let partitions = shipment.partitions().into_iter().filter(its).collect();
-            let group = Group::new(&stack("KAFKA_BROKERS"), &name, partitions);
-            wait(LIMIT, &format!("{name} to commit all"), || group.lag() == Some(0));
+            wait_for_all_of(model, corner, shipment, *generation);
         }
     }
+}
+
+#[track_caller]
+fn wait_for_all_of(model: &str, corner: &Corner, shipment: &Shipment, generation: u32) {
+    let table = if model == "points" { "points_" } else { "deliveries_" };
+    let its = |partition: &readmill_core::Partition| partition.topic.contains(table);
+    let name = format!("{}.{model}.g{generation}", corner.name);
+    let partitions = shipment.partitions().into_iter().filter(its).collect();
+    let group = Group::new(&stack("KAFKA_BROKERS"), &name, partitions);
+    wait(LIMIT, &format!("{name} to commit all"), || group.lag() == Some(0));
 }
 
 async fn compare<M: ReadModel>(

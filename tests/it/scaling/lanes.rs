@@ -81,6 +81,45 @@ async fn a_lesser_lane_gives_way_while_an_urgent_one_has_work() {
     log.stop().await.unwrap();
 }
 
+/// How often records are handed on in this time.
+async fn slices(feed: &mut Feed, time: Duration) -> usize {
+    let mut slices = 0;
+    let _ = timeout(time, async {
+        while let Some(records) = feed.next(1).await {
+            slices += 1;
+            let end = records.last().unwrap().position.offset.0 + 1;
+            feed.settle(ResumeAt::stored(end), Finished::default());
+        }
+    })
+    .await;
+    slices
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lesser_lane_is_cut_down_while_an_urgent_record_is_not_settled_in_time() {
+    let mut passed = Vec::new();
+    for limit_ms in [0, 500] {
+        let name = |of: &str| format!("{of}{limit_ms}");
+        let (batch, online) =
+            (Group::new(&name("cut"), 1).await, Group::new(&name("late"), 1).await);
+        online.append(0, &values(0, 1)).await;
+        let freshness_limit_ms = std::num::NonZeroU64::new(limit_ms);
+        let rule = LaneRule { priority: 1, least_share_percent: 100, ..LaneRule::default() };
+        let lanes = lanes(LaneRule { freshness_limit_ms, ..rule });
+        let mut log = join(&batch, &online, &lanes).await;
+        let (mut bulk, mut urgent) = feeds(&mut log, &batch).await;
+        assert_eq!(timeout(SOON, urgent.next(10)).await.unwrap().unwrap().len(), 1);
+        batch.append(0, &values(0, 20_000)).await;
+        // The urgent record is never settled. By now it has waited for much longer than it may.
+        slices(&mut bulk, Duration::from_secs(3)).await;
+        passed.push(slices(&mut bulk, Duration::from_secs(3)).await);
+        drop((bulk, urgent));
+        log.stop().await.unwrap();
+    }
+    let [free, cut] = passed[..] else { panic!("{passed:?}") };
+    assert!((1..=5).contains(&cut) && free > 10 * cut, "{passed:?} slices");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rate_holds_and_changes_at_run_time() {
     let (batch, online) = (Group::new("slow", 1).await, Group::new("none", 1).await);

@@ -2,6 +2,7 @@
 //! and named, and nothing else is. `tools/verify-drill` does it at length.
 
 mod against;
+mod part;
 mod planted;
 mod small;
 mod witness;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use readmill_core::{Counts, ReadModel};
 use readmill_engine::mirror::{Care, Tended};
 use readmill_engine::{
-    Fault, Forgetting, Limits, Memory, Metrics, Ports, Pulse, Script, Side, Tally, VersionsOf,
-    Watch, Word, run,
+    Fault, Forgetting, Limits, Memory, Metrics, Only, Ports, Pulse, Script, Side, Tally,
+    VersionsOf, Watch, Word, run,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -67,6 +67,7 @@ pub fn ports(world: &World, who: Who, metrics: &Metrics) -> Ports<Trails> {
             schemas: Arc::new(SimBook { world: world(), who }),
             versions_of: VersionsOf::default(),
             forgotten: Forgetting::nobody(),
+            only: Only::default(),
         },
         store: Arc::new(SimStore { world: world(), who }),
         held: Arc::new(SimHeld { world: world(), who }),

@@ -15,6 +15,7 @@ mod stanza;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub use http::{Http, TlsFiles, is_loopback_name};
 pub use mistake::{Mistake, Mistakes};
 pub use nearest::{misspelt, question};
 pub use origin::Origin;
+pub use rooms::REBUILD_FRESHNESS_LIMIT_MS;
 pub use secret::fill_text;
 
 use rooms::HELD_LIMIT_RECORDS;
@@ -76,6 +78,8 @@ pub struct Instance {
     pub state_dir: PathBuf,
     /// How long a loop may make no progress.
     pub stall_limit: Duration,
+    /// How long live records may be in hand before a rebuild gives way further.
+    pub rebuild_freshness_limit_ms: NonZeroU64,
 }
 
 /// Where records come from.

@@ -15,6 +15,8 @@ pub struct Origin {
     pub url: String,
     /// The replication slot of its connector; without it the only one.
     pub slot: Option<String>,
+    /// The table of signals.
+    pub signals: String,
     /// A select with a column `key`; without it the tables of the model's contracts.
     pub query: Option<String>,
     /// The fields that are compared; none for whole rows.
@@ -37,12 +39,16 @@ impl fmt::Debug for Origin {
     }
 }
 
+/// The table of signals, unless configured.
+const SIGNALS: &str = "public.debezium_signal";
+
 /// The origin of a stanza, and the settings that are of no use there, each with why.
 pub fn read(raw: &ModelStanza, is_replica: bool) -> (Option<Origin>, Vec<(&'static str, String)>) {
     let seconds = |n: std::num::NonZeroU64| Duration::from_secs(n.get());
     let Some(url) = &raw.origin_url else {
         let given = [
             ("origin_slot", raw.origin_slot.is_some()),
+            ("origin_signals", raw.origin_signals.is_some()),
             ("origin_query", raw.origin_query.is_some()),
             ("origin_fields", !raw.origin_fields.is_empty()),
             ("origin_rest_seconds", raw.origin_rest_seconds.is_some()),
@@ -69,6 +75,7 @@ pub fn read(raw: &ModelStanza, is_replica: bool) -> (Option<Origin>, Vec<(&'stat
     let origin = Origin {
         url: url.clone(),
         slot: raw.origin_slot.clone(),
+        signals: raw.origin_signals.clone().unwrap_or_else(|| SIGNALS.to_owned()),
         query: raw.origin_query.clone(),
         fields: raw.origin_fields.iter().map(pairing).collect(),
         rest: raw.origin_rest_seconds.map(seconds),

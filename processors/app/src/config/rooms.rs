@@ -21,7 +21,13 @@ pub struct InstanceStanza {
     pub state_dir: PathBuf,
     /// A loop that makes no progress for so long makes the process unhealthy.
     pub stall_limit_ms: u64,
+    /// While live records are in hand for longer than this, a generation that is rebuilt here has
+    /// less and less of its share, to a hundredth of it.
+    pub rebuild_freshness_limit_ms: NonZeroU64,
 }
+
+/// Live records may be in hand for so long before a rebuild gives way further.
+pub const REBUILD_FRESHNESS_LIMIT_MS: NonZeroU64 = NonZeroU64::new(1_000).unwrap();
 
 impl Default for InstanceStanza {
     fn default() -> Self {
@@ -29,6 +35,7 @@ impl Default for InstanceStanza {
             http_listen: None,
             state_dir: PathBuf::from("readmill-state"),
             stall_limit_ms: 60_000,
+            rebuild_freshness_limit_ms: REBUILD_FRESHNESS_LIMIT_MS,
         }
     }
 }
@@ -84,6 +91,8 @@ pub struct ModelStanza {
     pub origin_url: Option<String>,
     /// The replication slot that the connector of these tables reads; without it the only one.
     pub origin_slot: Option<String>,
+    /// The table by which that connector is told to read tables again (`signal.data.collection`).
+    pub origin_signals: Option<String>,
     /// What the origin says, as a select with a column `key`; without it a replica is compared with
     /// the tables of its contracts.
     pub origin_query: Option<String>,
@@ -136,6 +145,7 @@ impl Default for ModelStanza {
             verify_every_seconds: None,
             origin_url: None,
             origin_slot: None,
+            origin_signals: None,
             origin_query: None,
             origin_fields: BTreeMap::new(),
             origin_rest_seconds: None,

@@ -233,9 +233,9 @@ pub fn instance(reading: &mut Reading<'_>, root: &Table) -> Option<(Instance, Ht
         None => Some(InstanceStanza::default()),
     };
     let http = http::read(reading, root, stanza.as_ref().zip(raw.as_ref()));
-    let InstanceStanza { state_dir, stall_limit_ms, .. } = raw?;
+    let InstanceStanza { state_dir, stall_limit_ms, rebuild_freshness_limit_ms, .. } = raw?;
     let stall_limit = Duration::from_millis(stall_limit_ms);
-    Some((Instance { state_dir, stall_limit }, http?))
+    Some((Instance { state_dir, stall_limit, rebuild_freshness_limit_ms }, http?))
 }
 
 /// The source, as far as it could be read.

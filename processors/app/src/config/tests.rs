@@ -144,10 +144,10 @@ colour = 1
             "f.toml:22: models.deliveries.topics: is empty: the model would be folded from nothing",
             "f.toml:23: models.deliveries.colour: there is no such setting; known: topics, lanes, \
              versions_of, store, mirror, mirror_required, mirror_heal_limit_per_second, \
-             rollup_gauges, verify_every_seconds, origin_url, origin_slot, origin_query, \
-             origin_fields, origin_rest_seconds, reconcile_every_seconds, reactions_topic, \
-             subject_strategy, reactions_subject_strategy, held_limit_records, held_topic, \
-             batch_records, shards_per_partition, cached_documents_per_partition, \
+             rollup_gauges, verify_every_seconds, origin_url, origin_slot, origin_signals, \
+             origin_query, origin_fields, origin_rest_seconds, reconcile_every_seconds, \
+             reactions_topic, subject_strategy, reactions_subject_strategy, held_limit_records, \
+             held_topic, batch_records, shards_per_partition, cached_documents_per_partition, \
              open_records_per_partition, open_bytes_per_partition, waiting_limit_ms",
         ],
     );

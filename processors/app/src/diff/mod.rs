@@ -12,7 +12,7 @@ use anyhow::Result;
 use futures::future::BoxFuture;
 use readmill_core::{Key, Partition, ReadModel, ResumeAt};
 use readmill_engine::history::{Search, Sources, gather};
-use readmill_engine::{Clock as _, Fault, Held, HeldRecord, Ports, Since, Store, Until};
+use readmill_engine::{Clock as _, Fault, Held, HeldRecord, Only, Ports, Since, Store, Until};
 use readmill_models::Visit;
 use tokio::time::sleep;
 
@@ -80,7 +80,7 @@ impl Rehearsal {
         let opening = Opening { config: &self.config, model: &self.model, services: &services };
         let stored = services.documents::<M>(&self.model).await?;
         let dir = self.args.dir.as_deref().unwrap_or(&self.config.instance.state_dir);
-        let scratch = Scratch::<M>::open(opening, dir).await?;
+        let scratch = Scratch::<M>::open(opening, dir, Only::default()).await?;
         let settled = self.settled().await?;
         let first = self.fold(opening, &scratch, self.since(), settled).await?;
         let whole = first.bounds.values().all(|bounds| bounds.from == ResumeAt::START);

@@ -10,7 +10,7 @@ use readmill_connectors::archive::{ArchiveBook, PersonErased};
 use readmill_core::{Forgotten, Heard, Person, ReadModel, Record};
 use readmill_engine::patience::Patience;
 use readmill_engine::reader::{Aside, Reader};
-use readmill_engine::{Fault, Forgetting, Metrics, SchemaBook, Script, VersionsOf};
+use readmill_engine::{Fault, Forgetting, Metrics, Only, SchemaBook, Script, VersionsOf};
 use readmill_models::Visit;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -165,7 +165,7 @@ impl Visit for Hearing<'_> {
         let Self { model, forgotten, book } = self;
         let versions_of = VersionsOf::new(model.versions_of.clone());
         let now = forgotten.now();
-        let script = Script { schemas: book, versions_of, forgotten };
+        let script = Script { schemas: book, versions_of, forgotten, only: Only::default() };
         let (open, closing) = watch::channel(false);
         let patience = Patience::new(closing, Metrics::new()?, M::NAME);
         let reader = Reader::<M>::new(&script, patience);

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use readmill_core::{Counts, Forgotten, ReadModel};
-use readmill_engine::roster::{Fingerprint, Handover, Roster, Seat};
-use readmill_engine::{Fault, Forgetting, Remedy, Tally};
+use readmill_engine::roster::{Fingerprint, Handover, Roster, Seat, Works};
+use readmill_engine::{Fault, Forgetting, Meter, Remedy, Tally};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::face::Face;
-use super::fold::{Begin, Fold, Role};
+use super::fold::{Begin, Fold, REBUILD_LANE, Role};
 use super::registrar::{Registrar, Standing};
 use crate::config;
 use crate::wiring::Process;
@@ -218,6 +218,7 @@ impl<M: ReadModel> Attendant<M> {
         self.point(&roster).await?;
         self.show(&roster);
         self.let_go_on(&roster);
+        self.show_share();
         self.sit(&roster, revision).await?;
         self.watch_handover(&roster).await
     }
@@ -344,14 +345,28 @@ impl<M: ReadModel> Attendant<M> {
         self.face.send_replace(face);
     }
 
+    /// Shows how much those have of their share that readers do not see.
+    fn show_share(&self) {
+        let Process { lanes, metrics, .. } = &self.process;
+        let has_beside = self.folds.values().any(|fold| fold.role == Role::Beside);
+        match lanes.share_percent(REBUILD_LANE).filter(|_| has_beside) {
+            Some(percent) => metrics.set(Meter::RebuildShare, &[M::NAME], percent.into()),
+            None => metrics.remove(Meter::RebuildShare, &[M::NAME]),
+        }
+    }
+
     /// Tells the others how things stand here, if that is new to them.
     async fn sit(&mut self, roster: &Roster, seen: i64) -> Result<(), Fault> {
         // While there is but one generation, nobody asks where it stands.
         if is_quiet(roster) && self.sat.is_some() {
             return Ok(());
         }
-        let works =
-            self.folds.iter().map(|(number, fold)| fold.works(!roster.rests(*number))).collect();
+        let share = self.process.lanes.share_percent(REBUILD_LANE);
+        let works = |(number, fold): (&u32, &Fold<M>)| Works {
+            share_percent: share.filter(|_| fold.role == Role::Beside),
+            ..fold.works(!roster.rests(*number))
+        };
+        let works = self.folds.iter().map(works).collect();
         let beat = self.sat.as_ref().map_or(0, |(seat, _)| seat.beat);
         let seat = Seat { seen, beat, works };
         let lately = |(sat, at): &(Seat, Instant)| *sat == seat && at.elapsed() < BEAT_EVERY;

@@ -1,18 +1,20 @@
 //! A generation is begun beside the live one, where it is to begin.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use readmill_connectors::kafka::GroupPositions;
-use readmill_core::ReadModel;
-use readmill_engine::Clock as _;
+use readmill_connectors::kafka::{GroupPositions, Places};
+use readmill_core::{Partition, ReadModel};
 use readmill_engine::roster::{Fingerprint, Refusal, Roster};
+use readmill_engine::{Bounds, Clock as _, Fault};
 use readmill_models::Visit;
 use readmill_schemas::Timestamp;
 
 use super::case::{Case, refused};
 use super::intake::{self, Intake};
 use super::registrar::Standing;
+use super::{places, snapshot};
 use crate::config::{self, Source};
 use crate::ports::SystemClock;
 use crate::standing::Group;
@@ -27,10 +29,27 @@ pub enum Beginning {
     Time(Timestamp),
     /// With an archive, which this process folds first.
     Archive(PathBuf),
+    /// At the places of a file.
+    Positions(PathBuf, Places),
+    /// Where its log ends, with a snapshot of its tables behind that.
+    Snapshot,
+}
+
+impl Beginning {
+    /// In words.
+    fn words(&self) -> String {
+        match self {
+            Self::Log => "the beginning".to_owned(),
+            Self::Time(from) => from.to_string(),
+            Self::Archive(dir) => intake::words(dir),
+            Self::Positions(file, _) => format!("the positions in {}", file.display()),
+            Self::Snapshot => "a snapshot of its tables".to_owned(),
+        }
+    }
 }
 
 /// The fingerprint of a model in this binary.
-struct Print<'a>(&'a config::Model);
+pub struct Print<'a>(pub &'a config::Model);
 
 impl Visit for Print<'_> {
     type Out = Fingerprint;
@@ -70,11 +89,7 @@ pub async fn begin(case: &Case, at: &Beginning) -> Result<(u32, bool)> {
         Some(generation) if !generation.preparing => return Ok((generation.number, false)),
         Some(generation) => (generation.number, false),
         None => {
-            let words = match at {
-                Beginning::Archive(dir) => intake::words(dir),
-                Beginning::Time(from) => from.to_string(),
-                Beginning::Log => "the beginning".to_owned(),
-            };
+            let words = at.words();
             let begun = case.change(|roster| {
                 let number = roster.begin(fingerprint.clone(), words.clone(), now_ms)?;
                 roster.change(number, |generation| generation.preparing = true)?;
@@ -91,12 +106,11 @@ pub async fn begin(case: &Case, at: &Beginning) -> Result<(u32, bool)> {
     Ok((number, is_new))
 }
 
-/// Lets a generation begin where it is to begin.
+/// Lets a generation begin where it is to begin. One that cannot is given up.
 async fn prepare(case: &Case, number: u32, at: &Beginning) -> Result<()> {
     let model = case.numbered(number);
-    let from = match at {
+    let prepared = match at {
         Beginning::Log => return Ok(()),
-        Beginning::Time(from) => from,
         Beginning::Archive(dir) => {
             let Standing { roster, .. } = case.standing().await?;
             let (config, services) = (&*case.config, &*case.services);
@@ -106,16 +120,46 @@ async fn prepare(case: &Case, number: u32, at: &Beginning) -> Result<()> {
                 None => Ok(()),
             };
         }
+        Beginning::Snapshot => {
+            let Standing { roster, .. } = case.standing().await?;
+            let begun_ms = roster.generation(number).map_or(0, |generation| generation.begun_ms);
+            let id = format!("readmill-{}-{number}-{begun_ms}", model.row.name);
+            snapshot::begin(&case.config, &model, &id).await
+        }
+        Beginning::Time(from) => {
+            let from_ms = from.as_millis();
+            let at = move |positions: &GroupPositions, bounds: &Extents| {
+                positions.at_time(bounds, from_ms)
+            };
+            commit(case, &model, at).await
+        }
+        Beginning::Positions(_, places) => {
+            let places = places.clone();
+            let at =
+                move |_: &GroupPositions, bounds: &Extents| places::within(bounds, places.clone());
+            commit(case, &model, at).await
+        }
     };
-    let Source::Kafka { kafka, .. } = &case.config.source else {
+    if prepared.is_err() {
         case.change(|roster| roster.drop_out(number).map(|()| number)).await?;
+    }
+    prepared
+}
+
+/// The extent of each partition.
+type Extents = BTreeMap<Partition, Bounds>;
+
+/// Lets its group begin at places in the log.
+async fn commit(
+    case: &Case,
+    model: &config::Model,
+    at: impl Fn(&GroupPositions, &Extents) -> Result<Places, Fault> + Send + 'static,
+) -> Result<()> {
+    let Source::Kafka { kafka, .. } = &case.config.source else {
         let told = Refusal("an archive is folded from its beginning".to_owned());
         return Err(refused(&told).into());
     };
-    let from_ms = from.as_millis();
-    let group = Group::of(kafka, &model)?;
-    let begin = move |positions: &GroupPositions| {
-        positions.commit(&positions.at_time(&positions.bounds()?, from_ms)?)
-    };
-    Ok(group.ask(begin).await?)
+    let begin =
+        move |positions: &GroupPositions| positions.commit(&at(positions, &positions.bounds()?)?);
+    Ok(Group::of(kafka, model)?.ask(begin).await?)
 }

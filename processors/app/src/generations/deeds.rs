@@ -235,6 +235,7 @@ fn described<'s>(
     let number = generation.number;
     let works: Vec<_> = seats.filter_map(|seat| seat.works_on(number)).collect();
     let failed: Vec<&String> = works.iter().filter_map(|works| works.failed.as_ref()).collect();
+    let share_percent = works.iter().filter_map(|works| works.share_percent).min();
     json!({
         "generation": number,
         "live": roster.live == number,
@@ -250,6 +251,7 @@ fn described<'s>(
         "behind_records": behind.map(|behind| behind.records),
         "of_records": behind.map(|behind| behind.of),
         "instances": works.len(),
+        "share_percent": share_percent,
         "failed": failed,
     })
 }

@@ -216,7 +216,14 @@ impl Begin<'_> {
                 lanes.ensure(LIVE_LANE, LaneRule::default());
                 let priority = lanes.last_priority().saturating_add(1);
                 let least_share_percent = REBUILD_SHARE_PERCENT;
-                let rule = LaneRule { priority, least_share_percent, ..LaneRule::default() };
+                let limit_ms = self.process.config.instance.rebuild_freshness_limit_ms;
+                let freshness_limit_ms = Some(limit_ms);
+                let rule = LaneRule {
+                    priority,
+                    least_share_percent,
+                    freshness_limit_ms,
+                    ..LaneRule::default()
+                };
                 lanes.ensure(REBUILD_LANE, rule);
                 lane_of.clear();
                 (name_of(M::NAME, self.model.generation), REBUILD_LANE)
@@ -283,6 +290,7 @@ impl<M: ReadModel> Fold<M> {
             generation: self.shown.generation,
             rests: !goes_on && self.reached.rests(),
             places: places.into_iter().map(|(partition, at)| (partition, at.value())).collect(),
+            share_percent: None,
             failed: self.ended.clone().and_then(Result::err),
         }
     }

@@ -59,7 +59,7 @@ pub async fn watch(doer: &Doer, model: &str, number: u32, as_json: bool) -> Resu
     let mut worked_on = Instant::now();
     loop {
         let list = doer.list(model).await?;
-        let Look { behind, is_worked_on } = Look::of(&list, number)?;
+        let Look { behind, is_worked_on, share_percent } = Look::of(&list, number)?;
         if is_worked_on {
             worked_on = Instant::now();
         } else if worked_on.elapsed() >= LONELY_AFTER {
@@ -73,7 +73,7 @@ pub async fn watch(doer: &Doer, model: &str, number: u32, as_json: bool) -> Resu
             return Ok(false);
         };
         let first = *first.get_or_insert(behind);
-        let pace = Pace::of(first, behind, began.elapsed());
+        let pace = Pace { share_percent, ..Pace::of(first, behind, began.elapsed()) };
         bar.set_message(pace.text());
         if behind.records <= near(behind) {
             bar.finish_and_clear();
@@ -100,6 +100,8 @@ const fn near(behind: Behind) -> i64 {
 struct Look {
     behind: Option<Behind>,
     is_worked_on: bool,
+    /// How much it has of its share where it has least, so that live streams stay fresh.
+    share_percent: Option<u64>,
 }
 
 impl Look {
@@ -118,7 +120,9 @@ impl Look {
         }
         let behind = found["behind_records"].as_i64().zip(found["of_records"].as_i64());
         let behind = behind.map(|(records, of)| Behind { records, of });
-        Ok(Self { behind, is_worked_on: found["instances"].as_u64().is_some_and(|n| n > 0) })
+        let is_worked_on = found["instances"].as_u64().is_some_and(|n| n > 0);
+        let share_percent = found["share_percent"].as_u64();
+        Ok(Self { behind, is_worked_on, share_percent })
     }
 }
 
@@ -127,6 +131,7 @@ struct Pace {
     behind: Behind,
     records_per_s: f64,
     eta_s: Option<f64>,
+    share_percent: Option<u64>,
 }
 
 impl Pace {
@@ -136,13 +141,18 @@ impl Pace {
         let records_per_s = read / elapsed.as_secs_f64().max(0.001);
         let closing = (first.records - now.records) as f64 / elapsed.as_secs_f64().max(0.001);
         let eta_s = (closing > 0.0).then(|| now.records as f64 / closing);
-        Self { behind: now, records_per_s, eta_s }
+        Self { behind: now, records_per_s, eta_s, share_percent: None }
     }
 
     fn text(&self) -> String {
-        let Self { behind: Behind { records, of }, records_per_s, eta_s } = self;
+        let Self { behind: Behind { records, of }, records_per_s, eta_s, share_percent } = self;
         let eta = eta_s.map_or_else(|| "?".to_owned(), |seconds| format!("{seconds:.0} s"));
-        format!("{records} of {of} records to go, {records_per_s:.0} a second, done in {eta}")
+        let mut text =
+            format!("{records} of {of} records to go, {records_per_s:.0} a second, done in {eta}");
+        if let Some(percent) = share_percent.filter(|percent| *percent < 100) {
+            text += &format!("; held back to {percent} % so that live streams stay fresh");
+        }
+        text
     }
 
     fn json(&self, model: &str, generation: u32, caught_up: bool) -> String {
@@ -150,7 +160,7 @@ impl Pace {
             "model": model, "generation": generation,
             "behind_records": self.behind.records, "of_records": self.behind.of,
             "records_per_s": self.records_per_s.round(), "eta_s": self.eta_s.map(f64::round),
-            "caught_up": caught_up,
+            "caught_up": caught_up, "share_percent": self.share_percent,
         });
         body.to_string()
     }

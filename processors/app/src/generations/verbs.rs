@@ -1,18 +1,14 @@
-//! What a person does with generations: `rebuild`, `generations`, `swap`, `rollback`, `retire`; by
-//! this process, or by a running instance.
+//! What a person does with generations: `generations`, `swap`, `rollback`, `retire`; by this
+//! process, or by a running instance.
 
 use anyhow::Result;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::begin::Beginning;
 use super::case::Case;
 use super::deeds::{self, Deed};
-use super::progress;
-use crate::cli::{
-    GenerationsAnywhere, GenerationsArgs, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,
-};
-use crate::exit::Exit;
+use crate::cli::{GenerationsAnywhere, GenerationsArgs, RetireArgs, RollbackArgs, SwapArgs};
+use crate::exit::{Exit, Failure};
 use crate::out;
 use crate::remote::Remote;
 
@@ -29,14 +25,36 @@ pub enum Doer {
 }
 
 impl Doer {
-    fn of(place: &GenerationsAnywhere) -> Result<Self> {
+    /// Whoever the command line names.
+    ///
+    /// # Errors
+    /// When the configuration has mistakes, or not the model.
+    pub fn of(place: &GenerationsAnywhere) -> Result<Self> {
         Ok(match Remote::of(&place.by.asking)? {
             Some(remote) => Self::There(remote),
             None => Self::Here(Box::new(Case::of(place.by.file()?, place.model.name)?)),
         })
     }
 
-    async fn perform(&self, model: &str, deed: Deed, as_json: bool) -> Result<Value> {
+    /// This process, for what only a command does.
+    ///
+    /// # Errors
+    /// When a running instance was named.
+    pub fn here(self) -> Result<Case, Failure> {
+        match self {
+            Self::Here(case) => Ok(*case),
+            Self::There(_) => {
+                let told = "a running instance does not do this";
+                Err(Failure::new(Exit::Usage, told, "give -c FILE instead of --instance"))
+            }
+        }
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// When the generations do not allow it, or a service fails.
+    pub async fn perform(&self, model: &str, deed: Deed, as_json: bool) -> Result<Value> {
         let tell = |step: &str| {
             if !as_json {
                 out::complain(format!("{step}\n"));
@@ -64,7 +82,7 @@ impl Doer {
 }
 
 /// How the command is continued: where it was told to look.
-fn elsewhere(place: &GenerationsAnywhere) -> String {
+pub fn elsewhere(place: &GenerationsAnywhere) -> String {
     match (&place.by.config, &place.by.asking.instance) {
         (Some(file), _) => format!("-c {}", file.display()),
         (None, Some(url)) => format!("--instance {}", readmill_connectors::address::told(url)),
@@ -73,69 +91,9 @@ fn elsewhere(place: &GenerationsAnywhere) -> String {
 }
 
 /// Prints what came of it: as it is, or in words.
-fn print(done: &Value, as_json: bool, words: impl FnOnce(&str) -> String) {
+pub fn print(done: &Value, as_json: bool, words: impl FnOnce(&str) -> String) {
     let model = done["model"].as_str().unwrap_or_default();
     out::line(if as_json { done.to_string() } else { words(model) });
-}
-
-/// `rebuild`
-///
-/// # Errors
-/// When a service does not answer or refuses, or the generations do not allow it.
-pub async fn rebuild(args: RebuildArgs) -> Result<Exit> {
-    let doer = Doer::of(&args.place)?;
-    let model = args.place.model.name;
-    let deed = match (args.pause, args.resume, args.cancel) {
-        (true, ..) => Deed::Pause {},
-        (_, true, _) => Deed::Resume {},
-        (.., true) => Deed::Cancel {},
-        (false, false, false) => return begin(&doer, &args).await,
-    };
-    let did = match &deed {
-        Deed::Pause {} => "rests",
-        Deed::Resume {} => "goes on",
-        Deed::Cancel {}
-        | Deed::Rebuild { .. }
-        | Deed::Swap { .. }
-        | Deed::Rollback { .. }
-        | Deed::Retire { .. } => "is gone",
-    };
-    let done = doer.perform(model, deed, args.json).await?;
-    print(&done, args.json, |model| format!("{model}: generation {} {did}", done["generation"]));
-    Ok(Exit::Done)
-}
-
-async fn begin(doer: &Doer, args: &RebuildArgs) -> Result<Exit> {
-    let model = args.place.model.name;
-    let begun = match (doer, &args.archive) {
-        (Doer::Here(case), Some(dir)) => {
-            deeds::begun(case, &Beginning::Archive(dir.clone())).await?
-        }
-        (Doer::Here(_), None) | (Doer::There(_), _) => {
-            let from = args.from.map(|from| from.to_string());
-            doer.perform(model, Deed::Rebuild { from }, args.json).await?
-        }
-    };
-    let number = &begun["generation"];
-    print(&begun, args.json, |model| match begun["begun"].as_bool() {
-        Some(false) => format!("{model}: generation {number} is under way already"),
-        Some(true) | None => {
-            format!("{model}: generation {number} is begun; instances of this fold make it")
-        }
-    });
-    if args.detach {
-        return Ok(Exit::Done);
-    }
-    let number = number.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
-    let caught_up = progress::watch(doer, model, number, args.json).await?;
-    if caught_up && !args.json {
-        out::line(format!(
-            "{model}: generation {number} has caught up; next: `readmill verify {model} \
-             --generation {number} -c <file>`, then `readmill swap {model} {}`",
-            elsewhere(&args.place)
-        ));
-    }
-    Ok(Exit::Done)
 }
 
 /// `generations`

@@ -12,7 +12,8 @@ use readmill_core::ResumeAt;
 use readmill_engine::{Bounds, Fault};
 use serde_json::json;
 
-use self::file::{Exported, Noted};
+pub use self::file::{Exported, Noted};
+
 use self::plan::Planned;
 use crate::cli::{PositionsCommand, PositionsExportArgs, PositionsImportArgs};
 use crate::config::{Config, Source};

@@ -52,7 +52,8 @@ impl Asked {
         if let Some(url) = &args.postgres {
             let (slot, query) = (args.slot.clone(), args.query.clone());
             let (url, fields) = (url.reveal().to_owned(), args.field.clone());
-            let origin = config::Origin { url, slot, query, fields, rest, every: None };
+            let signals = String::new();
+            let origin = config::Origin { url, slot, signals, query, fields, rest, every: None };
             return Ok(Self::Postgres { origin, tables });
         }
         let origin = model.origin.clone().ok_or_else(|| {
@@ -155,4 +156,12 @@ pub fn layouts<M: ReadModel>() -> Result<Vec<Layout>> {
         layouts.extend(layout);
     }
     Ok(layouts)
+}
+
+/// The names of a model's tables, as its contracts have them.
+///
+/// # Errors
+/// As for its layouts.
+pub fn tables<M: ReadModel>() -> Result<Vec<String>> {
+    Ok(layouts::<M>()?.into_iter().map(|layout| layout.table).collect())
 }

@@ -63,16 +63,27 @@ impl Reconciler {
     }
 
     async fn round<M: ReadModel>(&self) -> Result<Summary> {
-        let asked = Asked::Postgres { origin: self.origin.clone(), tables: Vec::new() };
-        let mut origin = asked.open::<M>().await?;
-        let store = self.services.documents::<M>(&self.model).await?;
-        let trail = LogTrail::begin(&self.config, &self.model, &self.services).await?;
         let mut told = |told: Told<'_>| {
             if let Told::Found(Finding { kind, subject, .. }) = told {
                 let (kind, bucket) = (kind.name(), bucket(subject));
                 tracing::error!(model = M::NAME, kind, bucket, "the origin says otherwise");
             }
         };
+        self.compare::<M>(&mut told).await
+    }
+
+    /// Compares once.
+    ///
+    /// # Errors
+    /// When the origin, the source or the store does not answer or refuses.
+    pub async fn compare<M: ReadModel>(
+        &self,
+        told: &mut (dyn FnMut(Told<'_>) + Send),
+    ) -> Result<Summary> {
+        let asked = Asked::Postgres { origin: self.origin.clone(), tables: Vec::new() };
+        let mut origin = asked.open::<M>().await?;
+        let store = self.services.documents::<M>(&self.model).await?;
+        let trail = LogTrail::begin(&self.config, &self.model, &self.services).await?;
         let mut reconciliation = Reconciliation {
             store,
             origin: &mut *origin,
@@ -87,7 +98,7 @@ impl Reconciler {
             limit_per_second: self.model.care.heal_limit_per_second,
             began: Instant::now(),
             summary: Summary::default(),
-            told: &mut told,
+            told,
         };
         reconciliation.run().await?;
         Ok(std::mem::take(&mut reconciliation.summary))

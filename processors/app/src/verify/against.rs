@@ -29,7 +29,7 @@ impl Verifying {
         // Nobody has counted which records came to which generation too late.
         let right_was_late = true;
         let (left, right) = (&left, &right);
-        let sides = Sides { left, right, right_stands: false, right_was_late, script };
+        let sides = Sides { left, right, right_stands: false, right_was_late, script, ports: None };
         let mut report = Report::new(M::NAME, &self.manner())?;
         let summary = self.compare(sides, &trail, None, &mut report).await?;
         let is_equal = summary.findings() == 0 && summary.open() == 0;

@@ -18,8 +18,10 @@ use readmill_core::{Key, ReadModel};
 use readmill_engine::mirror::Heals;
 use readmill_engine::patience::Patience;
 use readmill_engine::roster::{Generation, Roster, Verified};
-use readmill_engine::verify::{Doing, Scope, Seen, Summary, Told, Tolerances, Verification};
-use readmill_engine::{Clock as _, Fault, Metrics, Script};
+use readmill_engine::verify::{
+    Doing, Following, Mends, Scope, Seen, Summary, Told, Tolerances, Verification,
+};
+use readmill_engine::{Clock as _, Fault, Metrics, Only, Ports, Script};
 use readmill_models::Visit;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -47,7 +49,29 @@ pub async fn verify(mut args: VerifyArgs) -> Result<Exit> {
     // Whoever compares waits for the mirror.
     model.care.required = true;
     let scope = scope(&mut args)?;
-    match readmill_models::visit(name, Verifying { config, model, args, scope }) {
+    let asked = Asked::Verification;
+    let verifying = Verifying { config, model, args, scope, asked };
+    match readmill_models::visit(name, verifying) {
+        Some(verifying) => verifying.await,
+        None => Ok(Exit::Usage),
+    }
+}
+
+/// Makes some documents of one generation anew, where they are not what the log says.
+///
+/// # Errors
+/// As those of a verification.
+pub async fn make_anew(
+    config: Arc<Config>,
+    mut model: config::Model,
+    (scope, with_groups): (Scope, bool),
+    args: VerifyArgs,
+) -> Result<Exit> {
+    model.care.required = true;
+    let name = model.row.name;
+    let asked = Asked::Rebuild { with_groups };
+    let verifying = Verifying { config, model, args, scope, asked };
+    match readmill_models::visit(name, verifying) {
         Some(verifying) => verifying.await,
         None => Ok(Exit::Usage),
     }
@@ -56,7 +80,7 @@ pub async fn verify(mut args: VerifyArgs) -> Result<Exit> {
 /// A sample for which no seed was given has one from now on.
 fn scope(args: &mut VerifyArgs) -> Result<Scope> {
     if let Some(file) = &args.keys {
-        return Ok(Scope::Keys(keys(file)?));
+        return Ok(Scope::Keys(keys_in(file)?));
     }
     Ok(match (&args.prefix, args.sample) {
         (Some(prefix), _) => Scope::Prefix(prefix.clone()),
@@ -74,13 +98,16 @@ fn drawn() -> u32 {
     u32::try_from(bits >> 32).unwrap_or_default()
 }
 
-fn keys(file: &Path) -> Result<Vec<Key>> {
+/// The keys in a file, one a line.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn keys_in(file: &Path) -> Result<BTreeSet<Key>> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         let told = format!("{} cannot be read: {error}", file.display());
         Failure::new(Exit::Usage, told, "name a file with a key a line")
     })?;
-    let keys: BTreeSet<Key> = text.lines().filter(|line| !line.is_empty()).map(Key::from).collect();
-    Ok(keys.into_iter().collect())
+    Ok(text.lines().filter(|line| !line.is_empty()).map(Key::from).collect())
 }
 
 struct Verifying {
@@ -88,6 +115,19 @@ struct Verifying {
     model: config::Model,
     args: VerifyArgs,
     scope: Scope,
+    asked: Asked,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Whether documents are as they should be.
+    Verification,
+    /// That they are, and what follows from them.
+    Rebuild {
+        /// With roll-ups.
+        with_groups: bool,
+    },
 }
 
 impl Visit for Verifying {
@@ -105,6 +145,8 @@ struct Sides<'s, M: ReadModel> {
     right_stands: bool,
     right_was_late: bool,
     script: Script,
+    /// Through which others are told of what is mended.
+    ports: Option<Ports<M>>,
 }
 
 impl Verifying {
@@ -130,7 +172,7 @@ impl Verifying {
         let mut trail = LogTrail::begin(&self.config, &self.model, services).await?;
         let mut report = Report::new(M::NAME, &self.manner())?;
         let dir = self.args.dir.as_deref().unwrap_or(&self.config.instance.state_dir);
-        let scratch = Scratch::<M>::open(trail.opening(), dir).await?;
+        let scratch = Scratch::<M>::open(trail.opening(), dir, self.only::<M>()).await?;
         report.bar.set_message("folding the log aside");
         let before = trail.before().await?;
         report.bar.set_length(before.most_records());
@@ -143,6 +185,7 @@ impl Verifying {
             right_stands: true,
             right_was_late: folded.counts.stale > 0,
             script: scratch.ports.script.clone(),
+            ports: self.ports(&trail).await?,
         };
         let mirror = trail.opening().mirror::<M>().await?;
         let mirror = mirror.as_deref().map(|tended| tended.mirror());
@@ -150,7 +193,27 @@ impl Verifying {
         if self.scope == Scope::All && summary.findings() == 0 {
             self.write_down(services, &summary, "a fresh fold").await?;
         }
-        report.finish(&summary, With::Fold { records: folded.counts.consumed })
+        let exit = report.finish(&summary, With::Fold { records: folded.counts.consumed })?;
+        // What is to be made anew, and nobody can tell how, was not.
+        let is_left = self.asked != Asked::Verification && summary.open() > 0;
+        Ok(if is_left && exit == Exit::Done { Exit::Differs } else { exit })
+    }
+
+    fn with_groups(&self) -> bool {
+        self.asked == Asked::Rebuild { with_groups: true }
+    }
+
+    /// For which keys the log is folded: roll-ups need all.
+    fn only<M: ReadModel>(&self) -> Only {
+        let needs_all = self.with_groups() && !M::ROLLUPS.is_empty();
+        if needs_all { Only::default() } else { Only::of(self.scope.clone()) }
+    }
+
+    async fn ports<M: ReadModel>(&self, trail: &LogTrail) -> Result<Option<Ports<M>>> {
+        if !self.args.repair {
+            return Ok(None);
+        }
+        trail.opening().ports_by_hand().await.map(Some)
     }
 
     async fn compare<M: ReadModel>(
@@ -163,6 +226,8 @@ impl Verifying {
         let (_stop, stopping) = watch::channel(false);
         let metrics = Metrics::new().context("the metrics cannot be registered")?;
         let mut told = |told: Told<'_>| report.note(&told);
+        let patience = Patience::new(stopping, metrics, M::NAME);
+        let ports = sides.ports.as_ref();
         let mut verification = Verification {
             left: sides.left,
             right: sides.right,
@@ -172,13 +237,16 @@ impl Verifying {
             script: sides.script,
             tolerances: self.tolerances(),
             scope: self.scope.clone(),
+            with_groups: self.with_groups(),
             doing: if self.args.repair { Doing::Repair } else { Doing::Check },
-            patience: Patience::new(stopping, metrics, M::NAME),
+            following: ports.map(|ports| Following::of(ports, patience.clone())),
+            patience,
             rest_limit: Duration::from_secs(self.args.rest_limit),
             limit_per_second: u32::MAX,
             began: Instant::now(),
             summary: Summary::default(),
             departed: BTreeSet::new(),
+            mends: Mends::default(),
             told: &mut told,
         };
         verification.run(mirror).await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::verify::{Places, Trail, behind_both};
-use readmill_engine::{Bounds, Fault, Log, Since, Until};
+use readmill_engine::{Bounds, Fault, Forgetting, Log, Since, Until};
 
 use crate::config::{self, Config};
 use crate::ports::Opening;
@@ -127,6 +127,10 @@ impl Trail for LogTrail {
             Some(other) => other.place.settled().await.map(Some),
             None => Ok(None),
         }
+    }
+
+    async fn has_forgotten_since(&self, known: &Forgetting) -> Result<bool, Fault> {
+        Ok(*self.opening().forgotten().await?.now() != *known.now())
     }
 
     fn is_whole(&self) -> bool {

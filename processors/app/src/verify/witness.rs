@@ -11,10 +11,10 @@ use indicatif::ProgressBar;
 use readmill_core::ReadModel;
 use readmill_engine::patience::Patience;
 use readmill_engine::verify::{
-    Doing, Finding, Kind, Places, Scope, Seen, Summary, Told, Tolerances, Trail as _, Verification,
-    bucket, oldest_ms,
+    Doing, Finding, Kind, Mends, Places, Scope, Seen, Summary, Told, Tolerances, Trail as _,
+    Verification, bucket, oldest_ms,
 };
-use readmill_engine::{Clock as _, Meter, Metrics, Since, Until};
+use readmill_engine::{Clock as _, Meter, Metrics, Only, Since, Until};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -65,7 +65,7 @@ impl Witness {
         let seen = self.services.seen::<M>(&self.model).await?;
         let trail = self.trail().await?;
         let dir = &self.config.instance.state_dir;
-        let scratch = Scratch::<M>::open(trail.opening(), dir).await?;
+        let scratch = Scratch::<M>::open(trail.opening(), dir, Only::default()).await?;
         let (mut folded, mut late) = (Places::new(), false);
         loop {
             rounds.tick().await;
@@ -116,13 +116,16 @@ impl Witness {
             script: scratch.ports.script.clone(),
             tolerances: Tolerances::default(),
             scope: Scope::All,
+            with_groups: false,
             doing: Doing::Check,
+            following: None,
             patience: Patience::new(self.stop.clone(), self.metrics.clone(), M::NAME),
             rest_limit: REST_LIMIT,
             limit_per_second: self.model.care.heal_limit_per_second,
             began: Instant::now(),
             summary: Summary::default(),
             departed: BTreeSet::new(),
+            mends: Mends::default(),
             told: &mut told,
         };
         verification.run(None).await?;

@@ -22,6 +22,7 @@ use crate::patience::{Patience, patiently};
 use crate::ports::Script;
 
 const NOT_OURS: &str = "the event type is of no interest to the model";
+const NOT_ASKED_FOR: &str = "its key is none of those that are asked for";
 const FORGOTTEN: &str = "the person of whom it tells is forgotten";
 
 /// Why a record does not go on to the next station.
@@ -181,7 +182,13 @@ impl<M: ReadModel> Reader<M> {
             },
         };
         let forgotten = self.script.forgotten.latest();
-        let heard = read.map(|event| forgotten.hear::<M>(event));
+        let only = &self.script.only;
+        let heard = read.map(|event| {
+            let mut heard = forgotten.hear::<M>(event);
+            heard.keys.retain(|key| only.covers(key));
+            heard.own.retain(|key| only.covers(key));
+            heard
+        });
         let of = forgotten.find(&change.aggregate);
         let is_forgotten = of.is_some();
         if let Some(person) = of {
@@ -192,6 +199,9 @@ impl<M: ReadModel> Reader<M> {
             Aside::Hold { .. } if is_forgotten => Aside::Skip(FORGOTTEN),
             Aside::Hold { reason, .. } if !change.aggregate.is_empty() => {
                 let key = Key(change.aggregate.clone().into_owned());
+                if !only.covers(&key) {
+                    return Aside::Skip(NOT_ASKED_FOR);
+                }
                 let identity = Some(change.identity(from, &key));
                 Aside::Hold { key: Some(key), identity, reason }
             }

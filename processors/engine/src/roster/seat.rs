@@ -27,6 +27,10 @@ pub struct Works {
     pub rests: bool,
     /// Where its partitions stand that are worked on here.
     pub places: Places,
+    /// How much it has here of what it would have if the live streams were fresh; none for one that
+    /// readers see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_percent: Option<u32>,
     /// Why it stopped, if it did by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,

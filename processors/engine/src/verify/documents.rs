@@ -7,13 +7,14 @@ use readmill_core::{Document, Key, ReadModel};
 use tokio::time::sleep_until;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::pages::{Joined, Pair};
+use super::pages::{Joined, Pair, Span};
 use super::repair::Mend;
 use super::suspects::{Judgement, Measure, Suspects, at_sight};
 use super::trail::follow;
-use super::{Doing, Finding, Kind, Scope, Subject, Told, Verification};
+use super::{Doing, Finding, Kind, Subject, Told, Verification};
 use crate::fault::Fault;
 use crate::patience::patiently;
+use crate::scope::Scope;
 
 /// So many documents that are not decided at sight are in memory at a time.
 const MOST_SUSPECTS: usize = 8_192;
@@ -24,26 +25,40 @@ const TOLD_EVERY: u64 = 256;
 impl<M: ReadModel> Verification<'_, M> {
     /// Compares the documents in the scope.
     pub(super) async fn documents(&mut self) -> Result<(), Fault> {
-        let keys = match self.scope.clone() {
-            Scope::All => return self.documents_within("").await,
-            Scope::Prefix(prefix) => return self.documents_within(&prefix).await,
-            Scope::Keys(keys) => keys,
-            Scope::Sample { many, seed } => self.sampled(many, seed).await?,
-        };
+        match self.scope.clone() {
+            scope @ (Scope::All | Scope::Prefix(_) | Scope::Range { .. }) => {
+                self.documents_within(&Span::of(&scope)).await?;
+            }
+            Scope::Keys(keys) => self.documents_under(keys.into_iter().collect()).await?,
+            Scope::Sample { many, seed } => {
+                let keys = self.sampled(many, seed).await?;
+                self.documents_under(keys).await?;
+            }
+        }
+        self.mend_again().await
+    }
+
+    async fn documents_under(&mut self, keys: Vec<Key>) -> Result<(), Fault> {
         let mut suspects = Suspects::along(self.trail);
         for keys in keys.chunks(BATCH_DOCUMENTS) {
-            let left = patiently!(self.patience, self.left.store.load(keys))?;
-            let right = patiently!(self.patience, self.right.store.load(keys))?;
-            for (key, (left, right)) in keys.iter().zip(left.into_iter().zip(right)) {
-                self.look_at(Pair { key: key.clone(), left, right }, &mut suspects).await?;
+            for pair in self.pairs(keys).await? {
+                self.look_at(pair, &mut suspects).await?;
             }
         }
         self.decide(&mut suspects).await
     }
 
-    async fn documents_within(&mut self, prefix: &str) -> Result<(), Fault> {
+    /// What stands under some keys on both sides.
+    pub(super) async fn pairs(&mut self, keys: &[Key]) -> Result<Vec<Pair<M>>, Fault> {
+        let left = patiently!(self.patience, self.left.store.load(keys))?;
+        let right = patiently!(self.patience, self.right.store.load(keys))?;
+        let pairs = keys.iter().zip(left.into_iter().zip(right));
+        Ok(pairs.map(|(key, (left, right))| Pair { key: key.clone(), left, right }).collect())
+    }
+
+    async fn documents_within(&mut self, span: &Span) -> Result<(), Fault> {
         let (left, right) = (self.left, self.right);
-        let mut joined = Joined::new(&*left.store, &*right.store, prefix);
+        let mut joined = Joined::within(&*left.store, &*right.store, span);
         let mut suspects = Suspects::along(self.trail);
         while let Some(pair) = joined.next(&mut self.patience).await? {
             self.look_at(pair, &mut suspects).await?;
@@ -53,6 +68,7 @@ impl<M: ReadModel> Verification<'_, M> {
 
     async fn look_at(&mut self, pair: Pair<M>, suspects: &mut Suspects<M>) -> Result<(), Fault> {
         self.summary.documents += 1;
+        self.note_owing(&pair.key, pair.left.as_ref());
         if self.summary.documents.is_multiple_of(TOLD_EVERY) {
             (self.told)(Told::Progress(&self.summary));
             let many = u32::try_from(self.summary.documents).unwrap_or(u32::MAX);
@@ -99,7 +115,7 @@ impl<M: ReadModel> Verification<'_, M> {
         Ok(())
     }
 
-    fn measure(&self) -> Measure<'_> {
+    pub(super) fn measure(&self) -> Measure<'_> {
         Measure {
             tolerances: &self.tolerances,
             log_is_whole: self.trail.is_whole(),

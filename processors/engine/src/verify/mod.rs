@@ -7,6 +7,7 @@
 //! has so far. What differs then is no lag, however hot the key is and however far one side is
 //! behind. Nobody has to wait for anybody, and nothing is stopped.
 
+mod anew;
 mod buckets;
 mod content;
 mod copies;
@@ -36,9 +37,13 @@ use crate::mirror::Heals;
 use crate::patience::Patience;
 use crate::ports::{Script, Side, Store};
 
+pub use crate::scope::Scope;
+
+pub use anew::Following;
 pub use buckets::{BUCKETS, bucket};
 pub use content::{Allowance, Departure, Pattern, Tolerances, value};
 pub use finding::{Finding, Kind, Sight, Subject, Summary, Undecided};
+pub use repair::Mends;
 pub use trail::{Places, Trail, behind_both, oldest_ms, settled_to_the_end};
 
 /// So many documents that depart are remembered.
@@ -53,24 +58,6 @@ pub struct Seen<M: ReadModel> {
     pub side: Side,
     /// Whether roll-ups may count what persons did who were forgotten later.
     pub counts_forgotten: bool,
-}
-
-/// Which keys are compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// All, and roll-ups, edges and views with them.
-    All,
-    /// Those that begin so.
-    Prefix(String),
-    /// These.
-    Keys(Vec<Key>),
-    /// About so many, drawn from all by a seed, with what is beside them in the order of keys.
-    Sample {
-        /// How many.
-        many: usize,
-        /// The same draws the same of the same documents.
-        seed: u64,
-    },
 }
 
 /// What is done about findings.
@@ -113,8 +100,13 @@ pub struct Verification<'v, M: ReadModel> {
     pub tolerances: Tolerances,
     /// Which keys are compared.
     pub scope: Scope,
+    /// Whether roll-ups are compared also where only some keys are.
+    pub with_groups: bool,
     /// What is done.
     pub doing: Doing,
+    /// By whom others are told of what was mended. Without, nothing is mended of which anyone would
+    /// have to be told.
+    pub following: Option<Following<'v, M>>,
     /// How it waits for services.
     pub patience: Patience,
     /// For what is told late, copies and views, it waits so long.
@@ -127,6 +119,8 @@ pub struct Verification<'v, M: ReadModel> {
     pub summary: Summary,
     /// The first documents that were found to depart: what follows from them is not told again.
     pub departed: BTreeSet<Key>,
+    /// What mending has yet to do.
+    pub mends: Mends,
     /// Whom it tells.
     pub told: &'v mut (dyn FnMut(Told<'_>) + Send),
 }
@@ -144,17 +138,19 @@ impl<M: ReadModel> Verification<'_, M> {
     /// A fault that does not pass.
     pub async fn run(&mut self, mirror: Option<&dyn Heals>) -> Result<(), Fault> {
         self.documents().await?;
-        if self.scope == Scope::All {
+        self.tell_of_mended().await?;
+        let is_whole = self.scope == Scope::All;
+        if is_whole || self.with_groups {
             self.let_settle().await?;
-            if M::EMBEDS {
-                self.edges().await?;
-            }
-            if !M::ROLLUPS.is_empty() {
-                self.groups().await?;
-            }
-            if let Some(mirror) = mirror {
-                self.views(mirror).await?;
-            }
+        }
+        if is_whole && M::EMBEDS {
+            self.edges().await?;
+        }
+        if (is_whole || self.with_groups) && !M::ROLLUPS.is_empty() {
+            self.groups().await?;
+        }
+        if let Some(mirror) = mirror.filter(|_| is_whole) {
+            self.views(mirror).await?;
         }
         (self.told)(Told::Progress(&self.summary));
         Ok(())

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::fault::Fault;
 use crate::feed::Feed;
+use crate::forgotten::Forgetting;
 use crate::patience::Patience;
 use crate::ports::{Log, Script};
 use crate::reader::Reader;
@@ -50,6 +51,11 @@ pub trait Trail: Debug + Send + Sync {
     /// How far the right side is settled now; none where it stands where the trail begins.
     async fn right_settled(&self) -> Result<Option<Places>, Fault> {
         Ok(None)
+    }
+
+    /// Whether anybody was forgotten since it was read that these are.
+    async fn has_forgotten_since(&self, _known: &Forgetting) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     /// Whether all that was folded into the two sides, and may not be in both, is in the log.

@@ -9,6 +9,7 @@ mod desk;
 mod holes;
 mod joins;
 mod late;
+mod mended;
 mod purses;
 mod race;
 mod rollups;

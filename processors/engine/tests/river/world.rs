@@ -12,9 +12,9 @@ use readmill_engine::feed::feed;
 use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
-    Clock, Fault, Forgetting, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Outlet, Ports,
-    Pulse, Put, Record, Said, SchemaBook, Script, Side, Store, Tally, VersionsOf, Watch, Word,
-    Write,
+    Clock, Fault, Forgetting, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Only, Outlet,
+    Ports, Pulse, Put, Record, Said, SchemaBook, Script, Side, Store, Tally, VersionsOf, Watch,
+    Word, Write,
 };
 use readmill_schemas::debezium::{OutboxEnvelope, Source, Value};
 use readmill_schemas::{Events, SchemaId, WriterSchema, WrittenEvents, framing};
@@ -135,6 +135,7 @@ impl<M: ReadModel> World<M> {
                 schemas: Arc::new(Book),
                 versions_of: VersionsOf::new([("t-batch".to_owned(), "t".to_owned())]),
                 forgotten: Forgetting::nobody(),
+                only: Only::default(),
             },
             store: Arc::new(self.clone()),
             held,

@@ -3,12 +3,16 @@
 //! All logs of a process ask here before they hand records on, so that a flood in one model gives
 //! way to the urgent topics of another: they share the machine and the stores.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod brake;
+
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+use brake::Brake;
 
 /// A slice of a lane that gives way is what its workers do in this time, as far as that is known.
 /// With 5 ms, the 99th percentile of an urgent lane was 2.3 to 3.8 times the one without a flood;
@@ -37,11 +41,20 @@ pub struct LaneRule {
     /// While a more urgent lane has work, a small slice of this one passes in so many of a hundred
     /// turns of ten milliseconds, so that it never starves; 1 to 100.
     pub least_share_percent: u32,
+    /// How long more urgent work may have been in hand here; while some has been for longer, this
+    /// lane has less and less of what it would have, to a hundredth of it. Without it, that is
+    /// nobody's concern.
+    pub freshness_limit_ms: Option<NonZeroU64>,
 }
 
 impl Default for LaneRule {
     fn default() -> Self {
-        Self { priority: 0, rate_records_per_s: None, least_share_percent: 1 }
+        Self {
+            priority: 0,
+            rate_records_per_s: None,
+            least_share_percent: 1,
+            freshness_limit_ms: None,
+        }
     }
 }
 
@@ -52,8 +65,9 @@ impl LaneRule {
         (!sound).then_some("least_share_percent must be from 1 to 100")
     }
 
-    fn turn_interval(&self) -> Duration {
-        TURN * 100 / self.least_share_percent.clamp(1, 100)
+    /// How long a lane waits for its turn that has so much of what it would have.
+    fn turn_interval(&self, percent: u32) -> Duration {
+        TURN * 100 * 100 / (self.least_share_percent.clamp(1, 100) * percent.clamp(1, 100))
     }
 }
 
@@ -67,8 +81,8 @@ pub struct Lanes {
 #[derive(Debug)]
 struct Lane {
     rule: LaneRule,
-    /// The models whose logs have work in it.
-    busy: BTreeSet<&'static str>,
+    /// The models whose logs have work in it, and for how long they have had what is oldest.
+    busy: BTreeMap<&'static str, Duration>,
     /// When it last had work.
     busy_at: Option<Instant>,
     /// When it may pass although a more urgent lane has work.
@@ -76,6 +90,8 @@ struct Lane {
     /// What the rate allows at `filled_at`, in millionths of a record.
     allowance_millionths: u64,
     filled_at: Option<Instant>,
+    /// How much it has of what it would have, so that others stay fresh.
+    brake: Brake,
 }
 
 /// A lane as it is shown.
@@ -90,6 +106,8 @@ pub struct LaneView {
     pub busy: bool,
     /// Whether it gives way to a more urgent lane now.
     pub gives_way: bool,
+    /// How much it has of what it would have if all that is more urgent were fresh.
+    pub share_percent: u32,
 }
 
 impl Lanes {
@@ -131,23 +149,25 @@ impl Lanes {
                 rule: lane.rule,
                 busy: lane.is_busy(),
                 gives_way: gives_way(lanes, lane.rule),
+                share_percent: lane.brake.percent(),
             };
             lanes.iter().map(view).collect()
         })
     }
 
-    /// Notes in which lanes a model's log has anything that is not settled.
-    pub fn note(&self, model: &'static str, busy: &BTreeSet<&str>, now: Instant) {
+    /// Notes in which lanes a model's log has anything that is not settled, and for how long it has
+    /// had that.
+    pub fn note(&self, model: &'static str, busy: &BTreeMap<&str, Duration>, now: Instant) {
         self.with(|lanes| {
-            for (name, lane) in lanes {
-                if busy.contains(name.as_str()) {
-                    lane.busy.insert(model);
-                } else {
+            for (name, lane) in lanes.iter_mut() {
+                let Some(waited) = busy.get(name.as_str()) else {
                     lane.busy.remove(model);
                     continue;
-                }
+                };
+                lane.busy.insert(model, *waited);
                 lane.busy_at = Some(now);
             }
+            brake(lanes, now);
         });
     }
 
@@ -157,8 +177,15 @@ impl Lanes {
         self.with(|lanes| {
             let Some(rule) = lanes.get(name).map(|lane| lane.rule) else { return wanted };
             let in_hand = in_hand(lanes, rule, now);
+            brake(lanes, now);
             lanes.get_mut(name).map_or(wanted, |lane| lane.grant(wanted, in_hand, pace, now))
         })
+    }
+
+    /// How much a lane has of what it would have if all that is more urgent were fresh; none if
+    /// there is no such lane.
+    pub fn share_percent(&self, name: &str) -> Option<u32> {
+        self.with(|lanes| lanes.get(name).map(|lane| lane.brake.percent()))
     }
 
     /// Whether a lane is to give way whenever a more urgent one has work.
@@ -176,6 +203,21 @@ impl Lanes {
 
 fn gives_way(lanes: &BTreeMap<String, Lane>, rule: LaneRule) -> bool {
     lanes.values().any(|lane| lane.rule.priority < rule.priority && lane.is_busy())
+}
+
+/// Judges of each lane whether what is more urgent has been in hand for too long.
+fn brake(lanes: &mut BTreeMap<String, Lane>, now: Instant) {
+    let waited: Vec<(u32, Duration)> = lanes
+        .values()
+        .map(|lane| (lane.rule.priority, lane.busy.values().max().copied().unwrap_or_default()))
+        .collect();
+    for lane in lanes.values_mut() {
+        let Some(limit_ms) = lane.rule.freshness_limit_ms else { continue };
+        let own = lane.rule.priority;
+        let urgent = waited.iter().filter(|(priority, _)| *priority < own);
+        let oldest = urgent.map(|(_, waited)| *waited).max().unwrap_or_default();
+        lane.brake.judge(oldest, Duration::from_millis(limit_ms.get()), now);
+    }
 }
 
 /// How long the work may take that a lane has in hand; none if nothing is more urgent.
@@ -204,11 +246,12 @@ impl Lane {
     const fn new(rule: LaneRule) -> Self {
         Self {
             rule,
-            busy: BTreeSet::new(),
+            busy: BTreeMap::new(),
             busy_at: None,
             turn_at: None,
             allowance_millionths: 0,
             filled_at: None,
+            brake: Brake::OPEN,
         }
     }
 
@@ -223,11 +266,13 @@ impl Lane {
         pace: &impl Pace,
         now: Instant,
     ) -> usize {
-        let room = in_hand.map_or(usize::MAX, |in_hand| pace.room(in_hand));
+        let percent = self.brake.percent();
+        let room = in_hand.map_or(usize::MAX, |in_hand| pace.room(in_hand * percent / 100));
         let by_turn = room == 0;
         let mut granted = wanted.min(room);
         if by_turn {
-            let turn_at = *self.turn_at.get_or_insert_with(|| now + self.rule.turn_interval());
+            let interval = self.rule.turn_interval(percent);
+            let turn_at = *self.turn_at.get_or_insert_with(|| now + interval);
             if now < turn_at {
                 return 0;
             }
@@ -240,7 +285,7 @@ impl Lane {
             self.allowance_millionths -= granted as u64 * MILLION;
         }
         if granted > 0 {
-            self.turn_at = by_turn.then(|| now + self.rule.turn_interval());
+            self.turn_at = by_turn.then(|| now + self.rule.turn_interval(percent));
         }
         granted
     }
@@ -257,107 +302,4 @@ impl Lane {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RATE: Option<NonZeroU64> = NonZeroU64::new(1000);
-    const SECOND: Duration = Duration::from_secs(1);
-
-    /// Workers that do ten records in a millisecond, and have nothing in hand.
-    struct Ten;
-
-    impl Pace for Ten {
-        fn room(&self, within: Duration) -> usize {
-            self.slice(within)
-        }
-
-        fn slice(&self, within: Duration) -> usize {
-            usize::try_from(within.as_micros()).unwrap() / 100
-        }
-    }
-
-    fn lanes(batch: LaneRule) -> Lanes {
-        let online = LaneRule::default();
-        Lanes::new(&BTreeMap::from([("online".to_owned(), online), ("batch".to_owned(), batch)]))
-    }
-
-    fn note(lanes: &Lanes, model: &'static str, busy: bool, now: Instant) {
-        let busy = busy.then_some("online").into_iter().collect();
-        lanes.note(model, &busy, now);
-    }
-
-    fn passed(lanes: &Lanes, lane: &str, begin: Instant, time: Duration) -> usize {
-        let steps = u32::try_from(time.as_millis()).unwrap();
-        let step = |n| lanes.grant(lane, 100, &Ten, begin + Duration::from_millis(1) * n);
-        (0..steps).map(step).sum()
-    }
-
-    #[test]
-    fn a_lesser_lane_gives_way_but_keeps_its_least_share() {
-        let table = [
-            // busy, priority, percent, records in a second of 1000 steps of 100
-            (false, 1, 1, 100_000),
-            (true, 0, 1, 100_000),
-            (true, 1, 100, 99 * 20),
-            (true, 1, 10, 9 * 20),
-            (true, 1, 5, 4 * 20),
-            (true, 1, 1, 0),
-        ];
-        for (busy, priority, least_share_percent, wanted) in table {
-            let lanes = lanes(LaneRule { priority, least_share_percent, ..LaneRule::default() });
-            let now = Instant::now();
-            note(&lanes, "m", busy, now);
-            let found = passed(&lanes, "batch", now, SECOND);
-            assert_eq!(found, wanted, "{busy} {priority} {least_share_percent}");
-            assert_eq!(passed(&lanes, "online", now, SECOND), 100_000);
-        }
-    }
-
-    #[test]
-    fn a_lane_never_starves() {
-        let lanes = lanes(LaneRule { priority: 1, ..LaneRule::default() });
-        let now = Instant::now();
-        note(&lanes, "m", true, now);
-        assert_eq!(passed(&lanes, "batch", now, SECOND * 60), 59 * 20);
-        note(&lanes, "m", false, now);
-        note(&lanes, "other", true, now);
-        assert!(lanes.view().iter().any(|lane| lane.name == "batch" && lane.gives_way));
-    }
-
-    #[test]
-    fn work_in_hand_is_a_slice_or_a_tenth_of_the_quiet_before_it() {
-        let lanes = lanes(LaneRule { priority: 1, ..LaneRule::default() });
-        let now = Instant::now();
-        assert_eq!(lanes.grant("batch", 5_000, &Ten, now), 1_000, "nothing urgent ever came");
-        note(&lanes, "m", true, now);
-        note(&lanes, "m", false, now);
-        for (quiet_ms, wanted) in [(0, 20), (10, 20), (100, 100), (1_000, 1_000), (9_000, 1_000)] {
-            let later = now + Duration::from_millis(quiet_ms);
-            assert_eq!(lanes.grant("batch", 5_000, &Ten, later), wanted, "{quiet_ms} ms");
-        }
-        assert_eq!(lanes.grant("online", 5_000, &Ten, now), 5_000);
-    }
-
-    #[test]
-    fn a_rate_holds_over_time_and_saves_up_little() {
-        let lanes = lanes(LaneRule { rate_records_per_s: RATE, ..LaneRule::default() });
-        let begin = Instant::now();
-        let found = passed(&lanes, "batch", begin, SECOND * 10);
-        assert!((9_900..=10_200).contains(&found), "{found}");
-        let later = begin + SECOND * 100;
-        assert_eq!(lanes.grant("batch", 5_000, &Ten, later), 100);
-    }
-
-    #[test]
-    fn rules_change_at_run_time_and_unknown_lanes_are_free() {
-        let lanes = lanes(LaneRule { priority: 1, ..LaneRule::default() });
-        let now = Instant::now();
-        note(&lanes, "m", true, now);
-        assert_eq!(lanes.grant("batch", 10, &Ten, now), 0);
-        assert!(lanes.change("batch", LaneRule::default()));
-        assert_eq!(lanes.grant("batch", 10, &Ten, now), 10);
-        assert!(!lanes.change("nowhere", LaneRule::default()));
-        assert_eq!(lanes.grant("nowhere", 7, &Ten, now), 7);
-        assert!(!lanes.is_lesser("batch") && !lanes.is_lesser("nowhere"));
-    }
-}
+mod tests;

@@ -54,7 +54,8 @@ impl Case {
 fn lanes() -> Lanes {
     let rate_records_per_s = std::num::NonZeroU64::new(size("READMILL_LANES_RATE", 0));
     let share = size("READMILL_LANES_SHARE_PERCENT", 1) as u32;
-    let batch = LaneRule { priority: 1, rate_records_per_s, least_share_percent: share };
+    let shared = LaneRule { priority: 1, least_share_percent: share, ..LaneRule::default() };
+    let batch = LaneRule { rate_records_per_s, ..shared };
     let rules = [("online", LaneRule::default()), ("batch", batch)];
     Lanes::new(&rules.map(|(name, rule)| (name.to_owned(), rule)).into())
 }

@@ -59,6 +59,15 @@ fn the_example_with_its_comments_opened_has_no_unknown_settings() {
     let told = parse(&opened).unwrap_err();
     let wanted = [
         "source.archive_dir: is only for kind = \"archive\"",
+        "/etc/readmill/kafka-ca.pem cannot be read: entity not found",
+        "protects nothing without `tls = true`",
+        "/etc/readmill/kafka-client.pem cannot be read: entity not found",
+        "/etc/readmill/kafka-client.key cannot be read: entity not found",
+        "`tls = true`, or `allow_plain_text = true` where nobody else listens",
+        "the environment variable KAFKA_PASSWORD is not set",
+        "is for OAUTHBEARER, not for SCRAM-SHA-512",
+        "the environment variable KAFKA_CLIENT_SECRET is not set",
+        "/etc/readmill/issuer-ca.pem cannot be read: entity not found",
         "127.0.0.1:8081 is not https://, and certificates would protect nothing there",
         "the environment variable REGISTRY_PASSWORD is not set",
         "/run/secrets/registry-token cannot be read: entity not found",

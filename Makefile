@@ -16,7 +16,7 @@ SEEDS ?= 20000
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
 	bench-decode bench-lanes bench-held bench-hot bench-stores decode-coverage fuzz sim mutants kills \
 	conformance store-kills cases rebuild-drill verify-drill \
-	forget-drill
+	forget-drill drill-secure up-secure down-secure
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -109,11 +109,21 @@ forget-drill: ## Forget a person under load, rebuild from the log and from an ar
 	@tools/toolchain
 	@tools/forget-drill
 
+drill-secure: ## Each link with all credentials, then each wrong one, missing right and certificate
+	@tools/toolchain
+	@tools/drill-secure
+
 up: ## Start the real stack natively
 	compose/stack up
 
 down: ## Stop it and delete its data
 	compose/stack down
+
+up-secure: ## Start the stack with TLS, credentials and the least rights, beside the plain one
+	compose/stack up --secure
+
+down-secure: ## Stop that and delete its data
+	compose/stack down --secure
 
 status: ## How it is
 	compose/stack status

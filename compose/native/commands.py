@@ -4,13 +4,14 @@ import argparse
 import subprocess
 import sys
 
-from . import check, connector, fetch
+from . import check, connector, fetch, places
 from .say import StackError, progress
 from .stack import Stack
 
 
 def main(words):
-    arguments = parser().parse_args(words)
+    places.Which.secured = "--secure" in words
+    arguments = parser().parse_args([word for word in words if word != "--secure"])
     try:
         return arguments.act(arguments) or 0
     except StackError as fault:
@@ -29,6 +30,8 @@ def parser():
         prog="compose/stack",
         description="The real stack, natively: Kafka, Connect with "
         "Debezium, registry, MongoDB, Redis, PostgreSQL, MariaDB, Prometheus on loopback.",
+        epilog="With --secure, anywhere in the line, it is about the stack with TLS, credentials "
+        "and the least rights instead, which can run beside the plain one.",
     )
     verbs = top.add_subparsers(metavar="VERB", required=True)
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from . import places, wire
+from .secure import authority
 from .say import StackError, progress
 
 READY_BOUND_S = 90
@@ -16,6 +17,7 @@ STEADY_S = 1.5
 def apply(stack, file, variables):
     known = {**places.versions(), **stack.recorded()}
     known["DEBEZIUM_PASSWORD"] = known["STACK_PASSWORD"]
+    known.update(secret_of_debezium())
     for variable in variables:
         name, equals, value = variable.partition("=")
         if not equals:
@@ -23,13 +25,34 @@ def apply(stack, file, variables):
         known[name] = value
     whole = read(Path(file), known)
     url, name = connect_url(stack), whole["name"]
-    status, answer = put(f"{url}/connectors/{name}/config", whole["config"])
+    options = {**whole["config"], **protection(whole["config"])}
+    status, answer = put(f"{url}/connectors/{name}/config", options)
     if status >= 400:
         raise StackError(
             f"Connect refused {name}: {message(answer)}", f"correct {file} or the variables given"
         )
     await_running(url, name)
     print(f"{name} runs")
+
+
+def secret_of_debezium():
+    if not places.Which.secured:
+        return {}
+    return {"DEBEZIUM_PASSWORD": authority.passwords().of("debezium")}
+
+
+def protection(options):
+    """What a definition needs besides on the secured stack: TLS to the database, and the account at
+    the registry."""
+    if not places.Which.secured:
+        return {}
+    more = {"database.sslmode": "verify-full", "database.sslrootcert": authority.file("ca.pem")}
+    for side in ("key", "value"):
+        if f"{side}.converter.apicurio.registry.url" in options:
+            more[f"{side}.converter.apicurio.auth.username"] = "connect"
+            secret = authority.passwords().of("connect")
+            more[f"{side}.converter.apicurio.auth.password"] = secret
+    return {name: str(value) for name, value in more.items()}
 
 
 def read(path, known):
@@ -142,7 +165,8 @@ def drop_slot(stack, slot, database):
 
 
 def connect_url(stack):
-    url = stack.recorded().get("CONNECT_URL")
+    known = stack.recorded()
+    url = known.get("CONNECT_DIRECT_URL") or known.get("CONNECT_URL")
     if not url:
         raise StackError("the stack is not up", "start it: compose/stack up")
     return url

@@ -15,6 +15,12 @@ CONFIG = COMPOSE / "config"
 JARS = COMPOSE / "jars"
 
 
+class Which:
+    """Which of the two stacks this command is about; said once, by the command line."""
+
+    secured = False
+
+
 def versions():
     """versions.env, as a dict; the environment does not override it."""
     return read_env(COMPOSE / "versions.env")
@@ -26,7 +32,7 @@ def read_env(path):
     except FileNotFoundError:
         return {}
     pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name.strip(): value.strip() for name, value in pairs}
+    return {name.strip(): value.strip().strip("'") for name, value in pairs}
 
 
 def filled(name):
@@ -59,17 +65,19 @@ def account(*wished):
 def run():
     """The run folder. As root, one that unprivileged servers can reach: compose/.run may be a link
     to /var/tmp."""
-    link = COMPOSE / ".run"
-    place = Path(os.environ.get("READMILL_RUN") or link)
+    which = "-secure" if Which.secured else ""
+    link = COMPOSE / f".run{which}"
+    wished = os.environ.get("READMILL_RUN")
+    place = Path(wished + which) if wished else link
     place = place.resolve() if place.exists() else Path(os.path.abspath(place))
     if os.geteuid() == 0 and not all_may_enter(place.parent):
-        if os.environ.get("READMILL_RUN"):
+        if wished:
             raise StackError(
                 f"servers that refuse root cannot enter {place.parent}",
                 "set READMILL_RUN to a folder whose parents all users may enter",
             )
         digest = hashlib.sha256(str(COMPOSE).encode()).hexdigest()[:10]
-        place = Path("/var/tmp") / f"readmill-run-{digest}"
+        place = Path("/var/tmp") / f"readmill-run-{digest}{which}"
         place.mkdir(mode=0o755, exist_ok=True)
         if place.stat().st_uid != 0:
             raise StackError(
@@ -87,10 +95,10 @@ def all_may_enter(folder):
     return all(step.stat().st_mode & 0o001 for step in (folder, *folder.parents) if step.exists())
 
 
-def replace_text(path, text):
+def replace_text(path, text, mode=0o644):
     """Writes a file in one step, so that a reader never sees half of it."""
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w") as out:
         out.write(text)
-    os.chmod(draft, 0o644)
+    os.chmod(draft, mode)
     os.replace(draft, path)

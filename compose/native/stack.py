@@ -6,7 +6,7 @@ import shutil
 import threading
 from contextlib import contextmanager
 
-from . import debian, places, ports as port_choice
+from . import debian, places, ports as port_choice, secure
 from .say import StackError, progress
 from .services import ALL
 
@@ -15,7 +15,8 @@ class Stack:
     def __init__(self):
         self.folder = places.run()
         self.env_file = self.folder / "stack.env"
-        self.services = {kind.name: kind(self.folder) for kind in ALL}
+        kinds = secure.ALL if places.Which.secured else ALL
+        self.services = {kind.name: kind(self.folder) for kind in kinds}
 
     def pick(self, names):
         unknown = [name for name in names if name not in self.services]
@@ -50,6 +51,8 @@ class Stack:
         wanted = self.with_needed(self.pick(names))
         debian.ensure([need for service in wanted for need in service.packages()])
         with self.alone():
+            if places.Which.secured:
+                secure.authority.ensure()
             ports = self.choose_ports()
             self.write_env(ports, wanted)
             return self.start_together(wanted, ports)
@@ -66,18 +69,21 @@ class Stack:
             for name in service.ports
         }
         every = [name for service in self.services.values() for name in service.ports]
-        return port_choice.choose(every, places.versions(), self.recorded(), running, bool(running))
+        defaults = {**secure.PORTS, **places.versions()}
+        return port_choice.choose(every, defaults, self.recorded(), running, bool(running))
 
     def write_env(self, ports, wanted):
         lines = [
             "# Written by compose/stack up: where the services listen.",
             f"STACK_PASSWORD={places.versions()['STACK_PASSWORD']}",
         ]
+        mode = 0o600 if places.Which.secured else 0o644
         for service in self.services.values():
             if service in wanted or service.running():
-                lines += [f"{name}={value}" for name, value in service.addresses(ports).items()]
+                known = service.addresses(ports).items()
+                lines += [f"{name}={for_shells(value)}" for name, value in known]
         lines += [f"{name}={value}" for name, value in ports.items()]
-        places.replace_text(self.env_file, "\n".join(lines) + "\n")
+        places.replace_text(self.env_file, "\n".join(lines) + "\n", mode)
 
     def start_together(self, wanted, ports):
         done = {service.name: threading.Event() for service in wanted}
@@ -142,7 +148,7 @@ class Stack:
 
     def erase(self):
         for entry in self.folder.iterdir():
-            if entry.name in self.services:
+            if entry.name in (*self.services, "tls"):
                 shutil.rmtree(entry)
             elif entry.name == "stack.env":
                 entry.unlink()
@@ -155,3 +161,8 @@ class Stack:
             yield service, service.process() if service.running() else None, service.is_well(
                 ports
             ), mine
+
+
+def for_shells(value):
+    """So that the file can be sourced: an address may have an ampersand."""
+    return f"'{value}'" if "&" in str(value) else value

@@ -51,6 +51,8 @@ def encode(document):
         elif isinstance(value, str):
             raw = value.encode() + b"\0"
             kind, data = 2, struct.pack("<i", len(raw)) + raw
+        elif isinstance(value, bytes):
+            kind, data = 5, struct.pack("<iB", len(value), 0) + value
         elif isinstance(value, list):
             kind, data = 4, encode({str(place): item for place, item in enumerate(value)})
         else:

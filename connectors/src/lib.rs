@@ -16,4 +16,5 @@ pub mod origin;
 pub mod outbox;
 pub mod redis;
 pub mod registry;
+pub mod secret;
 pub mod tls;

@@ -137,6 +137,13 @@ fn noted<T>(
 }
 
 impl Trust {
+    /// The authorities for a client of the library itself; none if the system's are meant.
+    pub fn roots(&self) -> Option<RootCertStore> {
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(self.authorities.iter().flatten().cloned());
+        (!store.is_empty()).then_some(store)
+    }
+
     /// Gives it to an HTTP client. One that needs no TLS is spared the search for the system's
     /// certificates, which a bare machine does not have.
     ///

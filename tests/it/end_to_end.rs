@@ -20,9 +20,11 @@ use crate::shop::Shop;
 const EVENTS: &str = "4000";
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Folds the committed rows of its tables, aggregate by aggregate in their order.
-async fn expected<M: ReadModel>(shop: &Shop, tables: &[&str]) -> BTreeMap<Key, M::State> {
-    let client = shop.client().await;
+/// Folds the committed rows of a database's tables, aggregate by aggregate in their order.
+pub async fn expected<M: ReadModel>(
+    client: &tokio_postgres::Client,
+    tables: &[&str],
+) -> BTreeMap<Key, M::State> {
     let mut documents: BTreeMap<Key, Document<M>> = BTreeMap::new();
     for table in tables {
         // Without versions, only the order of writing tells the order of an aggregate's rows.
@@ -65,7 +67,9 @@ fn read<E: Events>(event_type: &str, payload: &[u8]) -> E {
     E::read(which.unwrap(), &Plan::compile(&writer, contract).unwrap(), framed.body).unwrap()
 }
 
-const DELIVERIES: [&str; 3] = ["deliveries_outbox_a", "deliveries_outbox_b", "deliveries_outbox_c"];
+/// The tables of deliveries.
+pub const DELIVERIES: [&str; 3] =
+    ["deliveries_outbox_a", "deliveries_outbox_b", "deliveries_outbox_c"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn committed_rows_become_documents_in_mongodb_and_redis() {
@@ -101,8 +105,9 @@ async fn from_rows_to_documents(corner: &Corner, definition: &str, configuration
     shop.connect(definition);
     let mill = Mill::start(corner.dir(), configuration);
     mill.wait_for("/readyz", LIMIT);
-    let points = expected::<Points>(&shop, &["points_outbox"]).await;
-    let deliveries = expected::<Deliveries>(&shop, &DELIVERIES).await;
+    let client = shop.client().await;
+    let points = expected::<Points>(&client, &["points_outbox"]).await;
+    let deliveries = expected::<Deliveries>(&client, &DELIVERIES).await;
     assert!(points.len() > 100 && deliveries.len() > 10);
     let (mongo, redis) = (corner.mongo().await, corner.redis().await);
     let points_store = mongo.documents("points", 1).await.unwrap();
@@ -120,7 +125,8 @@ async fn from_rows_to_documents(corner: &Corner, definition: &str, configuration
     assert_eq!(mill.stop(), Some(0));
 }
 
-fn digest<S: serde::Serialize>(states: &BTreeMap<Key, S>) -> (Digest, usize) {
+/// What stores have to hold, and how many.
+pub fn digest<S: serde::Serialize>(states: &BTreeMap<Key, S>) -> (Digest, usize) {
     let mut digest = Digest::default();
     for (key, state) in states {
         digest.add(key, state).unwrap();
@@ -129,7 +135,7 @@ fn digest<S: serde::Serialize>(states: &BTreeMap<Key, S>) -> (Digest, usize) {
 }
 
 /// The available points in Redis are those of the documents.
-async fn check_mirror(
+pub async fn check_mirror(
     redis: &readmill_connectors::redis::Redis,
     points: &BTreeMap<Key, readmill_models::points::Member>,
 ) {

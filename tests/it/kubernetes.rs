@@ -49,6 +49,7 @@ fn the_configuration_in_the_manifests_is_valid_where_it_will_be() {
         ("mongo-uri", "mongodb://user:password@mongo/?replicaSet=rs0&tls=true"),
         ("redis-uri", "rediss://user:password@redis:6379/"),
         ("registry-password", "registry-password"),
+        ("kafka-password", "kafka-password"),
         ("read-token", "0123456789abcdef0123456789abcdef"),
         ("operate-token", "fedcba9876543210fedcba9876543210"),
         ("ca.pem", &authority),

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a failure is read with")]
 
 mod archive;
+mod authority;
 mod backfill;
 mod bad_input;
 mod cases;
@@ -43,6 +44,7 @@ mod routed;
 mod rows_file;
 mod said;
 mod scaling;
+mod secure;
 mod shop;
 mod stores;
 mod stores_kills;

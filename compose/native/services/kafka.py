@@ -58,6 +58,10 @@ class Kafka(Service):
         if not (self.data / "meta.properties").exists():
             self.format()
 
+    def first_users(self):
+        """Arguments for users that the broker knows from its first start on."""
+        return []
+
     def format(self):
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         with open(self.log, "ab") as log:
@@ -72,6 +76,7 @@ class Kafka(Service):
                     cluster,
                     "-c",
                     str(self.properties),
+                    *self.first_users(),
                 ],
                 stdout=log,
                 stderr=log,

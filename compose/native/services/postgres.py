@@ -88,12 +88,15 @@ class Postgres(Service):
     def healthy(self, ports):
         return self.psql(ports, "postgres", "postgres", "select 1").returncode == 0
 
+    def roles(self):
+        return places.filled("postgres-roles.sql")
+
     def set_up(self, ports):
         there = self.psql(
             ports, "postgres", "postgres", "select from pg_database where datname = 'shop'", "-A"
         )
         if "(0 rows)" in there.stdout:
-            self.run_sql(ports, "postgres", "postgres", places.filled("postgres-roles.sql"))
+            self.run_sql(ports, "postgres", "postgres", self.roles())
         self.run_sql(
             ports,
             "app",
@@ -113,7 +116,7 @@ class Postgres(Service):
         ask = ["-c", query] if query else []
         environment = {
             **os.environ,
-            "PGPASSWORD": self.password,
+            "PGPASSWORD": self.password_of(user),
             "PGCONNECT_TIMEOUT": "5",
             "PGOPTIONS": "",
         }
@@ -146,6 +149,9 @@ class Postgres(Service):
     @property
     def password(self):
         return places.versions()["STACK_PASSWORD"]
+
+    def password_of(self, user):
+        return self.password
 
     def addresses(self, ports):
         host = f"127.0.0.1:{ports['POSTGRES_PORT']}"

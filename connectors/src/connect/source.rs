@@ -1,15 +1,18 @@
 //! A look at the source database of a definition, as the connector would see it: PostgreSQL's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use readmill_engine::Fault;
 use tokio::time::timeout;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
 use super::definition::Definition;
 use super::pattern;
 use super::rules::{Facts, Publication, Slot, Table};
+use crate::outbox::address::Protection;
+use crate::outbox::tls::Tls;
 
 const SERVICE: &str = "PostgreSQL";
 const LIMIT: Duration = Duration::from_secs(10);
@@ -67,6 +70,9 @@ async fn connect(definition: &Definition) -> Result<Client, Fault> {
         let detail = "its password is left for Connect to fill in".to_owned();
         return Err(Fault::Refused { service: SERVICE, detail, hint: HINT });
     }
+    let words = |name: &str| definition.options.get(name).map(String::as_str);
+    let root = words("database.sslrootcert").map(PathBuf::from);
+    let protection = Protection::of(words("database.sslmode"), root)?;
     let mut config = tokio_postgres::Config::new();
     config
         .host(option("database.hostname"))
@@ -75,8 +81,10 @@ async fn connect(definition: &Definition) -> Result<Client, Fault> {
         .password(password)
         .dbname(option("database.dbname"))
         .application_name("readmill")
+        .ssl_mode(protection.mode.driver())
         .connect_timeout(LIMIT);
-    let connecting = timeout(LIMIT, config.connect(NoTls)).await.map_err(|_| late())?;
+    let tls = Tls::new(&protection)?;
+    let connecting = timeout(LIMIT, config.connect(tls)).await.map_err(|_| late())?;
     let (client, connection) = connecting.map_err(|error| fault(&error))?;
     // It ends with the client; what goes wrong on it is answered to the client's calls, too.
     drop(tokio::spawn(connection));

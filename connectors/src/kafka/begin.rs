@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::Offset as KafkaOffset;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::Fault;
 
@@ -106,8 +107,17 @@ impl Asking {
         consumer: &BaseConsumer<C>,
         partitions: &[Partition],
     ) -> Option<BTreeMap<Partition, (ResumeAt, Note)>> {
-        let found =
-            self.ask("offsets", |limit| consumer.committed_offsets(list_of(partitions), limit))?;
+        self.committed_or_why(consumer, partitions).ok()
+    }
+
+    /// The same, or the brokers' refusal; without one nobody answered in time.
+    pub fn committed_or_why<C: ConsumerContext>(
+        self,
+        consumer: &BaseConsumer<C>,
+        partitions: &[Partition],
+    ) -> Result<BTreeMap<Partition, (ResumeAt, Note)>, Option<KafkaError>> {
+        let ask = |limit| consumer.committed_offsets(list_of(partitions), limit);
+        let found = self.ask("offsets", ask)?;
         let mut committed = BTreeMap::new();
         for element in found.elements() {
             if let KafkaOffset::Offset(offset) = element.offset() {
@@ -117,7 +127,7 @@ impl Asking {
                 committed.insert(partition, (at, note));
             }
         }
-        Some(committed)
+        Ok(committed)
     }
 
     /// The first offset that the log still has, and the one after its last.
@@ -126,9 +136,8 @@ impl Asking {
         consumer: &BaseConsumer<C>,
         partition: &Partition,
     ) -> Option<(i64, i64)> {
-        self.ask("watermarks", |limit| {
-            consumer.fetch_watermarks(&partition.topic, partition.index, limit)
-        })
+        let ask = |limit| consumer.fetch_watermarks(&partition.topic, partition.index, limit);
+        self.ask("watermarks", ask).ok()
     }
 
     /// How many partitions a topic has.
@@ -137,7 +146,8 @@ impl Asking {
         consumer: &BaseConsumer<C>,
         topic: &str,
     ) -> Option<i32> {
-        let metadata = self.ask("metadata", |limit| consumer.fetch_metadata(Some(topic), limit))?;
+        let ask = |limit| consumer.fetch_metadata(Some(topic), limit);
+        let metadata = self.ask("metadata", ask).ok()?;
         let found = metadata.topics().iter().find(|found| found.name() == topic)?;
         i32::try_from(found.partitions().len()).ok().filter(|partitions| *partitions > 0)
     }
@@ -145,20 +155,36 @@ impl Asking {
     fn ask<T>(
         self,
         what: &str,
-        ask: impl Fn(Duration) -> rdkafka::error::KafkaResult<T>,
-    ) -> Option<T> {
+        ask: impl Fn(Duration) -> KafkaResult<T>,
+    ) -> Result<T, Option<KafkaError>> {
         loop {
             let left = self.until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return None;
+                return Err(None);
             }
             match ask(left.min(ASK_LIMIT)) {
-                Ok(answer) => return Some(answer),
+                Ok(answer) => return Ok(answer),
+                Err(error) if is_forbidden(&error) => {
+                    tracing::error!(what, %error, "the brokers do not permit the question");
+                    return Err(Some(error));
+                }
                 Err(error) => tracing::debug!(what, %error, "asked again"),
             }
             std::thread::sleep(left.min(Duration::from_millis(100)));
         }
     }
+}
+
+/// Whether it is no use to ask again.
+fn is_forbidden(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed
+        )
+    )
 }
 
 #[cfg(test)]

@@ -1,16 +1,51 @@
 //! How Kafka is reached and read.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use serde::{Deserialize, Serialize};
+use rdkafka::config::RDKafkaLogLevel;
+use serde::Deserialize;
+
+use super::security::SaslMechanism;
+use crate::secret::Secret;
 
 /// The `[kafka]` stanza.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KafkaConfig {
     /// Bootstrap servers, as `host:port,host:port`.
     pub brokers: String,
+    /// Whether the connections are under TLS; the brokers' names must be those in their
+    /// certificates.
+    pub tls: bool,
+    /// The certificates of the authorities to trust, in PEM; without it those that the system
+    /// trusts.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate to show to brokers that demand one, in PEM.
+    pub client_cert_file: Option<PathBuf>,
+    /// Its key, in PEM and not encrypted.
+    pub client_key_file: Option<PathBuf>,
+    /// How to log in: `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`; without it not
+    /// at all.
+    pub sasl_mechanism: Option<SaslMechanism>,
+    /// The user.
+    pub username: Option<String>,
+    /// The user's password.
+    pub password: Option<Secret>,
+    /// Where tokens for `OAUTHBEARER` are issued to clients that ask for themselves.
+    pub oauth_token_url: Option<String>,
+    /// The client.
+    pub oauth_client_id: Option<String>,
+    /// The client's secret.
+    pub oauth_client_secret: Option<Secret>,
+    /// What the token is to be good for, where the issuer wants to know.
+    pub oauth_scope: Option<String>,
+    /// The certificates of the authorities to trust when tokens are asked for, in PEM; without it
+    /// those that the system trusts.
+    pub oauth_ca_file: Option<PathBuf>,
+    /// Credentials may go over connections that others could read.
+    pub allow_plain_text: bool,
     /// Prefix of the consumer groups; a model's group is `<prefix>.<model>.g<generation>`.
     pub group_prefix: String,
     /// A name for this process that outlives it: started again within the session, it finds its
@@ -41,7 +76,7 @@ pub struct KafkaConfig {
 }
 
 /// How a group shares partitions out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GroupProtocol {
     /// By one of its members, as ever.
@@ -52,7 +87,7 @@ pub enum GroupProtocol {
 }
 
 /// What is done when records were lost before they were read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnLostRecords {
     /// The model stops and says what is missing.
@@ -66,6 +101,19 @@ impl Default for KafkaConfig {
     fn default() -> Self {
         Self {
             brokers: "127.0.0.1:9092".to_owned(),
+            tls: false,
+            ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+            sasl_mechanism: None,
+            username: None,
+            password: None,
+            oauth_token_url: None,
+            oauth_client_id: None,
+            oauth_client_secret: None,
+            oauth_scope: None,
+            oauth_ca_file: None,
+            allow_plain_text: false,
             group_prefix: "readmill".to_owned(),
             instance_id: None,
             group_protocol: GroupProtocol::default(),
@@ -87,6 +135,9 @@ impl KafkaConfig {
     pub fn client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", &self.brokers).set("client.id", "readmill");
+        // At this level it says that a broker hangs up, which is told when nobody answers.
+        client.set_log_level(RDKafkaLogLevel::Info);
+        self.secure(&mut client);
         client
     }
 

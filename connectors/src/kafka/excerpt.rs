@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use rdkafka::consumer::Consumer;
 use rdkafka::consumer::base_consumer::PartitionQueue;
-use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
@@ -22,10 +22,11 @@ use readmill_engine::{Bounds, Fault, Log, Record, Since, Until};
 use tokio::sync::{oneshot, watch};
 
 use super::config::KafkaConfig;
+use super::door::{Reader, reader};
+use super::ear::Ear;
 use super::extent::extent;
 use super::line::{BATCH_BYTES, BATCH_RECORDS};
 use super::lines::list_of;
-use super::log::refused;
 use super::poller::{Asked, judge, record_of};
 
 const SERVICE: &str = "kafka";
@@ -66,9 +67,8 @@ impl KafkaExcerpt {
     /// # Errors
     /// When no broker answers, or a topic does not exist.
     pub fn open(config: &KafkaConfig, passage: &Passage) -> Result<Self, Fault> {
-        let reader = config.reader(&passage.group);
-        let consumer: BaseConsumer = reader.create().map_err(|error| refused(&error))?;
-        let consumer = Arc::new(consumer);
+        let place = format!("group {}, topics {}", passage.group, passage.topics.join(", "));
+        let consumer = Arc::new(reader(config, &config.reader(&passage.group), place)?);
         let limit = config.connect_timeout();
         let bounds = extent(&consumer, &passage.topics, &passage.since, &passage.until, limit)?;
         let (stop, stopping) = watch::channel(false);
@@ -123,7 +123,7 @@ impl Log for KafkaExcerpt {
 
 /// Assigns every partition in which there is something to read, each with a queue of its own.
 fn begin(
-    consumer: &Arc<BaseConsumer>,
+    consumer: &Arc<Reader>,
     bounds: &BTreeMap<Partition, Bounds>,
 ) -> Result<(BTreeMap<Partition, Line>, VecDeque<Feed>), Fault> {
     let (mut lines, mut feeds) = (BTreeMap::new(), VecDeque::new());
@@ -131,10 +131,11 @@ fn begin(
     let mut list = TopicPartitionList::with_capacity(open.len());
     for (Partition { topic, index }, Bounds { from, .. }) in &open {
         let from = KafkaOffset::Offset(from.value());
-        list.add_partition_offset(topic, *index, from).map_err(|error| refused(&error))?;
+        let added = list.add_partition_offset(topic, *index, from);
+        added.map_err(|error| consumer.context().refused(&error))?;
     }
     if !open.is_empty() {
-        consumer.assign(&list).map_err(|error| refused(&error))?;
+        consumer.assign(&list).map_err(|error| consumer.context().refused(&error))?;
     }
     for (partition, bounds) in open {
         let queue = consumer.split_partition_queue(&partition.topic, partition.index);
@@ -148,7 +149,7 @@ fn begin(
 
 /// The reading thread.
 struct Reading {
-    consumer: Arc<BaseConsumer>,
+    consumer: Arc<Reader>,
     lines: BTreeMap<Partition, Line>,
     stopping: watch::Receiver<bool>,
     drain_limit: Duration,
@@ -192,7 +193,7 @@ impl Reading {
                     }
                 }
                 Err(KafkaError::PartitionEOF(index)) => self.look_again(index),
-                Err(error) => pass(&error)?,
+                Err(error) => pass(&error, consumer.context())?,
             }
         }
         Ok(())
@@ -217,7 +218,7 @@ impl Reading {
         let mut moved = false;
         for (partition, line) in &mut self.lines {
             let had_ended = line.ended;
-            moved |= line.poll()?;
+            moved |= line.poll(self.consumer.context())?;
             if line.ended && !had_ended {
                 // What comes behind the end is fetched no more.
                 let paused = self.consumer.pause(&list_of(std::slice::from_ref(partition)));
@@ -244,7 +245,7 @@ impl Reading {
 struct Line {
     feed: FeedLine,
     /// What the client has fetched; none once the end is reached.
-    queue: Option<PartitionQueue<DefaultConsumerContext>>,
+    queue: Option<PartitionQueue<Ear>>,
     from: ResumeAt,
     to: ResumeAt,
     /// One past the last record that was taken.
@@ -257,11 +258,7 @@ struct Line {
 }
 
 impl Line {
-    const fn new(
-        feed: FeedLine,
-        queue: PartitionQueue<DefaultConsumerContext>,
-        Bounds { from, to }: Bounds,
-    ) -> Self {
+    const fn new(feed: FeedLine, queue: PartitionQueue<Ear>, Bounds { from, to }: Bounds) -> Self {
         let batch = Vec::new();
         Self { feed, queue: Some(queue), from, to, next: from, batch, batch_bytes: 0, ended: false }
     }
@@ -281,7 +278,7 @@ impl Line {
     }
 
     /// Takes what is there and hands it on, as far as there is room. Answers whether there was any.
-    fn poll(&mut self) -> Result<bool, Fault> {
+    fn poll(&mut self, ear: &Ear) -> Result<bool, Fault> {
         let mut moved = false;
         while self.has_room()
             && let Some(polled) = self.polled()
@@ -290,7 +287,7 @@ impl Line {
             match polled {
                 Ok(record) => self.take(record)?,
                 Err(KafkaError::PartitionEOF(_)) => self.queue = None,
-                Err(error) => pass(&error)?,
+                Err(error) => pass(&error, ear)?,
             }
         }
         self.hand_on();
@@ -337,8 +334,8 @@ impl Line {
 }
 
 /// What passes is left to the client library; anything else ends the reading.
-fn pass(error: &KafkaError) -> Result<(), Fault> {
-    match judge(error)? {
+fn pass(error: &KafkaError, ear: &Ear) -> Result<(), Fault> {
+    match judge(error, ear)? {
         Asked::Nothing => Ok(()),
         Asked::Place => Err(Fault::Refused {
             service: SERVICE,

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::{Bounds, Fault, Since, Until};
 
 use super::begin::Asking;
-use super::log::refused;
+use super::door::{Reader, permitted, why};
 
 const SERVICE: &str = "kafka";
 
@@ -19,7 +19,7 @@ const SERVICE: &str = "kafka";
 /// # Errors
 /// When a topic does not exist, or nobody answers within the limit.
 pub fn extent(
-    consumer: &BaseConsumer,
+    consumer: &Reader,
     topics: &[String],
     since: &Since,
     until: &Until,
@@ -44,14 +44,12 @@ pub fn extent(
     bounds.collect()
 }
 
-fn partitions(
-    consumer: &BaseConsumer,
-    topic: &str,
-    limit: Duration,
-) -> Result<Vec<Partition>, Fault> {
-    let metadata =
-        consumer.fetch_metadata(Some(topic), limit).map_err(|error| unanswered(&error))?;
+fn partitions(consumer: &Reader, topic: &str, limit: Duration) -> Result<Vec<Partition>, Fault> {
+    let found = consumer.fetch_metadata(Some(topic), limit);
+    let unheard = |error| why(consumer, consumer.context()).unwrap_or_else(|| unanswered(&error));
+    let metadata = found.map_err(unheard)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
+    found.map_or(Ok(()), permitted)?;
     let found = found.filter(|found| !found.partitions().is_empty());
     let found = found.ok_or_else(|| Fault::Refused {
         service: SERVICE,
@@ -67,7 +65,7 @@ fn partitions(
 /// # Errors
 /// When nobody answers within the limit.
 pub fn at_time(
-    consumer: &BaseConsumer,
+    consumer: &Reader,
     partitions: &[Partition],
     time_ms: i64,
     limit: Duration,
@@ -76,7 +74,7 @@ pub fn at_time(
     for partition in partitions {
         let time = KafkaOffset::Offset(time_ms);
         let added = times.add_partition_offset(&partition.topic, partition.index, time);
-        added.map_err(|error| refused(&error))?;
+        added.map_err(|error| consumer.context().refused(&error))?;
     }
     let found = consumer.offsets_for_times(times, limit).map_err(|error| unanswered(&error))?;
     let place = |offset| match offset {

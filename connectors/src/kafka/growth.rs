@@ -6,14 +6,14 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, Record, ResumeAt};
 use readmill_engine::Fault;
 
 use super::config::KafkaConfig;
-use super::log::refused;
+use super::door::{Reader, reader};
 use super::poller::record_of;
 
 /// How long a look at the next record may take.
@@ -100,14 +100,14 @@ impl Growth {
 
 /// Looks at single records without being a member.
 pub struct Probe {
-    consumer: BaseConsumer,
+    consumer: Reader,
 }
 
 impl Probe {
     /// A probe in the name of a group.
     ///
     /// # Errors
-    /// When the client library refuses the configuration.
+    /// When the client library refuses the configuration, or the brokers refuse us.
     pub fn new(config: &KafkaConfig, group: &str) -> Result<Self, Fault> {
         let mut client = config.client();
         client
@@ -118,7 +118,7 @@ impl Probe {
             // What is asked for at a log's end must not keep the next look waiting.
             .set("fetch.wait.max.ms", "10")
             .set("fetch.message.max.bytes", "1024");
-        let consumer = client.create().map_err(|error| refused(&error))?;
+        let consumer = reader(config, &client, format!("group {group}"))?;
         Ok(Self { consumer })
     }
 

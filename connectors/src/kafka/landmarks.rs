@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset as KafkaOffset;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use readmill_core::Partition;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::config::KafkaConfig;
-use super::log::refused;
+use super::door::{Reader, reader};
 
 const POLL_STEP: Duration = Duration::from_millis(200);
 /// The header by which the outbox router names an event.
@@ -62,7 +62,7 @@ impl Landmark {
 
 /// Reads single records of partitions, as a member of no group.
 pub struct Landmarks {
-    consumer: BaseConsumer,
+    consumer: Reader,
     limit: Duration,
 }
 
@@ -76,9 +76,9 @@ impl Landmarks {
     /// In the cluster of a configuration. All of its questions block.
     ///
     /// # Errors
-    /// When the client's configuration is refused.
+    /// When the client's configuration is refused, or the brokers refuse us.
     pub fn of(config: &KafkaConfig, group: &str) -> Result<Self, Fault> {
-        let consumer = config.reader(group).create().map_err(|error| refused(&error))?;
+        let consumer = reader(config, &config.reader(group), format!("group {group}"))?;
         Ok(Self { consumer, limit: config.connect_timeout() })
     }
 
@@ -141,7 +141,8 @@ impl Landmarks {
         let mut list = TopicPartitionList::new();
         let offset = KafkaOffset::Offset(from);
         let added = list.add_partition_offset(&partition.topic, partition.index, offset);
-        added.and_then(|()| self.consumer.assign(&list)).map_err(|error| refused(&error))?;
+        let assigned = added.and_then(|()| self.consumer.assign(&list));
+        assigned.map_err(|error| self.consumer.context().refused(&error))?;
         let mut heard = Instant::now();
         loop {
             match self.consumer.poll(POLL_STEP) {
@@ -151,7 +152,7 @@ impl Landmarks {
                 }
                 None => {}
                 Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => return Ok(()),
-                Some(Err(error)) => return Err(refused(&error)),
+                Some(Err(error)) => return Err(self.consumer.context().refused(&error)),
                 Some(Ok(message)) => {
                     heard = Instant::now();
                     let at = message.offset();

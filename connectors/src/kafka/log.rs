@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use readmill_engine::feed::Feed;
 use readmill_engine::{Fault, Lanes, Log, Metrics, Pulse, Tally};
 use tokio::sync::{mpsc, watch};
 
 use super::config::KafkaConfig;
+use super::door::{greet, permitted, why};
+use super::ear::{Ear, SERVICE};
 use super::growth::Probe;
 use super::line::Track;
 use super::lines::Lines;
@@ -23,7 +24,6 @@ use super::poller::Poller;
 /// Beyond draining, leaving the group may take so long.
 const LEAVE_LIMIT: Duration = Duration::from_secs(15);
 const TOPIC_STEP: Duration = Duration::from_millis(500);
-const SERVICE: &str = "kafka";
 
 /// Which group is joined, for what, and who watches.
 #[derive(Debug, Clone)]
@@ -74,12 +74,14 @@ impl KafkaLog {
         let (stop, stopping) = watch::channel(false);
         let Membership { model, group, topics, pulse, .. } = membership.clone();
         let client = config.consumer(&group);
-        let member = member(config, membership, sender);
+        let ear = Ear::new(config, format!("group {group}, topics {}", topics.join(", ")));
+        let member = member(config, membership, sender, ear.clone());
         let consumer = BaseConsumer::from_config_and_context(&client, member)
-            .map_err(|error| refused(&error))?;
+            .map_err(|error| ear.refused(&error))?;
+        greet(&consumer, &ear, config)?;
         check_topics(&consumer, config, &topics)?;
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        consumer.subscribe(&names).map_err(|error| refused(&error))?;
+        consumer.subscribe(&names).map_err(|error| ear.refused(&error))?;
         let commit_interval = Duration::from_millis(config.commit_interval_ms);
         let probe = Probe::new(config, &group)?;
         let (consumer, apart) = (Arc::new(consumer), BTreeMap::new());
@@ -97,12 +99,14 @@ fn member(
     config: &KafkaConfig,
     membership: Membership,
     feeds: mpsc::UnboundedSender<Result<Feed, Fault>>,
+    ear: Ear,
 ) -> Member {
     let Membership { model, lane_of, lanes, tally, metrics, .. } = membership;
     let queued_bytes_per_partition = config.queued_bytes_per_partition();
     let track = Track { model, metrics: metrics.clone(), lanes, queued_bytes_per_partition };
     Member {
         config: config.clone(),
+        ear,
         model,
         lanes: lane_of,
         lines: Mutex::new(Lines::new(Arc::new(track))),
@@ -172,19 +176,15 @@ fn exists(
     topic: &str,
 ) -> Result<bool, Fault> {
     let found = consumer.fetch_metadata(Some(topic), config.connect_timeout());
-    let metadata = found.map_err(|error| Fault::Refused {
+    let unanswered = |error| Fault::Refused {
         service: SERVICE,
         detail: format!("no broker of {} answers: {error}", config.brokers),
         hint: "check kafka.brokers, the network and that the brokers run",
+    };
+    let metadata = found.map_err(|error| {
+        why(consumer, &consumer.context().ear).unwrap_or_else(|| unanswered(error))
     })?;
-    Ok(metadata.topics().iter().any(|t| t.name() == topic && !t.partitions().is_empty()))
-}
-
-/// A refusal of the brokers or of the client library.
-pub fn refused(error: &KafkaError) -> Fault {
-    Fault::Refused {
-        service: SERVICE,
-        detail: error.to_string(),
-        hint: "check kafka.brokers and the rights of the client on topics and group",
-    }
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    found.map_or(Ok(()), permitted)?;
+    Ok(found.is_some_and(|found| !found.partitions().is_empty()))
 }

@@ -1,10 +1,13 @@
 //! A member of a consumer group: what it does when partitions come and go.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 
+use rdkafka::client::OAuthToken;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::feed::Feed;
@@ -13,6 +16,7 @@ use tokio::sync::mpsc;
 
 use super::begin::{Asking, Known, answer, judge};
 use super::config::KafkaConfig;
+use super::ear::Ear;
 use super::growth::Growth;
 use super::line::{Assigned, Commit, list_of_commits};
 use super::lines::{Lines, partitions_of};
@@ -21,6 +25,8 @@ use super::note::Note;
 /// What the client library calls back into; always on the polling thread.
 pub struct Member {
     pub config: KafkaConfig,
+    /// What the client library says aside.
+    pub ear: Ear,
     pub model: &'static str,
     /// The lane of each topic that has one.
     pub lanes: BTreeMap<String, String>,
@@ -184,7 +190,21 @@ pub enum Begin {
     Unknown,
 }
 
-impl ClientContext for Member {}
+impl ClientContext for Member {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.ear.log(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.ear.error(error, reason);
+    }
+
+    fn generate_oauth_token(&self, told: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.ear.generate_oauth_token(told)
+    }
+}
 
 impl ConsumerContext for Member {
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {

@@ -3,9 +3,12 @@
 mod begin;
 pub mod config;
 mod dead_letters;
+mod door;
+mod ear;
 mod excerpt;
 mod extent;
 mod growth;
+mod handshake;
 mod landmarks;
 mod line;
 mod lines;
@@ -18,7 +21,9 @@ mod poller;
 mod positions;
 pub mod producer;
 mod queue_time;
+mod security;
 mod tail;
+mod token;
 
 pub use config::{GroupProtocol, KafkaConfig, OnLostRecords};
 pub use dead_letters::DeadLetters;
@@ -28,4 +33,5 @@ pub use log::{KafkaLog, Membership};
 pub use outlet::KafkaOutlet;
 pub use positions::{GroupPositions, Places};
 pub use producer::Producer;
+pub use security::SaslMechanism;
 pub use tail::{Pulled, Tail};

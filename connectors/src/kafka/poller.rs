@@ -17,10 +17,10 @@ use tokio::sync::watch;
 
 use super::begin::{Asking, Known};
 use super::config::GroupProtocol;
+use super::ear::Ear;
 use super::growth::Probe;
 use super::line::{BATCH_RECORDS, Running};
 use super::lines::{Lines, list_of};
-use super::log::refused;
 use super::member::{Begin, Member, commit};
 
 /// How long one poll waits for a record.
@@ -121,7 +121,7 @@ impl Poller {
                         break;
                     }
                 }
-                Some(Err(error)) => match judge(&error)? {
+                Some(Err(error)) => match judge(&error, &member.ear)? {
                     Asked::Nothing => {}
                     Asked::Place => self.find_places()?,
                 },
@@ -156,7 +156,7 @@ impl Poller {
                         member.with_lines(|lines| lines.push(record));
                         left -= 1;
                     }
-                    Some(Err(error)) => match judge(&error)? {
+                    Some(Err(error)) => match judge(&error, &member.ear)? {
                         Asked::Nothing => {}
                         Asked::Place => self.find_places()?,
                     },
@@ -334,7 +334,7 @@ pub fn record_of(message: &BorrowedMessage<'_>) -> Record {
 }
 
 /// What passes is left to the client library, which goes on by itself; the rest stops the reader.
-pub fn judge(error: &KafkaError) -> Result<Asked, Fault> {
+pub fn judge(error: &KafkaError, ear: &Ear) -> Result<Asked, Fault> {
     match error.rdkafka_error_code() {
         Some(
             RDKafkaErrorCode::TopicAuthorizationFailed
@@ -345,11 +345,14 @@ pub fn judge(error: &KafkaError) -> Result<Asked, Fault> {
             | RDKafkaErrorCode::UnreleasedInstanceId
             | RDKafkaErrorCode::UnsupportedAssignor
             | RDKafkaErrorCode::Fatal,
-        ) => Err(refused(error)),
+        ) => Err(ear.refused(error)),
         Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
             Ok(Asked::Place)
         }
         Some(_) | None => {
+            if let Some(fault) = ear.lasting() {
+                return Err(fault);
+            }
             tracing::warn!(%error, "kafka reports a fault that passes");
             Ok(Asked::Nothing)
         }

@@ -5,22 +5,23 @@ use std::fmt;
 use std::time::Duration;
 
 use rdkafka::Offset as KafkaOffset;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::{Bounds, Fault, Since, Until};
 
 use super::begin::Asking;
 use super::config::KafkaConfig;
+use super::door::{Reader, reader};
 use super::extent::{at_time, extent};
-use super::log::refused;
 
 /// Places in partitions: in each, where reading would go on.
 pub type Places = BTreeMap<Partition, ResumeAt>;
 
 /// A group that is looked at, and none of whose members this is. All of its questions block.
 pub struct GroupPositions {
-    consumer: BaseConsumer,
+    consumer: Reader,
     group: String,
     topics: Vec<String>,
     limit: Duration,
@@ -36,9 +37,9 @@ impl GroupPositions {
     /// Those of a group in some topics.
     ///
     /// # Errors
-    /// When the client's configuration is refused.
+    /// When the client's configuration is refused, or the brokers refuse us.
     pub fn of(config: &KafkaConfig, group: &str, topics: &[String]) -> Result<Self, Fault> {
-        let consumer = config.reader(group).create().map_err(|error| refused(&error))?;
+        let consumer = reader(config, &config.reader(group), format!("group {group}"))?;
         let (group, topics) = (group.to_owned(), topics.to_vec());
         Ok(Self { consumer, group, topics, limit: config.connect_timeout() })
     }
@@ -71,10 +72,11 @@ impl GroupPositions {
     /// When nobody answers.
     pub fn settled_within(&self, bounds: &BTreeMap<Partition, Bounds>) -> Result<Places, Fault> {
         let partitions: Vec<Partition> = bounds.keys().cloned().collect();
-        let committed = Asking::within(self.limit).committed(&self.consumer, &partitions);
-        let committed = committed.ok_or_else(|| {
+        let committed = Asking::within(self.limit).committed_or_why(&self.consumer, &partitions);
+        let committed = committed.map_err(|why| {
             let detail = format!("nobody says how far the group {} has come", self.group);
-            Fault::Silent { service: "kafka", detail }
+            let silent = Fault::Silent { service: "kafka", detail };
+            why.map_or(silent, |error| self.refused(&error))
         })?;
         let place = |(partition, bounds): (&Partition, &Bounds)| {
             let at = committed.get(partition).map_or(bounds.from, |(at, _)| *at);
@@ -108,7 +110,7 @@ impl GroupPositions {
     /// When no broker answers.
     pub fn members(&self) -> Result<Vec<String>, Fault> {
         let groups = self.consumer.fetch_group_list(Some(&self.group), self.limit);
-        let groups = groups.map_err(|error| refused(&error))?;
+        let groups = groups.map_err(|error| self.refused(&error))?;
         let own = groups.groups().iter().filter(|group| group.name() == self.group);
         let members = own.flat_map(|group| group.members());
         Ok(members
@@ -133,8 +135,12 @@ impl GroupPositions {
         for (partition, at) in places {
             let offset = KafkaOffset::Offset(at.value());
             let added = offsets.add_partition_offset(&partition.topic, partition.index, offset);
-            added.map_err(|error| refused(&error))?;
+            added.map_err(|error| self.refused(&error))?;
         }
-        self.consumer.commit(&offsets, CommitMode::Sync).map_err(|error| refused(&error))
+        self.consumer.commit(&offsets, CommitMode::Sync).map_err(|error| self.refused(&error))
+    }
+
+    fn refused(&self, error: &KafkaError) -> Fault {
+        self.consumer.context().refused(error)
     }
 }

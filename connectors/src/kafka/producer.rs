@@ -1,19 +1,24 @@
 //! Writing records to topics, durably and in order.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use readmill_engine::Fault;
 
 use super::config::KafkaConfig;
+use super::door::permitted;
+use super::ear::{Ear, SERVICE};
+use super::security::SaslMechanism;
 
-const SERVICE: &str = "kafka";
 const QUEUE_WAIT: Duration = Duration::from_secs(30);
+
+/// How long one question of several may take.
+const ASK_STEP: Duration = Duration::from_millis(500);
 
 /// A record on its way to a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +38,9 @@ pub struct Outgoing {
 /// An idempotent producer.
 #[derive(Clone)]
 pub struct Producer {
-    producer: FutureProducer,
+    producer: FutureProducer<Ear>,
     config: KafkaConfig,
+    ear: Ear,
 }
 
 impl std::fmt::Debug for Producer {
@@ -49,8 +55,10 @@ impl Producer {
     /// # Errors
     /// When the configuration is refused by the client library.
     pub fn new(config: &KafkaConfig) -> Result<Self, Fault> {
-        let producer = config.producer().create().map_err(|error| fault(&error))?;
-        Ok(Self { producer, config: config.clone() })
+        let ear = Ear::new(config, "");
+        let producer = FutureProducer::from_config_and_context(&config.producer(), ear.clone());
+        let producer = producer.map_err(|error| ear.refused(&error))?;
+        Ok(Self { producer, config: config.clone(), ear })
     }
 
     /// Sends records and waits until all are durable. Records of one partition keep their order.
@@ -69,24 +77,37 @@ impl Producer {
             out.partition = record.partition;
             self.producer.send(out, QUEUE_WAIT)
         });
-        try_join_all(sending).await.map_err(|(error, _)| fault(&error))?;
+        try_join_all(sending).await.map_err(|(error, _)| self.fault(&error))?;
         Ok(())
     }
 
-    /// Makes topics that do not exist yet.
+    /// Makes topics that do not exist yet. Whoever finds them all there needs no right to make any.
     ///
     /// # Errors
     /// When the brokers do not answer or refuse.
     pub async fn ensure_topics(&self, topics: &[&str], partitions: i32) -> Result<(), Fault> {
-        let admin: AdminClient<DefaultClientContext> =
-            self.config.client().create().map_err(|error| fault(&error))?;
-        let topics: Vec<NewTopic<'_>> = topics
+        let missing = self.missing(topics).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if self.config.sasl_mechanism == Some(SaslMechanism::OauthBearer) {
+            // The client library gives those who administer no way to show a token.
+            return Err(Fault::Refused {
+                service: SERVICE,
+                detail: format!("topic {} does not exist", missing.join(", ")),
+                hint: "make the topic by hand: with OAUTHBEARER none is made from here",
+            });
+        }
+        let admin: AdminClient<Ear> =
+            AdminClient::from_config_and_context(&self.config.client(), self.ear.clone())
+                .map_err(|error| self.fault(&error))?;
+        let topics: Vec<NewTopic<'_>> = missing
             .iter()
             .map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(-1)))
             .collect();
         let options = AdminOptions::new().operation_timeout(Some(self.config.connect_timeout()));
-        let made = admin.create_topics(&topics, &options).await.map_err(|error| fault(&error))?;
-        for result in made {
+        let made = admin.create_topics(&topics, &options).await;
+        for result in made.map_err(|error| self.fault(&error))? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((topic, code)) => {
@@ -100,21 +121,62 @@ impl Producer {
         }
         Ok(())
     }
-}
 
-fn fault(error: &KafkaError) -> Fault {
-    match error.rdkafka_error_code() {
-        Some(
-            RDKafkaErrorCode::UnknownTopicOrPartition
-            | RDKafkaErrorCode::UnknownTopic
-            | RDKafkaErrorCode::UnknownPartition
-            | RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::MessageSizeTooLarge,
-        ) => Fault::Refused {
-            service: SERVICE,
-            detail: error.to_string(),
-            hint: "check that the topic exists and what the client may write",
-        },
-        Some(_) | None => Fault::Silent { service: SERVICE, detail: error.to_string() },
+    /// The topics that are not there.
+    async fn missing(&self, topics: &[&str]) -> Result<Vec<String>, Fault> {
+        let asking = self.clone();
+        let wanted: Vec<String> = topics.iter().map(|topic| (*topic).to_owned()).collect();
+        let look = move || {
+            let there = wanted.into_iter().map(|topic| Ok((asking.has(&topic)?, topic)));
+            let all: Vec<(bool, String)> = there.collect::<Result<_, Fault>>()?;
+            Ok(all.into_iter().filter(|(there, _)| !there).map(|(_, topic)| topic).collect())
+        };
+        let looked = tokio::task::spawn_blocking(look).await;
+        looked.map_err(|error| Fault::defect("a look at topics", &error))?
+    }
+
+    /// Whether a topic is there. It blocks, in steps in which it is heard what keeps us out.
+    fn has(&self, topic: &str) -> Result<bool, Fault> {
+        let until = Instant::now() + self.config.connect_timeout();
+        loop {
+            let found = match self.producer.client().fetch_metadata(Some(topic), ASK_STEP) {
+                Ok(found) => found,
+                Err(error) if Instant::now() >= until => {
+                    return Err(self.ear.suspected().unwrap_or_else(|| self.fault(&error)));
+                }
+                Err(_) => {
+                    self.ear.lasting().map_or(Ok(()), Err)?;
+                    continue;
+                }
+            };
+            let Some(found) = found.topics().iter().find(|found| found.name() == topic) else {
+                return Ok(false);
+            };
+            permitted(found)?;
+            return Ok(!found.partitions().is_empty());
+        }
+    }
+
+    fn fault(&self, error: &KafkaError) -> Fault {
+        if let Some(fault) = self.ear.lasting() {
+            return fault;
+        }
+        match error.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::MessageSizeTooLarge,
+            ) => Fault::Refused {
+                service: SERVICE,
+                detail: error.to_string(),
+                hint: "check that the topic exists and what the client may write",
+            },
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed,
+            ) => self.ear.refused(error),
+            Some(_) | None => Fault::Silent { service: SERVICE, detail: error.to_string() },
+        }
     }
 }

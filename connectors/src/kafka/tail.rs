@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Partition, Position, Record, ResumeAt};
 use readmill_engine::Fault;
 
 use super::begin::Asking;
 use super::config::KafkaConfig;
+use super::door::{Reader, permitted, reader};
 use super::growth::{Probe, Seen};
-use super::log::refused;
 use super::poller::{Asked, judge, record_of};
 
 /// The client takes a new place to read from within this time.
@@ -21,7 +22,7 @@ const SEEK_LIMIT: Duration = Duration::from_secs(5);
 /// Committed records of partitions that are named one by one.
 pub struct Tail {
     config: KafkaConfig,
-    consumer: BaseConsumer,
+    consumer: Reader,
     probe: Probe,
 }
 
@@ -46,10 +47,11 @@ impl Tail {
     /// A tail that reads nothing yet.
     ///
     /// # Errors
-    /// When the client library refuses the configuration.
+    /// When the client library refuses the configuration, or the brokers refuse us.
     pub fn new(config: &KafkaConfig) -> Result<Self, Fault> {
-        let consumer = config.tail().create().map_err(|error| refused(&error))?;
-        let probe = Probe::new(config, &format!("{}.archive", config.group_prefix))?;
+        let group = format!("{}.archive", config.group_prefix);
+        let consumer = reader(config, &config.tail(), format!("group {group}"))?;
+        let probe = Probe::new(config, &group)?;
         Ok(Self { config: config.clone(), consumer, probe })
     }
 
@@ -61,6 +63,7 @@ impl Tail {
         let found = self.consumer.fetch_metadata(Some(topic), self.config.connect_timeout());
         let metadata = found.map_err(|error| self.silent(&error.to_string()))?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
+        found.map_or(Ok(()), permitted)?;
         let count = found.and_then(|found| i32::try_from(found.partitions().len()).ok());
         Ok(count.filter(|count| *count > 0))
     }
@@ -103,7 +106,7 @@ impl Tail {
             KafkaOffset::Offset(at.value()),
         )
         .and_then(|()| self.consumer.incremental_assign(&list))
-        .map_err(|error| refused(&error))
+        .map_err(|error| self.refused(&error))
     }
 
     /// Reads a partition no longer.
@@ -113,7 +116,7 @@ impl Tail {
     pub fn remove(&self, partition: &Partition) -> Result<(), Fault> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&partition.topic, partition.index);
-        self.consumer.incremental_unassign(&list).map_err(|error| refused(&error))
+        self.consumer.incremental_unassign(&list).map_err(|error| self.refused(&error))
     }
 
     /// Reads a partition on from another place. What comes twice by that is the caller's to drop.
@@ -132,7 +135,7 @@ impl Tail {
         match self.consumer.poll(patience) {
             None => Ok(Pulled::Nothing),
             Some(Ok(message)) => Ok(Pulled::Record(record_of(&message))),
-            Some(Err(error)) => match judge(&error)? {
+            Some(Err(error)) => match judge(&error, self.consumer.context())? {
                 Asked::Nothing => Ok(Pulled::Nothing),
                 Asked::Place => Ok(Pulled::Lost),
             },
@@ -145,7 +148,7 @@ impl Tail {
     /// # Errors
     /// When the client library refuses.
     pub fn passed(&self) -> Result<BTreeMap<Partition, i64>, Fault> {
-        let list = self.consumer.position().map_err(|error| refused(&error))?;
+        let list = self.consumer.position().map_err(|error| self.refused(&error))?;
         let mut passed = BTreeMap::new();
         for element in list.elements() {
             if let KafkaOffset::Offset(at) = element.offset() {
@@ -153,6 +156,10 @@ impl Tail {
             }
         }
         Ok(passed)
+    }
+
+    fn refused(&self, error: &KafkaError) -> Fault {
+        self.consumer.context().refused(error)
     }
 
     fn silent(&self, detail: &str) -> Fault {

@@ -10,8 +10,8 @@ use crate::address;
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutboxConfig {
-    /// The connection string, such as `postgresql://app:password@127.0.0.1:5432/shop`. Without
-    /// TLS: this is for databases on the same machine or network.
+    /// The connection string, such as `postgresql://app:password@127.0.0.1:5432/shop`. TLS is as
+    /// `sslmode` and `sslrootcert` in it say.
     pub url: String,
     /// How many connections write side by side; the rows of one aggregate stay on one of them.
     #[serde(default = "default_connections")]

@@ -17,7 +17,7 @@ pub fn fault(error: &Error) -> Fault {
     let detail = format!("{} (sqlstate {})", told.message(), state.code());
     let hint = match *state {
         SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-            "put the right user and password into the url"
+            "put the right user and password into the url, and TLS if the server wants it: sslmode"
         }
         SqlState::INVALID_CATALOG_NAME => "name a database that exists, or create it",
         SqlState::UNIQUE_VIOLATION => {
@@ -39,6 +39,20 @@ pub fn fault(error: &Error) -> Fault {
     Fault::Refused { service: SERVICE, detail, hint }
 }
 
+/// What is wrong with a certificate, and what to do about it.
+const HANDSHAKE: [(&str, &str); 7] = [
+    ("UnknownIssuer", ISSUER),
+    ("BadSignature", ISSUER),
+    ("NotValidForName", NAME),
+    ("not valid for name", NAME),
+    ("xpired", CLOCK),
+    ("NotValidYet", CLOCK),
+    ("not valid yet", CLOCK),
+];
+const ISSUER: &str = "set sslrootcert to the certificate of the authority that issued the server's";
+const NAME: &str = "name the server in the url as its certificate does";
+const CLOCK: &str = "renew the server's certificate, and see that this machine's clock is right";
+
 /// No answer from a server: the network, a malformed address, or a demand for TLS.
 fn without_answer(error: &Error) -> Fault {
     let mut detail = error.to_string();
@@ -47,11 +61,15 @@ fn without_answer(error: &Error) -> Fault {
     {
         detail = format!("{detail}: {source}");
     }
+    if let Some((_, hint)) = HANDSHAKE.iter().find(|(sign, _)| detail.contains(sign)) {
+        return Fault::Refused { service: SERVICE, detail, hint };
+    }
     if detail.contains("TLS")
         || detail.contains("configuration")
         || detail.contains("connection string")
     {
-        let hint = "write the url as postgresql://user:password@host:port/database, without tls";
+        let hint = "write the url as postgresql://user:password@host:port/database, with \
+                    ?sslmode=disable where the server has no tls";
         return Fault::Refused { service: SERVICE, detail, hint };
     }
     Fault::Silent { service: SERVICE, detail }

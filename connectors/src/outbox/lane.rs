@@ -9,10 +9,12 @@ use futures::future::{BoxFuture, try_join_all};
 use readmill_engine::Fault;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_postgres::{Client, Error, NoTls, Statement};
+use tokio_postgres::{Client, Error, Statement};
 
+use super::address::Address;
 use super::config::OutboxConfig;
 use super::faults;
+use super::tls::Tls;
 use super::writer::OutboxRow;
 
 /// So many rows of a transaction are sent without waiting for the answers.
@@ -34,10 +36,15 @@ pub struct Lane {
     inserts: BTreeMap<String, Statement>,
 }
 
-/// Connects.
+/// Connects, with TLS as the address wants it.
+///
+/// # Errors
+/// When the address cannot be meant, or the server does not answer or refuses.
 pub async fn connect(config: &OutboxConfig) -> Result<Client, Fault> {
     let limit = Duration::from_millis(config.connect_limit_ms);
-    let connecting = timeout(limit, tokio_postgres::connect(&config.url, NoTls)).await;
+    let address = Address::parse(&config.url)?;
+    let tls = Tls::new(&address.protection)?;
+    let connecting = timeout(limit, address.driver.connect(tls)).await;
     let (client, connection) = connecting
         .map_err(|_| faults::late(config.connect_limit_ms))?
         .map_err(|error| faults::fault(&error))?;

@@ -204,7 +204,22 @@ fn held(held: &Holding) -> String {
 }
 
 fn brokers(kafka: &KafkaConfig) -> String {
-    format!("Kafka at {}", kafka.brokers)
+    let mut text = format!("Kafka at {}", kafka.brokers);
+    let mut add = |what: String| text += &what;
+    let user = kafka.username.as_ref().or(kafka.oauth_client_id.as_ref());
+    if let (Some(mechanism), Some(user)) = (kafka.sasl_mechanism, user) {
+        add(format!(" as {user} by {mechanism}"));
+    }
+    if kafka.tls {
+        add(" under TLS".to_owned());
+    }
+    if let Some(path) = &kafka.client_cert_file {
+        add(format!(" with the certificate {}", path.display()));
+    }
+    if let Some(path) = &kafka.ca_file {
+        add(format!(" trusting {} alone", path.display()));
+    }
+    text
 }
 
 fn registries(registry: &RegistryConfig) -> String {

@@ -313,15 +313,17 @@ pub struct ProduceArgs {
     /// Write records to the topics of the configuration's Kafka.
     #[arg(long, requires = "config")]
     pub kafka: bool,
-    /// The configuration, for --kafka.
-    #[arg(short, long, value_name = "FILE", requires = "kafka")]
+    /// The configuration, for --kafka; for --postgres instead of --registry, with a registry that
+    /// asks for credentials.
+    #[arg(short, long, value_name = "FILE", group = "schemas", conflicts_with = "archive")]
     pub config: Option<PathBuf>,
     /// Write rows into the outbox tables of this PostgreSQL, for Debezium to read. A password need
     /// not be on the command line: '${env:NAME}' and '${file:PATH}' are filled in.
-    #[arg(long, value_name = "URL", requires = "registry", value_parser = secret)]
+    #[arg(long, value_name = "URL", requires = "schemas", value_parser = secret)]
     pub postgres: Option<Secret>,
     /// The registry where the rows' payloads have their schemas, for --postgres.
-    #[arg(long, value_name = "URL", requires = "postgres", value_parser = secret)]
+    #[arg(long, value_name = "URL", requires = "postgres", group = "schemas")]
+    #[arg(value_parser = secret)]
     pub registry: Option<Secret>,
     /// Send the rows of this file instead of generated ones, an event a line:
     /// `{"aggregate": …, "version": …, "event": {"<contract>": {…}}}`. Each is the same row
@@ -351,8 +353,17 @@ pub enum Target {
         /// The connection string.
         url: Secret,
         /// The registry of the payloads' schemas.
-        registry: Secret,
+        registry: Schemas,
     },
+}
+
+/// Where schemas are registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schemas {
+    /// At an address.
+    At(Secret),
+    /// As a configuration file says.
+    Of(PathBuf),
 }
 
 impl ProduceArgs {
@@ -363,7 +374,9 @@ impl ProduceArgs {
     pub fn target(&self) -> Result<Target, Failure> {
         let archive = self.archive.clone().map(Target::Archive);
         let kafka = self.config.clone().filter(|_| self.kafka).map(Target::Kafka);
-        let rows = self.postgres.clone().zip(self.registry.clone());
+        let schemas = self.registry.clone().map(Schemas::At);
+        let schemas = schemas.or_else(|| self.config.clone().map(Schemas::Of));
+        let rows = self.postgres.clone().zip(schemas);
         let rows = rows.map(|(url, registry)| Target::Postgres { url, registry });
         archive.or(kafka).or(rows).ok_or_else(|| {
             let hint = "give --archive DIR, --kafka -c FILE, or --postgres URL --registry URL";

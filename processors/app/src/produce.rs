@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::bars;
 use crate::changes::{Changes, Rows};
-use crate::cli::{ProduceArgs, Target};
+use crate::cli::{ProduceArgs, Schemas, Target};
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
 use crate::out;
@@ -48,7 +48,10 @@ pub async fn produce(args: ProduceArgs) -> Result<Exit> {
         }
         Target::Kafka(file) => kafka(&Config::load(&file)?, changes, pace, &bar).await?,
         Target::Postgres { url, registry } => {
-            let registry = book(&RegistryConfig::at(registry.reveal())).await?;
+            let registry = match registry {
+                Schemas::At(url) => book(&RegistryConfig::at(url.reveal())).await?,
+                Schemas::Of(file) => book(live(&Config::load(&file)?)?.1).await?,
+            };
             postgres(url.reveal(), &registry, changes, pace, &bar).await?
         }
     };
@@ -84,10 +87,7 @@ pub fn archive(dir: &Path, changes: Changes, bar: &ProgressBar) -> Result<String
 }
 
 async fn kafka(config: &Config, changes: Changes, pace: Pace, bar: &ProgressBar) -> Result<String> {
-    let config::Source::Kafka { kafka, registry } = &config.source else {
-        let hint = "set source.kind = \"kafka\", or write an archive with --archive";
-        return Err(Failure::new(Exit::Usage, "the configuration reads no Kafka", hint).into());
-    };
+    let (kafka, registry) = live(config)?;
     let ids = register(&book(registry).await?).await?;
     let topics = topics(config);
     let producer = ready(kafka, &topics).await?;
@@ -105,6 +105,15 @@ async fn kafka(config: &Config, changes: Changes, pace: Pace, bar: &ProgressBar)
     }
     sent += send(&producer, &mut batch, &mut pace, bar).await?;
     Ok(format!("{sent} records to {} topics", topics.len()))
+}
+
+/// The brokers and the registry of a configuration.
+fn live(config: &Config) -> Result<(&KafkaConfig, &RegistryConfig)> {
+    let config::Source::Kafka { kafka, registry } = &config.source else {
+        let hint = "set source.kind = \"kafka\", or write an archive with --archive";
+        return Err(Failure::new(Exit::Usage, "the configuration reads no Kafka", hint).into());
+    };
+    Ok((kafka, registry))
 }
 
 async fn send(

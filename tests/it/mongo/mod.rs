@@ -1,7 +1,6 @@
 //! What MongoDB alone has: exact verdicts, indexes, types, its size limit, its locks and keys, and
 //! nodes that fail in the middle of a command.
 
-mod authority;
 mod broken;
 mod documents;
 mod secure;

@@ -10,9 +10,9 @@ use readmill_connectors::mongo::Mongo;
 use readmill_core::{Key, Partition, Position, Record};
 use readmill_engine::{Fault, Held, HeldRecord, HeldStore as _, Store, Unfolded};
 
-use super::authority::{Authority, EXPIRED, GOOD};
 use super::server::{Node, found};
 use super::{Place, keys, pebbles, put};
+use crate::authority::{Authority, EXPIRED, GOOD};
 
 const ADMIN: &str = "root:s3cret-admin@";
 const SUBJECT: &str = "CN=mill,OU=workers,O=readmill";

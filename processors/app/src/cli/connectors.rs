@@ -48,7 +48,8 @@ pub struct ConnectorsCheckArgs {
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Look at the source database, too, as the connector will see it: tables, rights, publication,
-    /// slot, replica identities. Of PostgreSQL alone, and without TLS.
+    /// slot, replica identities. Of PostgreSQL alone; TLS is as the definition's database.sslmode
+    /// and database.sslrootcert say.
     #[arg(long)]
     pub database: bool,
     /// Print one JSON object instead of text.

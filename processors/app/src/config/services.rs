@@ -133,6 +133,10 @@ fn kafka(reading: &mut Reading<'_>, stanza: &Stanza, config: &KafkaConfig) {
         let what = "must be letters, digits, `.`, `_` and `-`";
         reading.blame(stanza, "group_prefix", what);
     }
+    let unfit = config.unfit(|path| reading.file(path));
+    for unfit in unfit {
+        reading.blame(stanza, unfit.setting, unfit.what);
+    }
 }
 
 fn registry(reading: &mut Reading<'_>, stanza: &Stanza, config: &RegistryConfig) {

@@ -1,12 +1,14 @@
 //! Every metric of the product in one enum: nothing else registers or names one.
 
+mod instrument;
+
 use std::fmt;
 use std::sync::Arc;
 
-use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder, Registry, TextEncoder};
 use readmill_core::Partition;
+
+use instrument::{Instrument, register};
 
 /// Upper bounds of freshness and of station times, in seconds.
 const SECONDS: [f64; 14] =
@@ -394,13 +396,6 @@ impl Meter {
     }
 }
 
-#[derive(Debug, Clone)]
-enum Instrument {
-    Counter(IntCounterVec),
-    Gauge(IntGaugeVec),
-    Histogram(HistogramVec),
-}
-
 /// The registered metrics; cheap to clone.
 #[derive(Clone)]
 pub struct Metrics {
@@ -477,28 +472,6 @@ impl Metrics {
     fn instrument(&self, meter: Meter) -> Option<&Instrument> {
         self.instruments.get(meter as usize)
     }
-}
-
-fn register(registry: &Registry, spec: &Spec) -> Result<Instrument, prometheus::Error> {
-    let opts = Opts::new(spec.name, spec.help);
-    Ok(match spec.kind {
-        Kind::Counter => {
-            let counter = IntCounterVec::new(opts, spec.labels)?;
-            registry.register(Box::new(counter.clone()))?;
-            Instrument::Counter(counter)
-        }
-        Kind::Gauge => {
-            let gauge = IntGaugeVec::new(opts, spec.labels)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Instrument::Gauge(gauge)
-        }
-        Kind::Histogram(bounds) => {
-            let opts = HistogramOpts::from(opts).buckets(bounds.to_vec());
-            let histogram = HistogramVec::new(opts, spec.labels)?;
-            registry.register(Box::new(histogram.clone()))?;
-            Instrument::Histogram(histogram)
-        }
-    })
 }
 
 #[cfg(test)]

@@ -250,8 +250,9 @@ async fn an_instance_answers_to_a_network_by_tls_and_tokens_that_change() {
     certify(dir);
     std::fs::write(dir.join("operate"), format!("{OPERATES}\n")).unwrap();
     let port = free_port();
-    let open = format!("[http]\nlisten = \"0.0.0.0:{port}\"\n");
     let at = dir.display();
+    let open =
+        format!("[instance]\nstate_dir = \"{at}/state\"\n[http]\nlisten = \"0.0.0.0:{port}\"\n");
     let token = format!("operate_token_file = \"{at}/operate\"\n");
     let tls = format!("certificate_file = \"{at}/cert\"\nkey_file = \"{at}/key\"\n");
     // It is not checked, and does not start, without both.

@@ -171,6 +171,8 @@ impl KafkaConfig {
             GroupProtocol::Consumer => client.set("group.protocol", "consumer"),
         };
         client
+            // How far each partition is behind its log is shown so often.
+            .set("statistics.interval.ms", "5000")
             .set("max.poll.interval.ms", poll_limit_ms.to_string())
             .set("queued.max.messages.kbytes", self.prefetch_kib.to_string())
             .set("topic.metadata.refresh.interval.ms", self.metadata_refresh_ms.to_string())

@@ -11,6 +11,7 @@ use readmill_engine::feed::{Back, Feed, FeedLine, feed};
 use readmill_engine::{Lanes, Meter, Metrics, PartitionLabels};
 
 use super::growth::Growth;
+use super::lag::Sight;
 use super::note::Note;
 use super::pace::LesserPace;
 use super::queue_time::QueueTime;
@@ -340,9 +341,17 @@ impl Running {
         self.track.metrics.set(Meter::Paused, &labels, self.paused.into());
     }
 
+    /// Shows how many records the log has beyond what is settled, as far as that is seen.
+    pub fn show_lag(&self, sight: Sight) {
+        if let Some(lag) = sight.lag(self.settled(), self.is_busy()) {
+            let place = PartitionLabels::of(self.track.model, &self.partition);
+            self.track.metrics.set(Meter::LagRecords, &place.as_array(), lag);
+        }
+    }
+
     fn hide(&self) {
         let place = PartitionLabels::of(self.track.model, &self.partition);
-        for meter in [Meter::QueuedBytes, Meter::Paused] {
+        for meter in [Meter::QueuedBytes, Meter::Paused, Meter::LagRecords] {
             self.track.metrics.remove(meter, &place.as_array());
         }
     }

@@ -8,7 +8,7 @@ use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
+use rdkafka::{ClientContext, Offset as KafkaOffset, Statistics, TopicPartitionList};
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::feed::Feed;
 use readmill_engine::{Fault, Meter, Metrics, Tally};
@@ -18,6 +18,7 @@ use super::begin::{Asking, Known, answer, judge};
 use super::config::KafkaConfig;
 use super::ear::Ear;
 use super::growth::Growth;
+use super::lag::Sight;
 use super::line::{Assigned, Commit, list_of_commits};
 use super::lines::{Lines, partitions_of};
 use super::note::Note;
@@ -199,6 +200,19 @@ impl ClientContext for Member {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.ear.error(error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let topics = statistics.topics.iter();
+        let all =
+            topics.flat_map(|(topic, its)| its.partitions.values().map(move |it| (topic, it)));
+        self.with_lines(|lines| {
+            for (topic, told) in all {
+                if let Some(line) = lines.get(&Partition::new(topic.as_str(), told.partition)) {
+                    line.show_lag(Sight::from(told));
+                }
+            }
+        });
     }
 
     fn generate_oauth_token(&self, told: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {

@@ -9,6 +9,7 @@ mod excerpt;
 mod extent;
 mod growth;
 mod handshake;
+mod lag;
 mod landmarks;
 mod line;
 mod lines;

@@ -16,23 +16,24 @@ use crate::config;
 pub type Body = Result<Option<Json<Value>>, JsonRejection>;
 
 /// The model of that name, as the configuration has it.
-pub fn model<'s>(served: &'s Served, name: &str) -> Result<&'s config::Model, Response> {
+pub fn model<'s>(served: &'s Served, name: &str) -> Result<&'s config::Model, Box<Response>> {
     let found = served.config.models.iter().find(|model| model.row.name == name);
-    found.ok_or_else(|| no_model(served, name))
+    found.ok_or_else(|| Box::new(no_model(served, name)))
 }
 
 /// What is to be done, by its verb and the body; none is as good as an empty one.
-pub fn deed<T: DeserializeOwned>(verb: &str, body: Body) -> Result<T, Response> {
+pub fn deed<T: DeserializeOwned>(verb: &str, body: Body) -> Result<T, Box<Response>> {
     let body = match body {
         Ok(Some(Json(body))) => body,
         Ok(None) => json!({}),
         Err(rejection) => {
-            return Err(problem(rejection.status(), rejection.body_text(), json!({})));
+            let refused = problem(rejection.status(), rejection.body_text(), json!({}));
+            return Err(Box::new(refused));
         }
     };
     serde_json::from_value(json!({ verb: body })).map_err(|error| {
         let unknown = error.to_string().starts_with("unknown variant");
         let status = if unknown { StatusCode::NOT_FOUND } else { StatusCode::UNPROCESSABLE_ENTITY };
-        problem(status, error.to_string(), json!({}))
+        Box::new(problem(status, error.to_string(), json!({})))
     })
 }

@@ -19,7 +19,7 @@ use crate::generations::{self, Case, Deed};
 pub async fn list(State(served): State<Served>, Path(name): Path<String>) -> Response {
     let model = match model(&served, &name) {
         Ok(model) => model,
-        Err(problem) => return problem,
+        Err(problem) => return *problem,
     };
     match generations::list(&case(&served, model)).await {
         Ok(list) => answer_json(StatusCode::OK, &list),
@@ -34,7 +34,7 @@ pub async fn list(State(served): State<Served>, Path(name): Path<String>) -> Res
 pub async fn action(State(served): State<Served>, Path(name): Path<String>) -> Response {
     match model(&served, &name) {
         Ok(model) => served.actions.look(About::Generations, model.row.name),
-        Err(problem) => problem,
+        Err(problem) => *problem,
     }
 }
 
@@ -46,11 +46,11 @@ pub async fn act(
 ) -> Response {
     let model = match model(&served, &name) {
         Ok(model) => model,
-        Err(problem) => return problem,
+        Err(problem) => return *problem,
     };
     let deed: Deed = match deed(&verb, body) {
         Ok(deed) => deed,
-        Err(problem) => return problem,
+        Err(problem) => return *problem,
     };
     if *served.stopping.borrow() {
         let detail = "the process is stopping: ask another instance";

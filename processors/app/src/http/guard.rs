@@ -99,21 +99,21 @@ impl Guard {
     }
 
     /// Who asks may do this much; everything, where there are no tokens.
-    fn role_of(&self, keys: &Keys, request: &Request) -> Result<Role, Response> {
+    fn role_of(&self, keys: &Keys, request: &Request) -> Result<Role, Box<Response>> {
         if keys.is_empty() {
             return Ok(Role::Operate);
         }
         let Some(shown) = shown(request.headers()) else {
-            self.0.strangers.take().map_err(|wait| self.too_often(wait))?;
+            self.0.strangers.take().map_err(|wait| Box::new(self.too_often(wait)))?;
             let detail = "a token is needed: send it as `Authorization: Bearer <token>`";
             let refused = self.refuse(Refused::NoToken, StatusCode::UNAUTHORIZED, detail);
-            return Err(challenge(refused, "Bearer realm=\"readmill\""));
+            return Err(Box::new(challenge(refused, "Bearer realm=\"readmill\"")));
         };
         let from = request.extensions().get::<Peer>().map(|Peer(address)| *address);
         let may = from.map_or(Ok(()), |from| self.0.guesses.may(from));
         may.map_err(|wait| {
             let detail = "too many wrong tokens came from this address: none is looked at for now";
-            self.later(Refused::Guesses, wait, detail)
+            Box::new(self.later(Refused::Guesses, wait, detail))
         })?;
         keys.role_of(shown).ok_or_else(|| {
             if let Some(from) = from {
@@ -121,7 +121,7 @@ impl Guard {
             }
             let detail = "this token is not known, or not any more";
             let refused = self.refuse(Refused::WrongToken, StatusCode::UNAUTHORIZED, detail);
-            challenge(refused, "Bearer realm=\"readmill\", error=\"invalid_token\"")
+            Box::new(challenge(refused, "Bearer realm=\"readmill\", error=\"invalid_token\""))
         })
     }
 }
@@ -176,7 +176,7 @@ pub async fn admit(State(guard): State<Guard>, mut request: Request, next: Next)
     let keys = guard.keys();
     let role = match guard.role_of(&keys, &request) {
         Ok(role) => role,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let needed = if is_change(request.method()) { Role::Operate } else { Role::Read };
     if role < needed {

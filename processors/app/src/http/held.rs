@@ -32,7 +32,7 @@ pub async fn list(
 ) -> Response {
     let model = match model(&served, &name) {
         Ok(model) => model,
-        Err(problem) => return problem,
+        Err(problem) => return *problem,
     };
     let wanted = match wanted(uri.query().unwrap_or_default()) {
         Ok(wanted) => wanted,
@@ -85,7 +85,7 @@ fn wanted(query: &str) -> Result<List, String> {
 pub async fn action(State(served): State<Served>, Path(name): Path<String>) -> Response {
     match model(&served, &name) {
         Ok(model) => served.actions.look(About::Held, model.row.name),
-        Err(problem) => problem,
+        Err(problem) => *problem,
     }
 }
 
@@ -97,7 +97,7 @@ pub async fn act(
 ) -> Response {
     let model = match model(&served, &name) {
         Ok(model) => model,
-        Err(problem) => return problem,
+        Err(problem) => return *problem,
     };
     let deed: Deed = match deed(&verb, body) {
         Ok(Deed::List(_)) => {
@@ -105,7 +105,7 @@ pub async fn act(
             return problem(StatusCode::METHOD_NOT_ALLOWED, detail, json!({}));
         }
         Ok(deed) => deed,
-        Err(problem) => return problem,
+        Err(problem) => return *problem,
     };
     if *served.stopping.borrow() {
         let detail = "the process is stopping: ask another instance";

@@ -1,16 +1,16 @@
 //! Every metric of the product in one enum: nothing else registers or names one.
 
+mod instrument;
 mod table;
 
 use std::fmt;
 use std::sync::Arc;
 
-use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder, Registry, TextEncoder};
 use readmill_core::Partition;
 
-use table::{Kind, METRICS, Spec};
+use instrument::{Instrument, register};
+use table::METRICS;
 
 /// A metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +59,8 @@ pub enum Meter {
     QueuedBytes,
     /// Whether each partition is not fetched for now, because its queue is full.
     Paused,
+    /// Records that the log has beyond those that are settled.
+    LagRecords,
     /// Records handed on in each lane.
     LaneRecords,
     /// Requests to the HTTP API that were refused, by the reason.
@@ -127,13 +129,6 @@ impl Meter {
     pub fn name(self) -> &'static str {
         METRICS.iter().find(|spec| spec.meter == self).map_or("", |spec| spec.name)
     }
-}
-
-#[derive(Debug, Clone)]
-enum Instrument {
-    Counter(IntCounterVec),
-    Gauge(IntGaugeVec),
-    Histogram(HistogramVec),
 }
 
 /// The registered metrics; cheap to clone.
@@ -212,28 +207,6 @@ impl Metrics {
     fn instrument(&self, meter: Meter) -> Option<&Instrument> {
         self.instruments.get(meter as usize)
     }
-}
-
-fn register(registry: &Registry, spec: &Spec) -> Result<Instrument, prometheus::Error> {
-    let opts = Opts::new(spec.name, spec.help);
-    Ok(match spec.kind {
-        Kind::Counter => {
-            let counter = IntCounterVec::new(opts, spec.labels)?;
-            registry.register(Box::new(counter.clone()))?;
-            Instrument::Counter(counter)
-        }
-        Kind::Gauge => {
-            let gauge = IntGaugeVec::new(opts, spec.labels)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Instrument::Gauge(gauge)
-        }
-        Kind::Histogram(bounds) => {
-            let opts = HistogramOpts::from(opts).buckets(bounds.to_vec());
-            let histogram = HistogramVec::new(opts, spec.labels)?;
-            registry.register(Box::new(histogram.clone()))?;
-            Instrument::Histogram(histogram)
-        }
-    })
 }
 
 #[cfg(test)]

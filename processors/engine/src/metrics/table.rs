@@ -146,6 +146,13 @@ pub const METRICS: &[Spec] = &[
         Kind::Gauge,
     ),
     spec(
+        Meter::LagRecords,
+        "readmill_lag_records",
+        "Records that the log has beyond those that are settled",
+        PARTITION,
+        Kind::Gauge,
+    ),
+    spec(
         Meter::LaneRecords,
         "readmill_lane_records_total",
         "Records handed on",

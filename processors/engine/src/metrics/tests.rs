@@ -1,5 +1,6 @@
 //! Every metric is registered, under its own name.
 
+use super::table::Spec;
 use super::*;
 
 #[test]

@@ -2,9 +2,11 @@
 
 mod faults;
 mod lines;
+mod look;
 mod postgres;
 mod relation;
 
 pub use lines::LinesOrigin;
+pub use look::{OriginLook, OriginPlace, SlotLook, look};
 pub use postgres::{PostgresOrigin, Publishing};
 pub use relation::Relation;

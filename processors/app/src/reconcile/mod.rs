@@ -27,6 +27,7 @@ use crate::verify::{LogTrail, Manner, Report, With};
 
 use self::corrections::Corrector;
 use self::origin::Asked;
+pub use self::origin::layouts;
 pub use self::reconciler::Reconciler;
 
 /// Obeys the command.

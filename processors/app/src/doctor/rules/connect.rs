@@ -113,7 +113,12 @@ mod tests {
 
     impl Elsewhere for Wanted {
         fn variable(&self, name: &str) -> Option<String> {
-            Some(if name == "POSTGRES_PORT" { "5432" } else { "shop" }.to_owned())
+            let value = match name {
+                "POSTGRES_PORT" => "5432",
+                "REGISTRY_NATIVE_URL" => "http://registry:8080/apis/registry/v2",
+                _ => "shop",
+            };
+            Some(value.to_owned())
         }
 
         fn file(&self, _: &std::path::Path) -> std::io::Result<String> {

@@ -11,6 +11,7 @@ mod bad_input;
 mod cases;
 mod connectors;
 mod demo;
+mod doctor;
 mod end_to_end;
 mod everything;
 mod excerpt;

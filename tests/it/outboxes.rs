@@ -20,7 +20,7 @@ const VERSIONS_SQL: &str = include_str!("../../connectors/debezium/postgres/vers
 const PARTITIONS_SQL: &str = include_str!("../../connectors/debezium/postgres/partitions.sql");
 
 /// A row for an outbox, of this aggregate and with this version.
-fn row(table: &str, aggregate: &str, version: &str) -> String {
+pub fn row(table: &str, aggregate: &str, version: &str) -> String {
     format!(
         "insert into {table} (id, aggregate_type, aggregate_id, version, type, payload) values \
          (gen_random_uuid(), 'member', '{aggregate}', {version}, 'Points', '\\x00');"

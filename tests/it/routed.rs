@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use readmill_connectors::kafka::producer::Outgoing;
 use readmill_connectors::kafka::{KafkaConfig, Producer};
 use readmill_connectors::registry::{RegistryBook, RegistryConfig};
+use readmill_core::Partition;
 use readmill_schemas::{Contract, SchemaId, WrittenEvents, framing};
 
 use crate::paths::stack;
@@ -48,6 +49,25 @@ impl Router {
             let batch = some.iter().map(|fact| self.outgoing(topic, fact)).collect();
             self.producer.send(batch).await.unwrap();
         }
+    }
+
+    /// Sends a change of an aggregate to a partition, under a version and an id. It says nothing.
+    pub async fn send_as(&self, to: &Partition, aggregate: &str, version: i64, id: &str) {
+        let schema = self.ids.values().next().unwrap();
+        let mut value = Vec::new();
+        framing::write(*schema, |_| {}, &mut value);
+        let header = |name: &str, value: String| (name.to_owned(), value.into_bytes());
+        let outgoing = Outgoing {
+            topic: to.topic.to_string(),
+            partition: Some(to.index),
+            key: Some(aggregate.as_bytes().to_vec()),
+            value: Some(value),
+            headers: vec![
+                header("id", id.to_owned()),
+                header("aggregateVersion", version.to_string()),
+            ],
+        };
+        self.producer.send(vec![outgoing]).await.unwrap();
     }
 
     fn outgoing<E: WrittenEvents>(&self, topic: &str, fact: &Fact<E>) -> Outgoing {

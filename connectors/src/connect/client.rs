@@ -1,6 +1,6 @@
 //! The REST API of Kafka Connect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -113,6 +113,21 @@ impl Connect {
     /// When Connect does not answer or refuses.
     pub async fn options(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, Fault> {
         self.find(&["connectors", name, "config"]).await
+    }
+
+    /// The topics that a connector has written to since it was made, or they were reset.
+    ///
+    /// # Errors
+    /// When Connect does not answer or refuses.
+    pub async fn topics(&self, name: &str) -> Result<BTreeSet<String>, Fault> {
+        #[derive(serde::Deserialize)]
+        struct Written {
+            topics: BTreeSet<String>,
+        }
+        let written: Option<BTreeMap<String, Written>> =
+            self.find(&["connectors", name, "topics"]).await?;
+        let written = written.and_then(|mut written| written.remove(name));
+        Ok(written.map(|written| written.topics).unwrap_or_default())
     }
 
     /// The kinds of connectors that there are.

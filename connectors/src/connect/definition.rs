@@ -69,6 +69,22 @@ impl Definition {
         Ok(definition)
     }
 
+    /// What runs under a name, as Connect tells it. Nothing is filled in: Connect did, or will.
+    pub fn running(name: &str, options: &BTreeMap<String, String>) -> Self {
+        let mut secrets = Secrets::default();
+        secrets.keep_all(options);
+        let mut options = options.clone();
+        options.remove("name");
+        Self {
+            file: "as it runs".to_owned(),
+            name: name.to_owned(),
+            options,
+            secrets,
+            unset: Vec::new(),
+            exposed: Vec::new(),
+        }
+    }
+
     fn filled(&mut self, option: &str, value: &str, values: &dyn Elsewhere) -> String {
         let filled = fill(value, values);
         for secret in &filled.secrets {

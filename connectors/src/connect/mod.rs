@@ -22,5 +22,6 @@ pub use definition::{Definition, Unfit};
 pub use diff::{Change, Difference, differences};
 pub use rules::{Facts, Finding, RULES, Rule, Severity, judge, judge_together, judge_with};
 pub use secrets::Secrets;
+pub(crate) use source::connect as session;
 pub use source::look;
 pub use trace::cause;

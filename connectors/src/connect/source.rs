@@ -63,7 +63,8 @@ pub async fn look(definition: &Definition) -> Result<Option<Facts>, Fault> {
     answered.map(Some).map_err(|error| fault(&error))
 }
 
-async fn connect(definition: &Definition) -> Result<Client, Fault> {
+/// A session with the database of a definition.
+pub async fn connect(definition: &Definition) -> Result<Client, Fault> {
     let option = |name: &str| definition.options.get(name).map(String::as_str).unwrap_or_default();
     let password = option("database.password");
     if password.contains("${") {

@@ -4,6 +4,7 @@ mod config;
 #[cfg(test)]
 mod disk_tests;
 mod faults;
+pub mod look;
 mod mirror;
 mod plan;
 mod purge;

@@ -161,6 +161,23 @@ async fn existing(mongo: &Mongo, collection: &str) -> Result<Vec<IndexModel>, Fa
     mongo.ask(listing).await
 }
 
+/// The names of those that are declared and do not stand so; none where there is no collection.
+pub async fn lacking(
+    mongo: &Mongo,
+    collection: &str,
+    wanted: &[Index],
+) -> Result<Vec<String>, Fault> {
+    let existing = existing(mongo, collection).await?;
+    if existing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stands = |wanted: &IndexModel| {
+        existing.iter().any(|one| name(one) == name(wanted) && is_same(one, wanted))
+    };
+    let declared = wanted.iter().map(declared).filter(|wanted| !stands(wanted));
+    Ok(declared.map(|wanted| name(&wanted).to_owned()).collect())
+}
+
 async fn drop_index(mongo: &Mongo, collection: &str, name: &str) -> Result<(), Fault> {
     let rows = mongo.db().collection::<Document>(collection);
     let dropping = async {

@@ -2,11 +2,13 @@
 
 mod faults;
 mod lines;
+mod look;
 mod postgres;
 mod relation;
 mod signal;
 
 pub use lines::LinesOrigin;
+pub use look::{OriginLook, OriginPlace, SlotLook, look};
 pub use postgres::{PostgresOrigin, Publishing};
 pub use relation::Relation;
 pub use signal::Signals;

@@ -133,7 +133,7 @@ impl PostgresOrigin {
     }
 }
 
-async fn session(config: &OutboxConfig) -> Result<Client, Fault> {
+pub(super) async fn session(config: &OutboxConfig) -> Result<Client, Fault> {
     let client = lane::connect(config).await?;
     client.batch_execute(SESSION).await.map_err(|error| fault(&error))?;
     Ok(client)

@@ -140,7 +140,12 @@ impl Line {
         }
     }
 
-    fn asking(&self, url: &str) -> reqwest::RequestBuilder {
+    /// The addresses.
+    pub(super) fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    pub(super) fn asking(&self, url: &str) -> reqwest::RequestBuilder {
         let request = self.http.get(url);
         match &self.account {
             Account::Nobody => request,

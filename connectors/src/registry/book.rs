@@ -141,6 +141,10 @@ impl RegistryBook {
         Ok(true)
     }
 
+    pub(super) const fn line(&self) -> &Line {
+        &self.line
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }

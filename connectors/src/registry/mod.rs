@@ -5,6 +5,7 @@ mod book;
 mod config;
 mod courtesy;
 pub(crate) mod handshake;
+mod level;
 mod misses;
 #[cfg(test)]
 pub(crate) mod stub;

@@ -4,6 +4,7 @@ mod archive;
 mod asking;
 mod connectors;
 mod diff;
+mod doctor;
 mod explain;
 mod forget;
 mod generations;
@@ -42,6 +43,7 @@ pub use connectors::{
     ConnectorsStatusArgs, DefinitionFiles,
 };
 pub use diff::DiffArgs;
+pub use doctor::DoctorArgs;
 pub use explain::{ExplainArgs, When};
 pub use forget::ForgetArgs;
 pub use generations::{
@@ -165,6 +167,13 @@ pub enum Command {
     /// Judge, apply, watch and restart the connectors that capture the source databases.
     #[command(subcommand)]
     Connectors(ConnectorsCommand),
+    /// Look at everything that the models stand on, and say what will hurt, the gravest first.
+    ///
+    /// Brokers, topics, groups, the registry, Connect, stores, clocks, source databases, and the
+    /// order of what the outboxes have published. Nothing is changed, and no group is joined. Each
+    /// finding has an id, says where, why it matters and what mends it (docs/doctor.md). Exits with
+    /// 7 if anything is found that is as grave as --fail-on says.
+    Doctor(DoctorArgs),
     /// Compare schemas with what the read models can read.
     #[command(subcommand)]
     Schemas(SchemasCommand),

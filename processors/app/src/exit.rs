@@ -15,7 +15,8 @@ pub const CODES: &str = "Exit codes:
   4  stored data is damaged
   5  there is no such document, or no such held record
   6  some records are still held
-  7  a mirror, a fold of the log, or an origin differs from the documents";
+  7  a mirror, a fold of the log, or an origin differs from the documents; or the doctor has
+     found what is as grave as --fail-on says";
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,8 @@ pub enum Exit {
     NotFound = 5,
     /// Some records are still held.
     StillHeld = 6,
-    /// A mirror, a fold of the log, or an origin differs from the documents.
+    /// A mirror, a fold of the log, or an origin differs from the documents; or the doctor has
+    /// found something.
     Differs = 7,
 }
 

@@ -9,6 +9,7 @@ mod config;
 mod connectors;
 mod demo;
 mod diff;
+mod doctor;
 mod exit;
 mod explain;
 mod fields;
@@ -83,6 +84,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Produce(_)
         | Command::Archive(_)
         | Command::Connectors(_)
+        | Command::Doctor(_)
         | Command::Schemas(_) => LevelFilter::WARN,
     }
 }
@@ -112,6 +114,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Produce(args) => on_runtime(produce::produce(args)),
         Command::Archive(args) => on_runtime(archive::archive(args)),
         Command::Connectors(command) => on_runtime(connectors::connectors(command)),
+        Command::Doctor(args) => on_runtime(doctor::doctor(args)),
         Command::Schemas(SchemasCommand::Check(args)) => on_runtime(schemas::check(args)),
     }
 }

@@ -7,7 +7,7 @@ use readmill_connectors::registry::RegistryBook;
 use readmill_core::ReadModel;
 use readmill_models::Visit;
 use readmill_schemas::debezium::{FlatOutboxRow, OutboxEnvelope};
-use readmill_schemas::{Contract, Events, Plan, Shape, WriterSchema, row};
+use readmill_schemas::{Contract, Events, Plan, SchemaId, Shape, WriterSchema, row};
 
 use crate::cli::SchemasCheckArgs;
 use crate::config::{Config, Model, Source};
@@ -83,6 +83,43 @@ pub async fn check(args: SchemasCheckArgs) -> Result<Exit> {
     let told = format!("{broken} schemas would break a running read model");
     let hint = "give new fields a default, keep old ones, and change types only by promotion";
     Err(Failure::new(Exit::Failed, told, hint).into())
+}
+
+/// A registered schema that a model could not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breaks {
+    /// The model.
+    pub model: &'static str,
+    /// The schema's subject and id.
+    pub place: String,
+    /// The contract that it should be read by.
+    pub contract: &'static str,
+    /// Why it cannot be.
+    pub why: String,
+}
+
+/// Which of the registered schemas, as (subject, id, text), the models of a configuration could not
+/// read. A text that is no schema is nobody's.
+pub fn breaks(config: &Config, latest: &[(String, SchemaId, String)]) -> Vec<Breaks> {
+    let reads: Vec<Reads> = config.models.iter().filter_map(Reads::of).collect();
+    let mut found = Vec::new();
+    for (subject, id, text) in latest {
+        let Ok(schema) = WriterSchema::parse(text) else { continue };
+        for reads in &reads {
+            if let Judgement::Breaks(contract, why) = reads.judge(&schema, Some(subject)) {
+                let place = format!("subject {subject} (id {id})");
+                found.push(Breaks { model: reads.model, place, contract, why });
+            }
+        }
+    }
+    found
+}
+
+/// The subjects that the values of one topic of a model may be registered under.
+pub fn subjects_of(model: &Model, topic: &str) -> BTreeSet<String> {
+    let contracts = readmill_models::visit(model.row.name, Contracts).unwrap_or_default();
+    let events: Vec<&str> = contracts.iter().map(|contract| contract.name).collect();
+    model.subjects.subjects(&[topic.to_owned()], &events)
 }
 
 async fn registered(config: &Config) -> Result<Vec<Written>> {

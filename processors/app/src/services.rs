@@ -18,7 +18,7 @@ use crate::forget::Place;
 use crate::generations::Registrar;
 
 /// Under which names rosters and seats are kept.
-const ROSTERS: &str = "readmill.rosters";
+pub const ROSTERS: &str = "readmill.rosters";
 const SEATS: &str = "readmill.seats";
 /// Under which name it is kept who is forgotten.
 const FORGOTTEN: &str = "readmill.forgotten";
@@ -250,11 +250,19 @@ impl Services {
         self.producer.get_or_try_init(async || Producer::new(room)).await.cloned()
     }
 
-    async fn mongo(&self, room: &MongoConfig) -> Result<Mongo, Fault> {
+    /// MongoDB.
+    ///
+    /// # Errors
+    /// When it does not answer or refuses.
+    pub async fn mongo(&self, room: &MongoConfig) -> Result<Mongo, Fault> {
         self.mongo.get_or_try_init(|| Mongo::connect(room)).await.cloned()
     }
 
-    async fn redis(&self, room: &RedisConfig) -> Result<Redis, Fault> {
+    /// Redis.
+    ///
+    /// # Errors
+    /// When it does not answer or refuses.
+    pub async fn redis(&self, room: &RedisConfig) -> Result<Redis, Fault> {
         self.redis.get_or_try_init(|| Redis::connect(room)).await.cloned()
     }
 }

@@ -27,7 +27,7 @@ use crate::verify::{LogTrail, Manner, Report, With};
 
 use self::corrections::Corrector;
 use self::origin::Asked;
-pub use self::origin::tables;
+pub use self::origin::{layouts, tables};
 pub use self::reconciler::Reconciler;
 
 /// Obeys the command.

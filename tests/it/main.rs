@@ -26,6 +26,7 @@ mod http;
 mod joins;
 mod kills;
 mod kubernetes;
+mod lag;
 mod mill;
 mod mirrors;
 mod mongo;

@@ -102,7 +102,8 @@ async fn family(points: i64, target: &str) -> Around {
 }
 
 fn seen(ports: &Ports<Purses>) -> Seen<Purses> {
-    Seen { store: ports.store.clone(), side: ports.side.clone() }
+    let (store, side) = (ports.store.clone(), ports.side.clone());
+    Seen { store, side, counts_forgotten: false }
 }
 
 /// Makes some documents anew by those of another world.

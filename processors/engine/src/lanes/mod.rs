@@ -207,6 +207,9 @@ fn gives_way(lanes: &BTreeMap<String, Lane>, rule: LaneRule) -> bool {
 
 /// Judges of each lane whether what is more urgent has been in hand for too long.
 fn brake(lanes: &mut BTreeMap<String, Lane>, now: Instant) {
+    if lanes.values().all(|lane| lane.rule.freshness_limit_ms.is_none()) {
+        return;
+    }
     let waited: Vec<(u32, Duration)> = lanes
         .values()
         .map(|lane| (lane.rule.priority, lane.busy.values().max().copied().unwrap_or_default()))

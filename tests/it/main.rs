@@ -48,6 +48,7 @@ mod said;
 mod scaling;
 mod secure;
 mod shop;
+mod sources;
 mod stores;
 mod stores_kills;
 mod tables;

@@ -248,19 +248,29 @@ fn definitions_for_mariadb_run() {
     mall(&name, &format!("{plain} {turn} drop database {name}"));
 }
 
+/// Runs statements in MariaDB.
 #[track_caller]
-fn mariadb(database: &str, statements: &str) {
+pub fn mariadb(database: &str, statements: &str) {
+    mariadb_rows(database, statements);
+}
+
+/// The rows that they select, each column as a text; what is null is `NULL`.
+#[track_caller]
+pub fn mariadb_rows(database: &str, statements: &str) -> Vec<Vec<String>> {
     use std::io::Write as _;
     let mut client = Command::new("mariadb")
+        .args(["--batch", "--skip-column-names", "--quick"])
         .args(["-h", &stack("MARIADB_HOST"), "-P", &stack("MARIADB_PORT"), "-u", "root"])
         .arg(format!("-p{}", stack("STACK_PASSWORD")))
         .args(Some(database).filter(|database| !database.is_empty()))
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     client.stdin.take().unwrap().write_all(statements.as_bytes()).unwrap();
     let done = client.wait_with_output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let rows = String::from_utf8(done.stdout).unwrap();
+    rows.lines().map(|row| row.split('\t').map(str::to_owned).collect()).collect()
 }

@@ -60,6 +60,11 @@ impl Shop {
         self.stack(&[&own[..], settings].concat());
     }
 
+    /// Forgets the connector, with its offsets and its slot.
+    pub fn forget_connector(&self) {
+        self.stack(&["connector", "delete", &self.name]);
+    }
+
     fn stack(&self, args: &[&str]) {
         let done = Command::new(root().join("compose/stack"))
             .args(args)

@@ -137,12 +137,14 @@ async fn a_notice_is_given_on_each_edge_of_real_rows_and_only_there() {
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    let given: BTreeSet<String> =
-        reactions(&stack("KAFKA_BROKERS"), &format!("{}.said", corner.name))
-            .into_iter()
-            .map(|(id, _)| id)
-            .collect();
     let all: i64 = edges.values().sum();
+    let said = format!("{}.said", corner.name);
+    let given = || -> BTreeSet<String> {
+        reactions(&stack("KAFKA_BROKERS"), &said).into_iter().map(|(id, _)| id).collect()
+    };
+    // A notice is given once its document is durable.
+    wait(LIMIT, "all notices to be given", || given().len() as i64 >= all);
+    let given = given();
     assert_eq!(given.len() as i64, all, "each edge has a notice of its own, and nothing else has");
     assert!(all > 50, "{all}");
     assert_eq!(second.stop(), Some(0));

@@ -10,7 +10,6 @@ use readmill_core::document::Taken;
 use readmill_core::rollup::Partials;
 use readmill_core::{Document, Edges, Finished, Key, Position, ReadModel, Record, ResumeAt, Sent};
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
 
 use crate::fault::Fault;
 use crate::feed::Feed;
@@ -22,6 +21,7 @@ use crate::reader::{self, Reader};
 use crate::route::{Part, Queues, Routed, Task};
 use crate::shard::{Batch, Shard};
 use crate::shelf::{NoneHeld, Shelf, Silent};
+use crate::side_by_side::side_by_side;
 use crate::word::Word;
 
 /// Unless it is told otherwise, a search keeps no more bytes of records.
@@ -124,42 +124,17 @@ impl Search {
 /// A fault that needs a person, or more records than the bound allows.
 pub async fn gather<M: ReadModel>(
     sources: &Sources,
-    mut log: Box<dyn Log>,
+    log: Box<dyn Log>,
     search: &Search,
 ) -> Result<Gathered<M>, Fault> {
-    let mut workers: JoinSet<Result<Gathered<M>, Fault>> = JoinSet::new();
     let ports = sources.ports(Arc::<Shelf<M>>::default());
     let kept = Arc::<AtomicU64>::default();
-    let (mut all, mut reading) = (Gathered::default(), true);
-    let end = loop {
-        if !reading && workers.is_empty() {
-            break Ok(());
-        }
-        tokio::select! {
-            feed = log.assigned(), if reading => match feed {
-                Ok(Some(feed)) => {
-                    let sieve = Sieve::new(&ports, search, &kept, &feed);
-                    workers.spawn(sieve.drain(feed));
-                }
-                Ok(None) => reading = false,
-                Err(fault) => break Err(fault),
-            },
-            Some(worker) = workers.join_next() => match joined(worker) {
-                Ok(found) => all.add(found),
-                Err(fault) => break Err(fault),
-            },
-        }
-    };
-    let stopped = log.stop().await;
-    workers.shutdown().await;
-    end.and(stopped)?;
+    let mut all = Gathered::default();
+    let read = |feed: Feed| Sieve::new(&ports, search, &kept, &feed).drain(feed);
+    side_by_side(log, read, |found| all.add(found)).await?;
     // Within a partition no record came before those before it.
     all.touches.sort_by(|a, b| (a.came_ms, &a.part.from).cmp(&(b.came_ms, &b.part.from)));
     Ok(all)
-}
-
-fn joined<T>(worker: Result<Result<T, Fault>, JoinError>) -> Result<T, Fault> {
-    worker.unwrap_or_else(|error| Err(Fault::defect("a reader", &error)))
 }
 
 impl<M: ReadModel> Gathered<M> {

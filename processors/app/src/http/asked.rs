@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Served;
+use super::actions::About;
 use super::answer::problem;
 use super::documents::no_model;
 use crate::config;
@@ -21,8 +22,30 @@ pub fn model<'s>(served: &'s Served, name: &str) -> Result<&'s config::Model, Bo
     found.ok_or_else(|| Box::new(no_model(served, name)))
 }
 
+/// The model of that name and what is to be done with it, while the process does not end.
+pub fn to_do<'s, T: DeserializeOwned>(
+    served: &'s Served,
+    (name, verb): (&str, &str),
+    body: Body,
+) -> Result<(&'s config::Model, T), Box<Response>> {
+    let (model, deed) = (model(served, name)?, deed(verb, body)?);
+    if *served.stopping.borrow() {
+        let detail = "the process is stopping: ask another instance";
+        return Err(Box::new(problem(StatusCode::SERVICE_UNAVAILABLE, detail, json!({}))));
+    }
+    Ok((model, deed))
+}
+
+/// What was done last about a model, or is being done.
+pub fn action(served: &Served, about: About, name: &str) -> Response {
+    match model(served, name) {
+        Ok(model) => served.actions.look(about, model.row.name),
+        Err(problem) => *problem,
+    }
+}
+
 /// What is to be done, by its verb and the body; none is as good as an empty one.
-pub fn deed<T: DeserializeOwned>(verb: &str, body: Body) -> Result<T, Box<Response>> {
+fn deed<T: DeserializeOwned>(verb: &str, body: Body) -> Result<T, Box<Response>> {
     let body = match body {
         Ok(Some(Json(body))) => body,
         Ok(None) => json!({}),

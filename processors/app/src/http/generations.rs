@@ -5,12 +5,11 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::json;
 
 use super::Served;
 use super::actions::About;
 use super::answer::{json as answer_json, problem};
-use super::asked::{Body, deed, model};
+use super::asked::{self, Body, model, to_do};
 use super::failure::told;
 use crate::config;
 use crate::generations::{self, Case, Deed};
@@ -32,10 +31,7 @@ pub async fn list(State(served): State<Served>, Path(name): Path<String>) -> Res
 
 /// `GET /generations/{model}/action`: what is being done, or was last.
 pub async fn action(State(served): State<Served>, Path(name): Path<String>) -> Response {
-    match model(&served, &name) {
-        Ok(model) => served.actions.look(About::Generations, model.row.name),
-        Err(problem) => *problem,
-    }
+    asked::action(&served, About::Generations, &name)
 }
 
 /// `POST /generations/{model}/{verb}`
@@ -44,18 +40,10 @@ pub async fn act(
     Path((name, verb)): Path<(String, String)>,
     body: Body,
 ) -> Response {
-    let model = match model(&served, &name) {
-        Ok(model) => model,
+    let (model, deed): (_, Deed) = match to_do(&served, (&name, &verb), body) {
+        Ok(found) => found,
         Err(problem) => return *problem,
     };
-    let deed: Deed = match deed(&verb, body) {
-        Ok(deed) => deed,
-        Err(problem) => return *problem,
-    };
-    if *served.stopping.borrow() {
-        let detail = "the process is stopping: ask another instance";
-        return problem(StatusCode::SERVICE_UNAVAILABLE, detail, json!({}));
-    }
     let (case, verb) = (case(&served, model), deed.verb());
     let work = |steps: super::actions::Steps| async move {
         let tell = move |step: &str| steps.tell(step);

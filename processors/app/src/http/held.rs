@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Served;
 use super::actions::{About, Steps};
 use super::answer::{json as answer_json, problem};
-use super::asked::{Body, deed, model};
+use super::asked::{self, Body, model, to_do};
 use super::encoded::pairs;
 use super::failure::told;
 use super::guard::{Guard, lacks};
@@ -83,10 +83,7 @@ fn wanted(query: &str) -> Result<List, String> {
 
 /// `GET /held/{model}/action`: what is being done, or was last.
 pub async fn action(State(served): State<Served>, Path(name): Path<String>) -> Response {
-    match model(&served, &name) {
-        Ok(model) => served.actions.look(About::Held, model.row.name),
-        Err(problem) => *problem,
-    }
+    asked::action(&served, About::Held, &name)
 }
 
 /// `POST /held/{model}/{verb}`
@@ -95,22 +92,14 @@ pub async fn act(
     Path((name, verb)): Path<(String, String)>,
     body: Body,
 ) -> Response {
-    let model = match model(&served, &name) {
-        Ok(model) => model,
-        Err(problem) => return *problem,
-    };
-    let deed: Deed = match deed(&verb, body) {
-        Ok(Deed::List(_)) => {
+    let (model, deed): (_, Deed) = match to_do(&served, (&name, &verb), body) {
+        Ok((_, Deed::List(_))) => {
             let detail = "what is held is listed by GET /held/{model}";
             return problem(StatusCode::METHOD_NOT_ALLOWED, detail, json!({}));
         }
-        Ok(deed) => deed,
+        Ok(found) => found,
         Err(problem) => return *problem,
     };
-    if *served.stopping.borrow() {
-        let detail = "the process is stopping: ask another instance";
-        return problem(StatusCode::SERVICE_UNAVAILABLE, detail, json!({}));
-    }
     let verb = deed.verb();
     let work = |steps: Steps| {
         let progress: Progress =

@@ -10,10 +10,9 @@ use readmill_core::{Finished, Partition, Position, ReadModel, Record, ResumeAt};
 use readmill_engine::patience::Patience;
 use readmill_engine::reader::{self, Aside, Reader};
 use readmill_engine::{
-    Bounds, Clock as _, Fault, Feed, Forgetting, Log, Metrics, Script, Since, Until,
+    Bounds, Clock as _, Fault, Feed, Forgetting, Log, Metrics, Script, Since, Until, side_by_side,
 };
 use readmill_models::Visit;
-use tokio::task::JoinSet;
 
 use super::{Room, Seen, Visitor};
 use crate::config::Model;
@@ -112,39 +111,17 @@ fn begins(bounds: &BTreeMap<Partition, Bounds>, records: u64) -> BTreeMap<Partit
 }
 
 /// Reads all partitions side by side.
-async fn show<M: ReadModel>(mut log: Box<dyn Log>, script: &Script) -> Result<Shown, Fault> {
+async fn show<M: ReadModel>(log: Box<dyn Log>, script: &Script) -> Result<Shown, Fault> {
     let metrics =
         Metrics::new().map_err(|error| Fault::defect("the metrics of a reading", &error))?;
-    let mut workers: JoinSet<Result<Shown, Fault>> = JoinSet::new();
-    let (mut all, mut reading) = (Shown::default(), true);
-    let end = loop {
-        if !reading && workers.is_empty() {
-            break Ok(());
-        }
-        tokio::select! {
-            feed = log.assigned(), if reading => match feed {
-                Ok(Some(feed)) => {
-                    let patience = Patience::new(feed.closing(), metrics.clone(), M::NAME);
-                    drop(workers.spawn(drain(feed, Reader::<M>::new(script, patience))));
-                }
-                Ok(None) => reading = false,
-                Err(fault) => break Err(fault),
-            },
-            Some(worker) = workers.join_next() => match joined(worker) {
-                Ok(shown) => all.add(shown),
-                Err(fault) => break Err(fault),
-            },
-        }
+    let mut all = Shown::default();
+    let read = |feed: Feed| {
+        let patience = Patience::new(feed.closing(), metrics.clone(), M::NAME);
+        drain(feed, Reader::<M>::new(script, patience))
     };
-    let stopped = log.stop().await;
-    workers.shutdown().await;
-    end.and(stopped)?;
+    side_by_side(log, read, |shown| all.add(shown)).await?;
     all.glances.sort_by(|one, other| one.position.cmp(&other.position));
     Ok(all)
-}
-
-fn joined<T>(worker: Result<Result<T, Fault>, tokio::task::JoinError>) -> Result<T, Fault> {
-    worker.unwrap_or_else(|error| Err(Fault::defect("a reader", &error)))
 }
 
 async fn drain<M: ReadModel>(mut feed: Feed, mut reader: Reader<M>) -> Result<Shown, Fault> {

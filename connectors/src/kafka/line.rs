@@ -8,7 +8,7 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use readmill_core::{Finished, Partition, ResumeAt};
 use readmill_engine::Record;
 use readmill_engine::feed::{Back, Feed, FeedLine, feed};
-use readmill_engine::{Lanes, Meter, Metrics, PartitionLabels};
+use readmill_engine::{Lanes, Leave, Meter, Metrics, PartitionLabels};
 
 use super::growth::Growth;
 use super::lag::Sight;
@@ -37,6 +37,8 @@ pub struct Track {
     pub metrics: Metrics,
     /// The lanes of the process.
     pub lanes: Lanes,
+    /// Whether records may be taken in.
+    pub leave: Leave,
     /// At most so many bytes of a partition queue before its worker.
     pub queued_bytes_per_partition: u64,
 }
@@ -276,9 +278,11 @@ impl Running {
         self.settled().into_iter().chain(idle).any(|at| at.value() >= end)
     }
 
-    /// For how long what is in hand has been. A new partition waits for others, and says nothing.
+    /// For how long what is in hand has been, unless it rests: a new partition waits for others,
+    /// and where nothing may be taken in, nobody is late.
     pub fn waited(&mut self, now: Instant) -> Duration {
-        if self.growth.is_some() {
+        if self.growth.is_some() || !self.track.leave.is_given() {
+            self.queue = QueueTime::default();
             return Duration::ZERO;
         }
         let (busy, next, settled) = (self.is_busy(), self.next, self.settled());

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use readmill_engine::feed::Feed;
-use readmill_engine::{Fault, Lanes, Log, Metrics, Pulse, Tally};
+use readmill_engine::{Fault, Lanes, Leave, Log, Metrics, Pulse, Tally};
 use tokio::sync::{mpsc, watch};
 
 use super::config::KafkaConfig;
@@ -38,6 +38,8 @@ pub struct Membership {
     pub lane_of: BTreeMap<String, String>,
     /// The lanes of the process.
     pub lanes: Lanes,
+    /// Whether records may be taken in.
+    pub leave: Leave,
     /// What became of the model's records.
     pub tally: Tally,
     /// The metrics.
@@ -51,7 +53,8 @@ impl Membership {
     pub fn new(model: &'static str, group: String, topics: Vec<String>, metrics: Metrics) -> Self {
         let tally = Tally::new(model, metrics.clone());
         let (lane_of, lanes, pulse) = (BTreeMap::new(), Lanes::default(), Pulse::default());
-        Self { model, group, topics, lane_of, lanes, tally, metrics, pulse }
+        let leave = Leave::always();
+        Self { model, group, topics, lane_of, lanes, leave, tally, metrics, pulse }
     }
 }
 
@@ -101,9 +104,9 @@ fn member(
     feeds: mpsc::UnboundedSender<Result<Feed, Fault>>,
     ear: Ear,
 ) -> Member {
-    let Membership { model, lane_of, lanes, tally, metrics, .. } = membership;
+    let Membership { model, lane_of, lanes, leave, tally, metrics, .. } = membership;
     let queued_bytes_per_partition = config.queued_bytes_per_partition();
-    let track = Track { model, metrics: metrics.clone(), lanes, queued_bytes_per_partition };
+    let track = Track { model, metrics: metrics.clone(), lanes, leave, queued_bytes_per_partition };
     Member {
         config: config.clone(),
         ear,

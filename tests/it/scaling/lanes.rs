@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use readmill_connectors::kafka::{KafkaLog, Membership};
 use readmill_core::{Document, Finished, Key, ResumeAt};
-use readmill_engine::{Feed, LaneRule, Lanes, Log, Store, VersionsOf};
+use readmill_engine::{Feed, LaneRule, Lanes, Leave, Log, Store, VersionsOf};
 use readmill_models::Points;
 use readmill_workload::oracle::fold;
 use readmill_workload::{Knobs, Source, SourceRow};
@@ -29,12 +29,17 @@ fn lanes(batch: LaneRule) -> Lanes {
 
 /// A member of two topics: the group's own in lane `batch`, and another in lane `online`.
 async fn join(group: &Group, online: &Group, lanes: &Lanes) -> KafkaLog {
+    join_with(group, online, lanes, Leave::always()).await
+}
+
+async fn join_with(group: &Group, online: &Group, lanes: &Lanes, leave: Leave) -> KafkaLog {
     let topics = vec![group.topic.clone(), online.topic.clone()];
     let lane_of = BTreeMap::from([
         (group.topic.clone(), "batch".to_owned()),
         (online.topic.clone(), "online".to_owned()),
     ]);
-    let membership = Membership { topics, lane_of, lanes: lanes.clone(), ..group.membership() };
+    let lanes = lanes.clone();
+    let membership = Membership { topics, lane_of, lanes, leave, ..group.membership() };
     let config = group.config.clone();
     let join = move || KafkaLog::join(&config, membership);
     tokio::task::spawn_blocking(join).await.unwrap().unwrap()
@@ -98,15 +103,18 @@ async fn slices(feed: &mut Feed, time: Duration) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lesser_lane_is_cut_down_while_an_urgent_record_is_not_settled_in_time() {
     let mut passed = Vec::new();
-    for limit_ms in [0, 500] {
-        let name = |of: &str| format!("{of}{limit_ms}");
+    // A member that rests has nothing that is late.
+    let (_giver, rests) = Leave::given_by_another();
+    let cases = [(0, Leave::always()), (500, Leave::always()), (500, rests)];
+    for (case, (limit_ms, leave)) in cases.into_iter().enumerate() {
+        let name = |of: &str| format!("{of}{case}");
         let (batch, online) =
             (Group::new(&name("cut"), 1).await, Group::new(&name("late"), 1).await);
         online.append(0, &values(0, 1)).await;
         let freshness_limit_ms = std::num::NonZeroU64::new(limit_ms);
         let rule = LaneRule { priority: 1, least_share_percent: 100, ..LaneRule::default() };
         let lanes = lanes(LaneRule { freshness_limit_ms, ..rule });
-        let mut log = join(&batch, &online, &lanes).await;
+        let mut log = join_with(&batch, &online, &lanes, leave).await;
         let (mut bulk, mut urgent) = feeds(&mut log, &batch).await;
         assert_eq!(timeout(SOON, urgent.next(10)).await.unwrap().unwrap().len(), 1);
         batch.append(0, &values(0, 20_000)).await;
@@ -116,8 +124,9 @@ async fn a_lesser_lane_is_cut_down_while_an_urgent_record_is_not_settled_in_time
         drop((bulk, urgent));
         log.stop().await.unwrap();
     }
-    let [free, cut] = passed[..] else { panic!("{passed:?}") };
+    let [free, cut, resting] = passed[..] else { panic!("{passed:?}") };
     assert!((1..=5).contains(&cut) && free > 10 * cut, "{passed:?} slices");
+    assert!(resting > 10 * cut, "{passed:?} slices");
 }
 
 #[tokio::test(flavor = "multi_thread")]

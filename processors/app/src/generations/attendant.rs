@@ -157,7 +157,6 @@ impl<M: ReadModel> Attendant<M> {
 
     /// Settles everything, and answers the counts of what readers saw.
     async fn end(mut self) -> Result<Counts, Fault> {
-        self.process.lanes.hurry(REBUILD_LANE, M::NAME, false);
         for fold in self.folds.values() {
             fold.stop();
         }
@@ -212,8 +211,6 @@ impl<M: ReadModel> Attendant<M> {
     async fn act(&mut self, Standing { roster, revision }: Standing) -> Result<(), Fault> {
         let roster = Arc::new(roster);
         self.roster.send_replace(Arc::clone(&roster));
-        // What the live one has in hand while it rests waits for the next one to come to it.
-        self.process.lanes.hurry(REBUILD_LANE, M::NAME, roster.handover.is_some());
         self.remember(&roster).await?;
         self.show(&roster);
         self.let_go_on(&roster);

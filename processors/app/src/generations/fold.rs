@@ -106,9 +106,9 @@ impl Begin<'_> {
             pulse: pulse.clone(),
             stop: stopping,
             reached: reached.clone(),
-            leave: given,
+            leave: given.clone(),
         };
-        let log = self.log::<M>(&tally, metrics.clone(), pulse).await?;
+        let log = self.log::<M>(&tally, metrics.clone(), (pulse, given)).await?;
         let gauges = self.gauges::<M>(&shown.rollups, metrics.clone());
         let witness = self.witness(metrics.clone(), stop.subscribe());
         let reconciler = self.reconciler(metrics, stop.subscribe());
@@ -182,11 +182,11 @@ impl Begin<'_> {
         &self,
         tally: &Tally,
         metrics: Metrics,
-        pulse: Pulse,
+        (pulse, leave): (Pulse, Leave),
     ) -> Result<Box<dyn Log>, Fault> {
         match &self.process.config.source {
             config::Source::Kafka { kafka, .. } => {
-                let membership = self.membership::<M>(kafka, tally, metrics, pulse);
+                let membership = self.membership::<M>(kafka, tally, metrics, (pulse, leave));
                 Ok(Box::new(join(Arc::clone(kafka), membership).await?))
             }
             config::Source::Archive { dir } => {
@@ -206,7 +206,7 @@ impl Begin<'_> {
         kafka: &KafkaConfig,
         tally: &Tally,
         metrics: Metrics,
-        pulse: Pulse,
+        (pulse, leave): (Pulse, Leave),
     ) -> Membership {
         let lanes = &self.process.lanes;
         let mut lane_of = self.model.lane_of.clone();
@@ -238,6 +238,7 @@ impl Begin<'_> {
             topics: self.model.topics.clone(),
             lane_of,
             lanes: lanes.clone(),
+            leave,
             tally: tally.clone(),
             metrics,
             pulse,

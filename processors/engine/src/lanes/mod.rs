@@ -5,7 +5,7 @@
 
 mod brake;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -92,8 +92,6 @@ struct Lane {
     filled_at: Option<Instant>,
     /// How much it has of what it would have, so that others stay fresh.
     brake: Brake,
-    /// The models for which it is not held back now.
-    hurried: BTreeSet<&'static str>,
 }
 
 /// A lane as it is shown.
@@ -125,8 +123,7 @@ impl Lanes {
             let lane = lanes.get_mut(name);
             lane.map(|lane| {
                 let (busy, busy_at) = (std::mem::take(&mut lane.busy), lane.busy_at);
-                let hurried = std::mem::take(&mut lane.hurried);
-                *lane = Lane { busy, busy_at, hurried, ..Lane::new(rule) }
+                *lane = Lane { busy, busy_at, ..Lane::new(rule) }
             })
             .is_some()
         })
@@ -142,18 +139,6 @@ impl Lanes {
     /// The priority of those that give way to all others.
     pub fn last_priority(&self) -> u32 {
         self.with(|lanes| lanes.values().map(|lane| lane.rule.priority).max().unwrap_or(0))
-    }
-
-    /// Holds a lane back for nobody's freshness while a model needs it, or does so again.
-    pub fn hurry(&self, name: &str, model: &'static str, needs: bool) {
-        self.with(|lanes| {
-            let Some(lane) = lanes.get_mut(name) else { return };
-            if needs {
-                lane.hurried.insert(model)
-            } else {
-                lane.hurried.remove(model)
-            };
-        });
     }
 
     /// All lanes, as they stand.
@@ -231,10 +216,6 @@ fn brake(lanes: &mut BTreeMap<String, Lane>, now: Instant) {
         .collect();
     for lane in lanes.values_mut() {
         let Some(limit_ms) = lane.rule.freshness_limit_ms else { continue };
-        if !lane.hurried.is_empty() {
-            lane.brake = Brake::OPEN;
-            continue;
-        }
         let own = lane.rule.priority;
         let urgent = waited.iter().filter(|(priority, _)| *priority < own);
         let oldest = urgent.map(|(_, waited)| *waited).max().unwrap_or_default();
@@ -274,7 +255,6 @@ impl Lane {
             allowance_millionths: 0,
             filled_at: None,
             brake: Brake::OPEN,
-            hurried: BTreeSet::new(),
         }
     }
 

@@ -140,18 +140,3 @@ fn a_lane_is_cut_down_while_what_is_urgent_waits_for_too_long_and_never_to_nothi
         assert_eq!(share.share_percent, 100, "it has all of it again");
     }
 }
-
-#[test]
-fn a_lane_is_held_back_for_nobody_while_a_model_needs_it() {
-    let freshness_limit_ms = NonZeroU64::new(1_000);
-    let rule = LaneRule { priority: 1, least_share_percent: 100, ..LaneRule::default() };
-    let lanes = lanes(LaneRule { freshness_limit_ms, ..rule });
-    let begin = Instant::now();
-    for (needs, from_ms, wanted) in [(true, 0, 100), (false, 3_000, 1)] {
-        lanes.hurry("batch", "m", needs);
-        for ms in from_ms..from_ms + 3_000 {
-            wait(&lanes, "m", Some(SECOND * 60), begin + Duration::from_millis(ms));
-        }
-        assert_eq!(lanes.share_percent("batch"), Some(wanted));
-    }
-}

@@ -2,7 +2,7 @@
 use std::fmt::Write;
 
 use super::model::{Contract, Definition, Shape};
-use super::{names, personal, print, replica, table};
+use super::{names, personal, print, replica, shared, table};
 
 /// The most fields of a record whose events lie within the enum of their domain.
 const MOST_FIELDS_WITHIN: usize = 64;
@@ -165,6 +165,7 @@ impl crate::Events for {name} {{
 {written}{from}"
         ),
     );
+    shared::fields(out, &name, contracts);
 }
 
 /// The event's place in its domain's enum, with the record's own words.

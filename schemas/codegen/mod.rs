@@ -8,6 +8,7 @@ pub mod parse;
 pub mod personal;
 pub mod print;
 pub mod replica;
+pub mod shared;
 pub mod snake;
 pub mod table;
 

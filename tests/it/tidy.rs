@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 const MOST_LINES: usize = 500;
 const WIDEST_LINE: usize = 100;
 const LONGEST_FUNCTION: usize = 70;
+const MEDIAN_FOLD: usize = 150;
 
 /// Every Rust file of the project, with its text.
 fn rust_files() -> Vec<(PathBuf, String)> {
@@ -86,6 +87,20 @@ fn begins_function(line: &str) -> bool {
     let code = code.strip_prefix("const ").unwrap_or(code);
     let code = code.strip_prefix("async ").unwrap_or(code);
     code.starts_with("fn ")
+}
+
+/// What is said in docs/cases: who writes a model writes little.
+#[test]
+fn half_of_the_folds_are_short() {
+    let folds = crate::paths::root().join("processors/models/src");
+    let mut lines: Vec<(usize, &str)> = Vec::new();
+    for model in readmill_models::ALL {
+        let text = fs::read_to_string(folds.join(format!("{}.rs", model.name))).unwrap();
+        lines.push((text.lines().count(), model.name));
+    }
+    lines.sort_unstable();
+    let (median, _) = lines[lines.len() / 2];
+    assert!(median <= MEDIAN_FOLD, "at most {MEDIAN_FOLD}: {lines:?}");
 }
 
 #[test]

@@ -80,6 +80,16 @@ impl<S> Clone for Standing<'_, S> {
 
 impl<S> Copy for Standing<'_, S> {}
 
+impl<'a, S> Standing<'a, S> {
+    /// The document, if it lives.
+    pub const fn live(self) -> Option<&'a S> {
+        match self {
+            Self::Live(state) => Some(state),
+            Self::Never | Self::Gone => None,
+        }
+    }
+}
+
 /// Whether an event may be folded into what stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admit {
@@ -158,6 +168,13 @@ pub struct Index {
     pub fields: &'static [(&'static str, Direction)],
     /// Whether documents that have none of the fields are left out of it, such as tombstones.
     pub sparse: bool,
+}
+
+impl Index {
+    /// An index that leaves out documents which have none of the fields.
+    pub const fn on(name: &'static str, fields: &'static [(&'static str, Direction)]) -> Self {
+        Self { name, fields, sparse: true }
+    }
 }
 
 /// In which direction an index has a field.

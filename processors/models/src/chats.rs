@@ -1,74 +1,20 @@
 //! `chats`: who is in a chat, its newest messages, and how far each device has seen them.
 
-use std::collections::BTreeSet;
+mod document;
 
+use readmill_core::Direction::Ascending;
 use readmill_core::{
-    Admit, Contribution, Direction, Folded, GroupName, Index, Keys, Person, ReadModel, Rollup,
-    Shows, Standing, Window,
+    Admit, Contribution, Folded, GroupName, Index, Keys, Person, ReadModel, Rollup, Shows,
+    Standing, Window,
 };
 use readmill_schemas::Personal as _;
 use readmill_schemas::chats::{ChatsEvent, MessagePosted};
-use serde::{Deserialize, Serialize};
 
-/// How many members of a chat are known by name. Those beyond are only counted.
-pub const NAMED_MEMBERS: usize = 5_000;
-/// How many messages a chat's inbox has.
-pub const SHOWN_MESSAGES: usize = 100;
-/// How much of the last message is shown.
-pub const SHOWN_CHARACTERS: usize = 80;
-
-/// When people write: by the clocks of their devices, which an hour forgives.
-pub const MESSAGES: Rollup = Rollup::of_events("messages", "messages posted by hour");
+pub use document::{Chat, Document, MESSAGES, NAMED_MEMBERS, SHOWN_CHARACTERS, SHOWN_MESSAGES};
 
 /// The read model.
 #[derive(Debug)]
 pub struct Chats;
-
-/// A chat under `chat/<chat>`, or how far a device has seen it under `seen/<chat>/<device>`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", try_from = "Stored")]
-pub enum Document {
-    /// A chat.
-    Chat(Chat),
-    /// The highest message that a device has shown.
-    Seen(i64),
-}
-
-/// A document as it is read back: stores that keep each field by itself know nothing of variants.
-#[derive(Debug, Deserialize)]
-struct Stored {
-    chat: Option<Chat>,
-    seen: Option<i64>,
-}
-
-impl TryFrom<Stored> for Document {
-    type Error = &'static str;
-
-    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        match stored {
-            Stored { chat: Some(chat), seen: None } => Ok(Self::Chat(chat)),
-            Stored { chat: None, seen: Some(seen) } => Ok(Self::Seen(seen)),
-            Stored { .. } => Err("it must be either a chat or what was seen of one"),
-        }
-    }
-}
-
-/// A chat.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Chat {
-    /// What it is called.
-    pub title: String,
-    /// How many are in it.
-    pub members: i64,
-    /// Whether all of them were always known by name, so that nobody can have been counted twice.
-    pub is_exact: bool,
-    /// Who is in it, as far as they are known by name.
-    pub member_ids: BTreeSet<String>,
-    /// The message with the highest id, with the beginning of its text.
-    pub last: Option<MessagePosted>,
-    /// The ids of the newest messages.
-    pub inbox: BTreeSet<i64>,
-}
 
 impl ReadModel for Chats {
     const NAME: &'static str = "chats";
@@ -78,11 +24,7 @@ impl ReadModel for Chats {
 
     /// Readers ask which chats a member is in. The last message is no part of it: otherwise each
     /// message would move the chat in the lists of all its members.
-    const INDEXES: &'static [Index] = &[Index {
-        name: "by_member",
-        fields: &[("chat.member_ids", Direction::Ascending)],
-        sparse: true,
-    }];
+    const INDEXES: &'static [Index] = &[Index::on("by_member", &[("chat.member_ids", Ascending)])];
     const ROLLUPS: &'static [Rollup] = &[MESSAGES];
 
     type Event = ChatsEvent;

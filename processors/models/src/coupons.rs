@@ -1,6 +1,6 @@
 //! `coupons`: two tables replicated row by row out of one topic, exactly or not at all.
 
-use readmill_core::{Direction, Index};
+use readmill_core::{Direction::Ascending, Index};
 use readmill_schemas::coupons::CouponsEvent;
 pub use readmill_schemas::coupons::{CouponRow, CouponsRow as Replica};
 
@@ -19,15 +19,8 @@ impl replica::Replica for CouponTables {
     const ABOUT: &'static str = "the coupon tables, row by row, as they stand in the source";
     /// Readers look for a code, and for what a member has.
     const INDEXES: &'static [Index] = &[
-        Index { name: "by_code", fields: &[("coupon.code", Direction::Ascending)], sparse: true },
-        Index {
-            name: "by_member",
-            fields: &[
-                ("coupon.member_id", Direction::Ascending),
-                ("coupon.status", Direction::Ascending),
-            ],
-            sparse: true,
-        },
+        Index::on("by_code", &[("coupon.code", Ascending)]),
+        Index::on("by_member", &[("coupon.member_id", Ascending), ("coupon.status", Ascending)]),
     ];
     type Changes = CouponsEvent;
 }

@@ -3,150 +3,19 @@
 //! Deals and products come from different topics under different keys. Each product is a document
 //! of its own, which its deals embed: a change of the product reaches all of them.
 
-use readmill_core::{
-    Admit, Contribution, Direction, Folded, GroupName, Index, Key, Keys, ReadModel, Rollup,
-    Standing,
-};
-use readmill_schemas::Timestamp;
-use readmill_schemas::deals::{
-    DealKind, DealStatus, DealWritten, DealsEvent, ProductStatus, ProductWritten,
-};
-use serde::{Deserialize, Serialize};
+mod document;
 
-/// What the deals come to.
-pub const OFFERS: Rollup = Rollup::of_documents(
-    "offers",
-    "deals by what a page says of them and by kind: how many, and how many are left to sell",
-);
+use readmill_core::Direction::Ascending;
+use readmill_core::{
+    Admit, Contribution, Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Standing,
+};
+use readmill_schemas::deals::{DealStatus, DealWritten, DealsEvent, ProductWritten};
+
+pub use document::{Deal, Document, OFFERS, Offer, Product, deal_key, offer_at, product_key};
 
 /// The read model.
 #[derive(Debug)]
 pub struct Deals;
-
-/// A document: a deal under `deal/<id>`, or a product under `product/<id>`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", try_from = "Stored")]
-pub enum Document {
-    /// A deal.
-    Deal(Deal),
-    /// A product.
-    Product(Product),
-}
-
-/// A document as it is read back: stores that keep each field by itself know nothing of variants.
-#[derive(Debug, Deserialize)]
-struct Stored {
-    #[serde(default)]
-    deal: Option<Deal>,
-    #[serde(default)]
-    product: Option<Product>,
-}
-
-impl TryFrom<Stored> for Document {
-    type Error = &'static str;
-
-    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        match stored {
-            Stored { deal: Some(deal), product: None } => Ok(Self::Deal(deal)),
-            Stored { deal: None, product: Some(product) } => Ok(Self::Product(product)),
-            Stored { .. } => Err("it must be either a deal or a product"),
-        }
-    }
-}
-
-/// A deal, ready to be shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deal {
-    /// What kind of a deal it is.
-    pub kind: DealKind,
-    /// What it is called.
-    pub title: String,
-    /// What its tile says in a corner, if anything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub badge: Option<String>,
-    /// How far it is.
-    pub status: DealStatus,
-    /// What it costs.
-    pub price: i64,
-    /// How many there are of it.
-    pub quantity: i64,
-    /// How many of them are sold.
-    pub sold: i64,
-    /// The first instant of its period.
-    pub starts_at: Timestamp,
-    /// The first instant after it.
-    pub ends_at: Timestamp,
-    /// The product that it sells.
-    pub product_id: String,
-    /// The product as it stands; nothing while there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product: Option<Product>,
-    /// What a page may say of it, as far as that can be known without a clock: see [`offer_at`].
-    pub offer: Offer,
-}
-
-/// A product, and the copy of it in its deals.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Product {
-    /// What it is called.
-    pub name: String,
-    /// What it costs without a deal.
-    pub price: i64,
-    /// How many there are.
-    pub stock: i64,
-    /// How far it is.
-    pub status: ProductStatus,
-}
-
-/// Where in its period a deal is: its status tells the fold, which has no clock; a page has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Period {
-    Before,
-    Within,
-    After,
-}
-
-/// What a page says of a deal at an instant. Its period begins with `starts_at` and ends before
-/// `ends_at`, to the millisecond, whenever the events come that tell of it: once confirmed, a deal
-/// begins by the clock.
-pub fn offer_at(deal: &Deal, now: Timestamp) -> Offer {
-    deal.offer_in(deal.period_at(now))
-}
-
-/// What a page may say of a deal; what comes first here is said first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Offer {
-    /// Its period is over.
-    Ended,
-    /// All of the deal are sold.
-    DealSoldOut,
-    /// Its product is not there, not yet or not any more.
-    NoProduct,
-    /// Its product is not for sale at present.
-    ProductPaused,
-    /// Nothing is left of its product.
-    ProductSoldOut,
-    /// It has not begun.
-    Upcoming,
-    /// It can be bought.
-    OnSale,
-}
-
-impl Offer {
-    /// Its name, as documents and roll-ups have it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ended => "ENDED",
-            Self::DealSoldOut => "DEAL_SOLD_OUT",
-            Self::NoProduct => "NO_PRODUCT",
-            Self::ProductPaused => "PRODUCT_PAUSED",
-            Self::ProductSoldOut => "PRODUCT_SOLD_OUT",
-            Self::Upcoming => "UPCOMING",
-            Self::OnSale => "ON_SALE",
-        }
-    }
-}
 
 impl ReadModel for Deals {
     const NAME: &'static str = "deals";
@@ -157,20 +26,9 @@ impl ReadModel for Deals {
     /// Readers list deals by what is said of them, those that begin first at the front, and look
     /// for the deals of a product and for those that are over.
     const INDEXES: &'static [Index] = &[
-        Index {
-            name: "by_offer",
-            fields: &[
-                ("deal.offer", Direction::Ascending),
-                ("deal.starts_at", Direction::Ascending),
-            ],
-            sparse: true,
-        },
-        Index {
-            name: "by_product",
-            fields: &[("deal.product_id", Direction::Ascending)],
-            sparse: true,
-        },
-        Index { name: "by_end", fields: &[("deal.ends_at", Direction::Ascending)], sparse: true },
+        Index::on("by_offer", &[("deal.offer", Ascending), ("deal.starts_at", Ascending)]),
+        Index::on("by_product", &[("deal.product_id", Ascending)]),
+        Index::on("by_end", &[("deal.ends_at", Ascending)]),
     ];
 
     const ROLLUPS: &'static [Rollup] = &[OFFERS];
@@ -253,22 +111,6 @@ impl ReadModel for Deals {
     }
 }
 
-/// The key of a deal's document.
-pub fn deal_key(deal_id: &str) -> Key {
-    Key(format!("deal/{deal_id}"))
-}
-
-/// The key of a product's document.
-pub fn product_key(product_id: &str) -> Key {
-    Key(format!("product/{product_id}"))
-}
-
-impl From<Deal> for Document {
-    fn from(deal: Deal) -> Self {
-        Self::Deal(deal)
-    }
-}
-
 impl Product {
     fn of(e: &ProductWritten) -> Self {
         Self { name: e.name.clone(), price: e.price, stock: e.stock, status: e.status }
@@ -313,43 +155,5 @@ impl Deal {
         }
         self.offer = self.offered();
         self
-    }
-
-    fn offered(&self) -> Offer {
-        self.offer_in(match self.status {
-            DealStatus::Apply | DealStatus::Approve | DealStatus::Confirm | DealStatus::Other => {
-                Period::Before
-            }
-            DealStatus::InProgress => Period::Within,
-            DealStatus::End => Period::After,
-        })
-    }
-
-    fn period_at(&self, now: Timestamp) -> Period {
-        if now >= self.ends_at {
-            return Period::After;
-        }
-        let by_clock = if now < self.starts_at { Period::Before } else { Period::Within };
-        match self.status {
-            DealStatus::End => Period::After,
-            DealStatus::Confirm | DealStatus::InProgress => by_clock,
-            DealStatus::Apply | DealStatus::Approve | DealStatus::Other => Period::Before,
-        }
-    }
-
-    fn offer_in(&self, period: Period) -> Offer {
-        if period == Period::After {
-            return Offer::Ended;
-        }
-        if self.sold >= self.quantity {
-            return Offer::DealSoldOut;
-        }
-        match &self.product {
-            None => Offer::NoProduct,
-            Some(product) if product.status != ProductStatus::OnSale => Offer::ProductPaused,
-            Some(product) if product.stock <= 0 => Offer::ProductSoldOut,
-            Some(_) if period == Period::Within => Offer::OnSale,
-            Some(_) => Offer::Upcoming,
-        }
     }
 }

@@ -1,93 +1,23 @@
 //! `deliveries`: the steps of each delivery while it is under way; when it ends, its document goes
 //! and one integrated event tells the rest of the company.
 
+mod document;
+
+use readmill_core::Direction::Ascending;
 use readmill_core::{
-    Admit, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup, Shows,
-    Standing, Window,
+    Admit, Contribution, Folded, GroupName, Index, Keys, ReadModel, Rollup, Shows, Standing, Window,
 };
 use readmill_schemas::deliveries::{DeliveriesEvent, DeliveryCreated, OrderService};
 use readmill_schemas::deliveries_out::{
     DeliveriesOutEvent, IntegratedDelivery, OrderService as OutService, Outcome,
 };
 use readmill_schemas::{Contract, Events, Timestamp};
-use serde::{Deserialize, Serialize};
 
-/// Where deliveries stand now.
-pub const UNDER_WAY: Rollup =
-    Rollup::of_documents("under_way", "deliveries under way by step and region");
-/// What came in.
-pub const INFLOW: Rollup =
-    Rollup::of_events("inflow", "deliveries created by order service and hour");
-/// Who rode where.
-pub const RIDERS: Rollup = Rollup::of_events(
-    "riders",
-    "deliveries that riders were sent for by region and hour, and about how many riders",
-)
-.with_distinct();
-/// How long they took.
-pub const ENDED: Rollup = Rollup::of_events(
-    "ended",
-    "deliveries that ended by outcome, region and hour: how long they took, in milliseconds",
-)
-.with_extremes()
-.with_top(5);
+pub use document::{Delivery, ENDED, INFLOW, RIDERS, Status, UNDER_WAY};
 
 /// The read model.
 #[derive(Debug)]
 pub struct Deliveries;
-
-/// A delivery under way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Delivery {
-    /// The order that is delivered.
-    pub order_no: String,
-    /// The service that took the order.
-    pub service: OrderService,
-    /// Where it goes.
-    pub region: String,
-    /// The furthest step so far.
-    pub status: Status,
-    /// Who brings it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rider_id: Option<String>,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When the store was asked to hand it over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pickup_requested_at: Option<Timestamp>,
-    /// When a rider was sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dispatched_at: Option<Timestamp>,
-    /// When the rider had it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub picked_up_at: Option<Timestamp>,
-}
-
-/// The steps, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Status {
-    /// Created by an order service.
-    Created,
-    /// The store is asked.
-    PickupRequested,
-    /// A rider is on the way to the store.
-    Dispatched,
-    /// The rider is on the way to the customer.
-    PickedUp,
-}
-
-impl Status {
-    /// Its name, as documents and roll-ups have it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Created => "CREATED",
-            Self::PickupRequested => "PICKUP_REQUESTED",
-            Self::Dispatched => "DISPATCHED",
-            Self::PickedUp => "PICKED_UP",
-        }
-    }
-}
 
 impl ReadModel for Deliveries {
     const NAME: &'static str = "deliveries";
@@ -99,12 +29,8 @@ impl ReadModel for Deliveries {
 
     /// Readers look for the delivery of an order, and for what a rider has before them.
     const INDEXES: &'static [Index] = &[
-        Index { name: "by_order", fields: &[("order_no", Direction::Ascending)], sparse: true },
-        Index {
-            name: "by_rider",
-            fields: &[("rider_id", Direction::Ascending), ("status", Direction::Ascending)],
-            sparse: true,
-        },
+        Index::on("by_order", &[("order_no", Ascending)]),
+        Index::on("by_rider", &[("rider_id", Ascending), ("status", Ascending)]),
     ];
     const ROLLUPS: &'static [Rollup] = &[UNDER_WAY, INFLOW, RIDERS, ENDED];
 
@@ -112,14 +38,7 @@ impl ReadModel for Deliveries {
     type State = Delivery;
 
     fn keys(event: &DeliveriesEvent) -> Keys {
-        Keys::one(match event {
-            DeliveriesEvent::DeliveryCreated(e) => &e.delivery_id,
-            DeliveriesEvent::PickupRequested(e) => &e.delivery_id,
-            DeliveriesEvent::Dispatched(e) => &e.delivery_id,
-            DeliveriesEvent::PickedUp(e) => &e.delivery_id,
-            DeliveriesEvent::DeliveryCompleted(e) => &e.delivery_id,
-            DeliveriesEvent::DeliveryCancelled(e) => &e.delivery_id,
-        })
+        Keys::one(event.delivery_id())
     }
 
     /// Steps that arrive swapped wait for their creation, the completion for every step before it.
@@ -190,12 +109,6 @@ impl Delivery {
             dispatched_at: None,
             picked_up_at: None,
         }
-    }
-
-    const fn all_steps_known(&self) -> bool {
-        self.pickup_requested_at.is_some()
-            && self.dispatched_at.is_some()
-            && self.picked_up_at.is_some()
     }
 
     fn step(mut self, event: &DeliveriesEvent) -> Self {

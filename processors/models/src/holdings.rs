@@ -3,48 +3,21 @@
 //! Entries have the account's own numbers. Whatever an import covers is stale, and whatever lies
 //! beyond the next number waits: so the two sides need no common clock, and may come in any order.
 
+mod document;
+
+use readmill_core::Direction::Ascending;
 use readmill_core::{
-    Admit, Contribution, Direction::Ascending, Folded, GroupName, Index, Keys, ReadModel, Rollup,
-    Standing,
+    Admit, Contribution, Folded, GroupName, Index, Keys, ReadModel, Rollup, Standing,
 };
 use readmill_schemas::holdings::{
     AccountImported, Cash, Executed, HoldingsEvent, OrderSide, Position, ReservedOrder,
 };
-use serde::{Deserialize, Serialize};
 
-/// The most securities, and the most reserved orders, of one account.
-pub const MOST_LISTED: usize = 2_000;
-
-/// Who holds what.
-pub const HELD: Rollup = Rollup::of_documents(
-    "held",
-    "accounts that hold a security, by symbol: how many, and how many shares",
-);
-/// What the opening of the market will bring.
-pub const RESERVED: Rollup = Rollup::of_documents(
-    "reserved",
-    "reserved orders by symbol and side: how many, and for how many shares",
-);
+pub use document::{Account, HELD, MOST_LISTED, RESERVED};
 
 /// The read model.
 #[derive(Debug)]
 pub struct Holdings;
-
-/// An account after one of its entries. Its lists are sorted, and have nothing that is nothing.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Account {
-    /// The last entry that is part of it.
-    pub entry_no: i64,
-    /// Its cash, by currency.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cash: Vec<Cash>,
-    /// Its shares, by symbol.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub positions: Vec<Position>,
-    /// Its reserved orders, by number.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reserved: Vec<ReservedOrder>,
-}
 
 impl ReadModel for Holdings {
     const NAME: &'static str = "holdings";
@@ -54,24 +27,21 @@ impl ReadModel for Holdings {
 
     /// Readers look for the accounts that a corporate action or a halt concerns.
     const INDEXES: &'static [Index] = &[
-        Index { name: "by_symbol", fields: &[("positions.symbol", Ascending)], sparse: true },
-        Index { name: "by_reserved", fields: &[("reserved.symbol", Ascending)], sparse: true },
+        Index::on("by_symbol", &[("positions.symbol", Ascending)]),
+        Index::on("by_reserved", &[("reserved.symbol", Ascending)]),
     ];
 
     type Event = HoldingsEvent;
     type State = Account;
 
     fn keys(event: &HoldingsEvent) -> Keys {
-        Keys::one(numbered(event).0)
+        Keys::one(event.account_id())
     }
 
     fn admit(standing: Standing<'_, Account>, event: &HoldingsEvent) -> Admit {
         let nothing = Account::default();
-        let account = match standing {
-            Standing::Live(account) => account,
-            Standing::Never | Standing::Gone => &nothing,
-        };
-        let (_, number) = numbered(event);
+        let account = standing.live().unwrap_or(&nothing);
+        let number = number(event);
         match event {
             _ if number < 1 => Admit::Refuse("entries are numbered from 1"),
             _ if number <= account.entry_no => Admit::Stale,
@@ -114,7 +84,7 @@ impl ReadModel for Holdings {
                 account.pay(&e.to_currency, e.to_minor);
             }
         }
-        account.entry_no = numbered(event).1;
+        account.entry_no = number(event);
         account.settle();
         Folded::next(account)
     }
@@ -132,16 +102,16 @@ impl ReadModel for Holdings {
     }
 }
 
-/// The account of an event, and the number after which the account stands as it says.
-fn numbered(event: &HoldingsEvent) -> (&str, i64) {
+/// The number after which the account stands as the event says.
+const fn number(event: &HoldingsEvent) -> i64 {
     match event {
-        HoldingsEvent::AccountImported(e) => (&e.account_id, e.through_entry_no),
-        HoldingsEvent::OrderReserved(e) => (&e.account_id, e.entry_no),
-        HoldingsEvent::OrderReleased(e) => (&e.account_id, e.entry_no),
-        HoldingsEvent::Executed(e) => (&e.account_id, e.entry_no),
-        HoldingsEvent::CorporateActionApplied(e) => (&e.account_id, e.entry_no),
-        HoldingsEvent::CashMoved(e) => (&e.account_id, e.entry_no),
-        HoldingsEvent::FxConverted(e) => (&e.account_id, e.entry_no),
+        HoldingsEvent::AccountImported(e) => e.through_entry_no,
+        HoldingsEvent::OrderReserved(e) => e.entry_no,
+        HoldingsEvent::OrderReleased(e) => e.entry_no,
+        HoldingsEvent::Executed(e) => e.entry_no,
+        HoldingsEvent::CorporateActionApplied(e) => e.entry_no,
+        HoldingsEvent::CashMoved(e) => e.entry_no,
+        HoldingsEvent::FxConverted(e) => e.entry_no,
     }
 }
 

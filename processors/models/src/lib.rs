@@ -1,4 +1,7 @@
-//! The bundled read models, one file each, and the one list of them.
+//! The bundled read models, and the one list of them.
+//!
+//! The file of a model says what events do to its documents; `document.rs` beside it says what readers
+//! get.
 
 pub mod chats;
 pub mod coupons;
@@ -7,6 +10,7 @@ pub mod deliveries;
 pub mod holdings;
 pub mod members;
 pub mod notices;
+mod one_of;
 pub mod orders;
 pub mod points;
 pub mod replica;

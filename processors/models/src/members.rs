@@ -1,62 +1,19 @@
 //! `members`: dormant members for the page of who looks after them, until nothing of one is left.
 
+mod document;
+
+use readmill_core::Direction::Ascending;
 use readmill_core::{
-    Admit, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup, Standing,
+    Admit, Contribution, Folded, GroupName, Index, Keys, ReadModel, Rollup, Standing,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::members::{DormantState, MembersEvent, MessageKind};
-use serde::{Deserialize, Serialize};
 
-/// How many members stand where.
-// No items: a member who is erased must not live on in what cannot forget.
-pub const STATES: Rollup = Rollup::of_documents("states", "dormant members by state");
+pub use document::{Member, Message, MessageState, STATES};
 
 /// The read model.
 #[derive(Debug)]
 pub struct Members;
-
-/// A member who is dormant, or was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    /// How far the dormancy is.
-    pub state: DormantState,
-    /// Since when.
-    pub since: Timestamp,
-    /// Personal: where messages go. It is in no roll-up, no mirror and no reaction.
-    pub phone_number: String,
-    /// When the member last used their points, if ever.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_used_at: Option<Timestamp>,
-    /// The last message of this dormancy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<Message>,
-}
-
-/// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// The message.
-    pub id: String,
-    /// What it was sent for.
-    pub kind: MessageKind,
-    /// Whether it arrived.
-    pub state: MessageState,
-    /// When that was known.
-    pub at: Timestamp,
-    /// Why it did not arrive.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
-}
-
-/// Whether a message arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum MessageState {
-    /// It did.
-    Sent,
-    /// It did not.
-    Failed,
-}
 
 impl ReadModel for Members {
     const NAME: &'static str = "members";
@@ -66,33 +23,15 @@ impl ReadModel for Members {
 
     /// The page lists a state, those longest in it first, and whom no message has reached.
     const INDEXES: &'static [Index] = &[
-        Index {
-            name: "by_state",
-            fields: &[("state", Direction::Ascending), ("since", Direction::Ascending)],
-            sparse: true,
-        },
-        Index {
-            name: "by_message",
-            fields: &[
-                ("message.state", Direction::Ascending),
-                ("message.at", Direction::Ascending),
-            ],
-            sparse: true,
-        },
+        Index::on("by_state", &[("state", Ascending), ("since", Ascending)]),
+        Index::on("by_message", &[("message.state", Ascending), ("message.at", Ascending)]),
     ];
 
     type Event = MembersEvent;
     type State = Member;
 
     fn keys(event: &MembersEvent) -> Keys {
-        Keys::one(match event {
-            MembersEvent::DormantMemberChanged(e) => &e.member_id,
-            MembersEvent::DormantStatusUpdated(e) => &e.member_id,
-            MembersEvent::DormantMemberCleared(e) => &e.member_id,
-            MembersEvent::MessageSent(e) => &e.member_id,
-            MembersEvent::MessageFailed(e) => &e.member_id,
-            MembersEvent::MemberWithdrawn(e) => &e.member_id,
-        })
+        Keys::one(event.member_id())
     }
 
     /// Nothing is refused and nothing waits for another event: what is held or waits keeps the

@@ -41,11 +41,7 @@ impl<R: Replica> ReadModel for Rows<R> {
     /// A row that went may come again under its key; which image is newer is the stamp's to say.
     /// What was not sent, since it did not change, must stand here.
     fn admit(standing: Standing<'_, Self::State>, change: &R::Changes) -> Admit {
-        let stood = match standing {
-            Standing::Live(row) => Some(row),
-            Standing::Never | Standing::Gone => None,
-        };
-        change.missing(stood).map_or(Admit::Fold, |not_sent| Admit::Refuse(not_sent.told))
+        change.missing(standing.live()).map_or(Admit::Fold, |not_sent| Admit::Refuse(not_sent.told))
     }
 
     fn fold(row: Option<Self::State>, change: &R::Changes) -> Folded<Self::State> {

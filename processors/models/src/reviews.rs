@@ -3,94 +3,21 @@
 //! Reviews and products come from different topics. A review embeds its product, so that a product
 //! that moves takes the places of all its reviews with it.
 
-use readmill_core::{
-    Admit, Contribution, Direction, Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Shows,
-    Standing,
-};
-use readmill_schemas::Timestamp;
-use readmill_schemas::reviews::{ReviewWritten, ReviewsEvent};
-use serde::{Deserialize, Serialize};
+mod document;
 
-/// What products are worth to those who bought them.
-pub const PRODUCTS: Rollup =
-    Rollup::of_documents("products", "listed reviews by product, and their stars");
-/// The same of whole catalogs.
-pub const CATALOGS: Rollup =
-    Rollup::of_documents("catalogs", "listed reviews by catalog, and their stars");
+use readmill_core::Direction::{Ascending, Descending};
+use readmill_core::{
+    Admit, Contribution, Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Shows, Standing,
+};
+use readmill_schemas::reviews::{ReviewWritten, ReviewsEvent};
+
+pub use document::{
+    CATALOGS, Document, Listed, PRODUCTS, Product, Review, product_key, review_key,
+};
 
 /// The read model.
 #[derive(Debug)]
 pub struct Reviews;
-
-/// A document: a review under `review/<id>`, or a product under `product/<id>`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", try_from = "Stored")]
-pub enum Document {
-    /// A review.
-    Review(Review),
-    /// A product that is in a catalog.
-    Product(Product),
-}
-
-/// A document as it is read back: stores that keep each field by itself know nothing of variants.
-#[derive(Debug, Deserialize)]
-struct Stored {
-    review: Option<Review>,
-    product: Option<Product>,
-}
-
-impl TryFrom<Stored> for Document {
-    type Error = &'static str;
-
-    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        match stored {
-            Stored { review: Some(review), product: None } => Ok(Self::Review(review)),
-            Stored { review: None, product: Some(product) } => Ok(Self::Product(product)),
-            Stored { .. } => Err("it must be either a review or a product"),
-        }
-    }
-}
-
-/// A review.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Review {
-    /// The product that it is about.
-    pub product_id: String,
-    /// How many stars it gives.
-    pub stars: i64,
-    /// How many photos it has.
-    pub photos: i64,
-    /// When it was written, or written anew.
-    pub written_at: Timestamp,
-    /// How useful readers find it.
-    pub score: i64,
-    /// Whether it is not to be shown.
-    pub is_hidden: bool,
-    /// The product as it stands; nothing while it is in no catalog.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product: Option<Product>,
-    /// Where it is listed. What is hidden, or about what is in no catalog, is listed nowhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub listed: Option<Listed>,
-}
-
-/// A product, and the copy of it in its reviews.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Product {
-    /// The catalog that it is in.
-    pub catalog_id: String,
-    /// What it is called.
-    pub name: String,
-}
-
-/// A review's place in a catalog.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
-    /// The catalog.
-    pub catalog_id: String,
-    /// The score that it is ranked by.
-    pub score: i64,
-}
 
 impl ReadModel for Reviews {
     const NAME: &'static str = "reviews";
@@ -102,19 +29,11 @@ impl ReadModel for Reviews {
 
     /// Readers take the best of a catalog, and all of a product.
     const INDEXES: &'static [Index] = &[
-        Index {
-            name: "by_catalog",
-            fields: &[
-                ("review.listed.catalog_id", Direction::Ascending),
-                ("review.listed.score", Direction::Descending),
-            ],
-            sparse: true,
-        },
-        Index {
-            name: "by_product",
-            fields: &[("review.product_id", Direction::Ascending)],
-            sparse: true,
-        },
+        Index::on(
+            "by_catalog",
+            &[("review.listed.catalog_id", Ascending), ("review.listed.score", Descending)],
+        ),
+        Index::on("by_product", &[("review.product_id", Ascending)]),
     ];
 
     type Event = ReviewsEvent;
@@ -197,20 +116,6 @@ impl ReadModel for Reviews {
     }
 }
 
-fn review_key(review_id: &str) -> Key {
-    Key(format!("review/{review_id}"))
-}
-
-fn product_key(product_id: &str) -> Key {
-    Key(format!("product/{product_id}"))
-}
-
-impl From<Review> for Document {
-    fn from(review: Review) -> Self {
-        Self::Review(review)
-    }
-}
-
 impl Review {
     /// Written anew, it keeps its score, and the copy of its product if that is still the same.
     fn written(e: &ReviewWritten, before: Option<Self>) -> Self {
@@ -241,10 +146,5 @@ impl Review {
         }
         self.listed = self.place();
         self
-    }
-
-    fn place(&self) -> Option<Listed> {
-        let product = self.product.as_ref().filter(|_| !self.is_hidden)?;
-        Some(Listed { catalog_id: product.catalog_id.clone(), score: self.score })
     }
 }

@@ -1,80 +1,20 @@
 //! `stock`: what is on offer, and which purchases take a piece of it, from an insert-only history.
 
-use readmill_core::{
-    Admit, Contribution,
-    Direction::{Ascending, Descending},
-    Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Shows, Standing,
-};
-use readmill_schemas::Timestamp;
-use readmill_schemas::stock::{StockEvent, StockHistoryAdded, StockMovement};
-use serde::{Deserialize, Serialize};
+mod document;
 
-/// What is used up.
-pub const USED: Rollup =
-    Rollup::of_documents("used", "purchases that have a piece, by product and price");
+use readmill_core::Direction::{Ascending, Descending};
+use readmill_core::{
+    Admit, Contribution, Folded, GroupName, Index, Keys, ReadModel, Rollup, Shows, Standing,
+};
+use readmill_schemas::stock::{StockEvent, StockHistoryAdded, StockMovement};
+
+pub use document::{
+    Document, Offer, Purchase, USED, member_set, offer_key, purchase_key, used_set,
+};
 
 /// The read model.
 #[derive(Debug)]
 pub struct Stock;
-
-/// A document: a purchase under `purchase/<number>`, or an offer under `offer/<product>/<price>`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", try_from = "Stored")]
-pub enum Document {
-    /// A purchase.
-    Purchase(Purchase),
-    /// An offer.
-    Offer(Offer),
-}
-
-/// A document as it is read back: stores that keep each field by itself know nothing of variants.
-#[derive(Debug, Deserialize)]
-struct Stored {
-    #[serde(default)]
-    purchase: Option<Purchase>,
-    #[serde(default)]
-    offer: Option<Offer>,
-}
-
-impl TryFrom<Stored> for Document {
-    type Error = &'static str;
-
-    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        match stored {
-            Stored { purchase: Some(purchase), offer: None } => Ok(Self::Purchase(purchase)),
-            Stored { purchase: None, offer: Some(offer) } => Ok(Self::Offer(offer)),
-            Stored { .. } => Err("it must be either a purchase or an offer"),
-        }
-    }
-}
-
-/// A purchase of one piece. Once it was given back it never counts, in whatever order it is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Purchase {
-    /// What is bought.
-    pub product_id: String,
-    /// Its denomination.
-    pub price_won: i64,
-    /// Who buys it.
-    pub member_id: String,
-    /// Whether it has a piece.
-    pub counts: bool,
-    /// When it took a piece, by the earliest row that says so.
-    pub taken_at: Option<Timestamp>,
-    /// When it gave it back. Without `taken_at` it is a mark that waits for the other row.
-    pub given_back_at: Option<Timestamp>,
-}
-
-/// What is on offer of a product at a price.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offer {
-    /// How many pieces may be used.
-    pub total: i64,
-    /// How many a member may have.
-    pub member_limit: i64,
-    /// Since when it is so.
-    pub since: Timestamp,
-}
 
 impl ReadModel for Stock {
     const NAME: &'static str = "stock";
@@ -85,21 +25,19 @@ impl ReadModel for Stock {
 
     /// Readers look for what a member has, and count what is used of an offer.
     const INDEXES: &'static [Index] = &[
-        Index {
-            name: "by_offer",
-            fields: &[
+        Index::on(
+            "by_offer",
+            &[
                 ("purchase.product_id", Ascending),
                 ("purchase.price_won", Ascending),
                 ("purchase.counts", Ascending),
                 ("purchase.member_id", Ascending),
             ],
-            sparse: true,
-        },
-        Index {
-            name: "by_member",
-            fields: &[("purchase.member_id", Ascending), ("purchase.taken_at", Descending)],
-            sparse: true,
-        },
+        ),
+        Index::on(
+            "by_member",
+            &[("purchase.member_id", Ascending), ("purchase.taken_at", Descending)],
+        ),
     ];
 
     type Event = StockEvent;
@@ -170,39 +108,6 @@ impl ReadModel for Stock {
             }
             Document::Purchase(_) | Document::Offer(_) => Vec::new(),
         }
-    }
-}
-
-/// The key of a purchase's document.
-pub fn purchase_key(purchase_no: &str) -> Key {
-    Key(format!("purchase/{purchase_no}"))
-}
-
-/// The key of an offer's document. The price comes last and has no slash, so that two offers never
-/// share one.
-pub fn offer_key(product_id: &str, price_won: i64) -> Key {
-    Key(format!("offer/{product_id}/{price_won}"))
-}
-
-/// The set of the purchases that have a piece of an offer; its parts are escaped like a group's.
-pub fn used_set(product_id: &str, price_won: i64) -> String {
-    GroupName::of(&[product_id, &price_won.to_string()]).to_string()
-}
-
-/// The set of those of one member.
-pub fn member_set(product_id: &str, price_won: i64, member_id: &str) -> String {
-    GroupName::of(&[product_id, &price_won.to_string(), member_id]).to_string()
-}
-
-impl Offer {
-    /// Whether nothing is left when so much is used.
-    pub const fn is_sold_out(&self, used: i64) -> bool {
-        used >= self.total
-    }
-
-    /// Whether a member who has so many may buy one more.
-    pub const fn may_buy(&self, used: i64, of_member: i64) -> bool {
-        !self.is_sold_out(used) && of_member < self.member_limit
     }
 }
 

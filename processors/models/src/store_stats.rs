@@ -2,92 +2,29 @@
 //!
 //! An order counts on the day on which it was offered, however late anything of it is told.
 
+mod document;
 pub mod ranks;
 
+use readmill_core::Direction::{Ascending, Descending};
 use readmill_core::{
-    Admit, Contribution,
-    Direction::{Ascending, Descending},
-    Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Standing, Window,
+    Admit, Contribution, Folded, GroupName, Index, Key, Keys, ReadModel, Rollup, Standing,
 };
 use readmill_schemas::Timestamp;
 use readmill_schemas::store_stats::{ApiCalled, StoreStatsEvent};
-use serde::{Deserialize, Serialize};
 
+pub use document::{
+    ACCEPTANCE, API, API_FAILURES, Calls, Day, Document, SHOWN_DAYS, ZONE_MS, date_of, store_key,
+};
 use ranks::per_mille;
 
-/// How many days a store's document has, with its latest.
-pub const SHOWN_DAYS: i64 = 14;
-/// Days begin at midnight in Seoul, which has no summer time: that far ahead of UTC.
-pub const ZONE_MS: i64 = 9 * 3_600_000;
 const DAY_MS: i64 = 24 * 3_600_000;
+
 /// From 1971 to 9999: dates have four digits there, so that their texts have their order.
 const KNOWN_MS: std::ops::Range<i64> = 365 * DAY_MS..253_370_764_800_000;
-
-/// How stores compare.
-pub const ACCEPTANCE: Rollup = Rollup::of_documents(
-    "acceptance",
-    "stores by day and by how many thousandths of their orders they accepted",
-);
-/// How long APIs take.
-pub const API: Rollup = Rollup::of_events(
-    "api",
-    "calls by day, organisation and API: how long they took, in milliseconds",
-)
-.with_extremes();
-/// How often they fail.
-pub const API_FAILURES: Rollup = Rollup::of_events(
-    "api_failures",
-    "calls that failed by day, organisation and API: how long they took, in milliseconds",
-);
 
 /// The read model.
 #[derive(Debug)]
 pub struct StoreStats;
-
-/// A document: a store under `store/<id>`, or an organisation under `organisation/<id>`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Document {
-    /// A store's days, the oldest first, none of them 14 days older than the last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub days: Vec<Day>,
-    /// What an organisation calls; its statistics are in the roll-ups.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calls: Option<Calls>,
-}
-
-/// A store's orders of one day. There are sums and counts only, so that days can be added up.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Day {
-    /// The day, such as `2026-11-21`.
-    pub date: String,
-    /// Orders that were offered.
-    pub offered: i64,
-    /// Those that were taken.
-    pub accepted: i64,
-    /// Those that were refused, or lapsed.
-    pub declined: i64,
-    /// From offer to acceptance, over all that were accepted.
-    pub acceptance_sum_ms: i64,
-    /// Orders that were cooked.
-    pub cooked: i64,
-    /// From acceptance to readiness, over all that were cooked.
-    pub cooking_sum_ms: i64,
-    /// Those of them for which a time was promised.
-    pub promised: i64,
-    /// Those that were ready by then.
-    pub kept: i64,
-}
-
-/// An organisation's calls.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Calls {
-    /// How many.
-    pub count: i64,
-    /// How many of them failed.
-    pub failed: i64,
-    /// The latest one.
-    pub latest_at: Timestamp,
-}
 
 impl ReadModel for StoreStats {
     const NAME: &'static str = "store_stats";
@@ -97,12 +34,8 @@ impl ReadModel for StoreStats {
 
     /// Readers look for stores that declined much on a day, and for organisations that went quiet.
     const INDEXES: &'static [Index] = &[
-        Index {
-            name: "by_declined",
-            fields: &[("days.date", Ascending), ("days.declined", Descending)],
-            sparse: true,
-        },
-        Index { name: "by_latest_call", fields: &[("calls.latest_at", Ascending)], sparse: true },
+        Index::on("by_declined", &[("days.date", Ascending), ("days.declined", Descending)]),
+        Index::on("by_latest_call", &[("calls.latest_at", Ascending)]),
     ];
 
     type Event = StoreStatsEvent;
@@ -149,16 +82,6 @@ impl ReadModel for StoreStats {
         });
         rated.collect()
     }
-}
-
-/// The key of a store's document.
-pub fn store_key(store_id: &str) -> Key {
-    Key(format!("store/{store_id}"))
-}
-
-/// The day in which an instant is, where the stores are.
-pub fn date_of(at: Timestamp) -> String {
-    Window::Day.of(at.plus_millis(ZONE_MS))
 }
 
 /// When the order of an event was offered.

@@ -1,63 +1,20 @@
 //! `tickets`: who has which ticket of a concert, and which reservations break the rules.
 
-use std::collections::VecDeque;
+mod document;
 
+use readmill_core::Direction::{Ascending, Descending};
 use readmill_core::{
-    Admit, Contribution, Direction, Folded, GroupName, Index, Keys, ReadModel, Rollup, Standing,
+    Admit, Contribution, Folded, GroupName, Index, Keys, ReadModel, Rollup, Standing,
 };
-use readmill_schemas::Timestamp;
 use readmill_schemas::tickets::{TicketReserved, TicketsEvent};
-use serde::{Deserialize, Serialize};
 
-/// The most tickets of one document: a concert with more is offered block by block.
-pub const MOST_TICKETS: i64 = 20_000;
-/// The most conflicts that a document lists. Those beyond are counted only.
-pub const LISTED_CONFLICTS: usize = 100;
-/// How many cancels a document remembers, so that what is told again of them is known.
-pub const REMEMBERED_CANCELS: usize = 100;
-
-/// The check whether what was reserved is what there was.
-pub const CONFLICTS: Rollup = Rollup::of_documents(
-    "conflicts",
-    "concerts that keep the rules and concerts that do not, with their conflicts",
-);
+pub use document::{
+    CONFLICTS, Concert, LISTED_CONFLICTS, MOST_TICKETS, REMEMBERED_CANCELS, Reservation,
+};
 
 /// The read model.
 #[derive(Debug)]
 pub struct Tickets;
-
-/// A concert.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Concert {
-    /// How many tickets there are, numbered from 1 on.
-    pub total: i64,
-    /// When the sale ends, if that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sale_ends_at: Option<Timestamp>,
-    /// How many of them are reserved.
-    pub reserved_count: i64,
-    /// Who has which: each number once, by number.
-    pub reserved: Vec<Reservation>,
-    /// How many reservations stand that break a rule.
-    pub conflict_count: i64,
-    /// Those of them that came first, in the order in which they came.
-    pub conflicts: Vec<Reservation>,
-    /// The reservations given up last, by id.
-    pub cancelled: VecDeque<String>,
-}
-
-/// A reservation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reservation {
-    /// The ticket's number.
-    pub number: i64,
-    /// Who reserved it.
-    pub member_id: String,
-    /// The reservation.
-    pub reservation_id: String,
-    /// When.
-    pub at: Timestamp,
-}
 
 impl ReadModel for Tickets {
     const NAME: &'static str = "tickets";
@@ -68,62 +25,35 @@ impl ReadModel for Tickets {
 
     /// Readers look for concerts with conflicts, the worst first, and for what a member has.
     const INDEXES: &'static [Index] = &[
-        Index {
-            name: "by_conflicts",
-            fields: &[("conflict_count", Direction::Descending)],
-            sparse: true,
-        },
-        Index {
-            name: "by_member",
-            fields: &[("reserved.member_id", Direction::Ascending)],
-            sparse: true,
-        },
+        Index::on("by_conflicts", &[("conflict_count", Descending)]),
+        Index::on("by_member", &[("reserved.member_id", Ascending)]),
     ];
 
     type Event = TicketsEvent;
     type State = Concert;
 
     fn keys(event: &TicketsEvent) -> Keys {
-        Keys::one(match event {
-            TicketsEvent::TicketsOffered(e) => &e.concert_id,
-            TicketsEvent::TicketReserved(e) => &e.concert_id,
-            TicketsEvent::ReservationCancelled(e) => &e.concert_id,
-        })
+        Keys::one(event.concert_id())
     }
 
     /// A reservation is known by its id: one that is told again changes nothing, and a cancel takes
     /// back its own and no other of the same number.
     fn admit(standing: Standing<'_, Concert>, event: &TicketsEvent) -> Admit {
-        let concert = match standing {
-            Standing::Live(concert) => Some(concert),
-            Standing::Never | Standing::Gone => None,
-        };
-        match (concert, event) {
-            (_, TicketsEvent::TicketsOffered(e)) if e.total > MOST_TICKETS => {
+        use TicketsEvent as E;
+        match (event, standing.live()) {
+            (E::TicketsOffered(e), _) if e.total > MOST_TICKETS => {
                 Admit::Refuse("more tickets than a document holds: offer them block by block")
             }
-            (Some(concert), TicketsEvent::TicketsOffered(e)) if e.total < concert.total => {
+            (E::TicketsOffered(e), Some(concert)) if e.total < concert.total => {
                 Admit::Refuse("fewer tickets than were on sale before")
             }
-            (Some(concert), TicketsEvent::TicketReserved(e))
-                if concert.knows(&e.reservation_id) =>
-            {
+            (E::TicketsOffered(_), _) => Admit::Fold,
+            (_, None) => Admit::Wait("the tickets on sale"),
+            (E::TicketReserved(e), Some(concert)) if concert.knows(&e.reservation_id) => {
                 Admit::Stale
             }
-            (Some(concert), TicketsEvent::ReservationCancelled(e))
-                if concert.cancelled.contains(&e.reservation_id) =>
-            {
-                Admit::Stale
-            }
-            (Some(concert), TicketsEvent::ReservationCancelled(e))
-                if !concert.knows(&e.reservation_id) && concert.lists_all() =>
-            {
-                Admit::Wait("the reservation that it cancels")
-            }
-            (None, TicketsEvent::TicketReserved(_) | TicketsEvent::ReservationCancelled(_)) => {
-                Admit::Wait("the tickets on sale")
-            }
-            (_, TicketsEvent::TicketsOffered(_)) | (Some(_), _) => Admit::Fold,
+            (E::TicketReserved(_), Some(_)) => Admit::Fold,
+            (E::ReservationCancelled(e), Some(concert)) => concert.admits_cancel(&e.reservation_id),
         }
     }
 
@@ -162,9 +92,13 @@ impl Concert {
             || self.cancelled.iter().any(|known| known == id)
     }
 
-    /// Whether every conflict that stands is listed.
-    fn lists_all(&self) -> bool {
-        i64::try_from(self.conflicts.len()) == Ok(self.conflict_count)
+    fn admits_cancel(&self, id: &str) -> Admit {
+        let lists_all = i64::try_from(self.conflicts.len()) == Ok(self.conflict_count);
+        match self.cancelled.iter().any(|known| known == id) {
+            true => Admit::Stale,
+            false if lists_all && !self.knows(id) => Admit::Wait("the reservation that it cancels"),
+            false => Admit::Fold,
+        }
     }
 
     /// Numbers are 1 to the total, each once; so there are never more than the total either.

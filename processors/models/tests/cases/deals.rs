@@ -266,12 +266,17 @@ fn rule_a_fold_keeps_the_copy_of_what_is_still_embedded_and_drops_another() {
 #[test]
 fn rule_a_document_is_read_back_as_it_was_written_and_is_one_thing() {
     let deal = Deals::fold(None, &written("d-1", "p-1").into()).state.unwrap();
-    for state in [deal, Document::Product(tea(5, ProductStatus::OnSale))] {
-        let text = serde_json::to_string(&state).unwrap();
-        assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), state);
+    let product = Document::Product(tea(5, ProductStatus::OnSale));
+    for state in [&deal, &product] {
+        let text = serde_json::to_string(state).unwrap();
+        assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), *state);
     }
     let nothing = serde_json::from_str::<Document>("{}").unwrap_err().to_string();
-    assert!(nothing.contains("either a deal or a product"), "{nothing}");
+    assert!(nothing.contains("only one: deal, product"), "{nothing}");
+    let both = [deal.clone(), product.clone()].map(|one| serde_json::to_value(one).unwrap());
+    let [mut both, other] = both;
+    both.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+    assert!(serde_json::from_value::<Document>(both).is_err(), "it is both");
 }
 
 /// What a reader does who has the document alone, and no function of ours.

@@ -1,16 +1,28 @@
-//! The brake of a lane: how much it has of what it would have, so that more urgent ones stay fresh.
+//! The brake of a lane: how much it has of what it would have, so that more urgent ones stay fresh,
+//! and how much more while they are.
 
 use std::time::{Duration, Instant};
+
+use super::LONGEST_IN_HAND;
 
 /// It is judged so often.
 const JUDGED_EVERY: Duration = Duration::from_millis(250);
 /// However stale others are, so much is left: what is to catch up does so in the end.
 const FLOOR_PERCENT: u32 = 1;
+/// What a lane is let go by, or drawn back by, at a time.
+const STEP: u32 = 4;
+/// While nothing more urgent waits for longer than this part of what it may, there is room for more
+/// than slices; beyond twice that, for less.
+const FRESH_PART: u32 = 16;
+/// The least that is worth having in hand beyond slices, and the most.
+const LEAST_IN_HAND: Duration = Duration::from_millis(1);
 
 /// The brake of one lane.
 #[derive(Debug, Clone, Copy)]
 pub struct Brake {
     percent: u32,
+    /// How long the work may take that the lane has in hand while more urgent work is there.
+    in_hand: Duration,
     judged_at: Option<Instant>,
     /// For how long the oldest was in hand that was seen since.
     worst: Duration,
@@ -18,11 +30,17 @@ pub struct Brake {
 
 impl Brake {
     /// It has all of it.
-    pub const OPEN: Self = Self { percent: 100, judged_at: None, worst: Duration::ZERO };
+    pub const OPEN: Self =
+        Self { percent: 100, in_hand: Duration::ZERO, judged_at: None, worst: Duration::ZERO };
 
     /// How much it has.
     pub const fn percent(self) -> u32 {
         self.percent
+    }
+
+    /// How long its work in hand may take, of what may take so long without the brake.
+    pub fn in_hand(self, in_hand: Duration) -> Duration {
+        in_hand.max(self.in_hand) * self.percent / 100
     }
 
     /// Looks for how long more urgent work has been in hand, and judges if it is time to.
@@ -30,6 +48,7 @@ impl Brake {
         self.worst = self.worst.max(waited);
         let since = *self.judged_at.get_or_insert(now);
         if now.saturating_duration_since(since) >= JUDGED_EVERY {
+            self.in_hand = next_in_hand(self.in_hand, self.worst, limit, self.percent);
             self.percent = next(self.percent, self.worst, limit);
             (self.judged_at, self.worst) = (Some(now), Duration::ZERO);
         }
@@ -42,9 +61,24 @@ fn next(percent: u32, waited: Duration, limit: Duration) -> u32 {
     if waited > limit {
         (percent / 2).max(FLOOR_PERCENT)
     } else if waited <= limit / 2 {
-        (percent + percent / 4 + 1).min(100)
+        (percent + percent / STEP + 1).min(100)
     } else {
         percent
+    }
+}
+
+/// What it may have in hand next: more while all others are fresh and it has its whole share, less
+/// once they are not quite, nothing once they wait for too long.
+fn next_in_hand(in_hand: Duration, waited: Duration, limit: Duration, percent: u32) -> Duration {
+    let fresh = limit / FRESH_PART;
+    if waited > limit || percent < 100 {
+        Duration::ZERO
+    } else if waited > fresh * 2 {
+        in_hand - in_hand / STEP
+    } else if waited <= fresh {
+        (in_hand + in_hand / STEP).clamp(LEAST_IN_HAND, LONGEST_IN_HAND)
+    } else {
+        in_hand
     }
 }
 
@@ -72,6 +106,25 @@ mod tests {
         ];
         for (percent, waited, wanted) in table {
             assert_eq!(next(percent, waited * MS, 1_000 * MS), wanted, "{percent} {waited}");
+        }
+    }
+
+    #[test]
+    fn it_has_more_in_hand_while_others_are_fresh() {
+        let table = [
+            // in hand, waited, percent, next; the limit is 1600 ms
+            (0, 0, 100, 1),
+            (40, 100, 100, 50),
+            (90, 0, 100, 100),
+            (40, 101, 100, 40),
+            (40, 200, 100, 40),
+            (40, 201, 100, 30),
+            (40, 1_601, 100, 0),
+            (40, 0, 99, 0),
+        ];
+        for (in_hand, waited, percent, wanted) in table {
+            let found = next_in_hand(in_hand * MS, waited * MS, 1_600 * MS, percent);
+            assert_eq!(found, wanted * MS, "{in_hand} {waited} {percent}");
         }
     }
 

@@ -42,8 +42,8 @@ pub struct LaneRule {
     /// turns of ten milliseconds, so that it never starves; 1 to 100.
     pub least_share_percent: u32,
     /// How long more urgent work may have been in hand here; while some has been for longer, this
-    /// lane has less and less of what it would have, to a hundredth of it. Without it, that is
-    /// nobody's concern.
+    /// lane has less and less of what it would have, to a hundredth of it; while none has been for a
+    /// sixteenth of that, more and more. Without it, that is nobody's concern.
     pub freshness_limit_ms: Option<NonZeroU64>,
 }
 
@@ -270,7 +270,7 @@ impl Lane {
         now: Instant,
     ) -> usize {
         let percent = self.brake.percent();
-        let room = in_hand.map_or(usize::MAX, |in_hand| pace.room(in_hand * percent / 100));
+        let room = in_hand.map_or(usize::MAX, |in_hand| pace.room(self.brake.in_hand(in_hand)));
         let by_turn = room == 0;
         let mut granted = wanted.min(room);
         if by_turn {

@@ -4,6 +4,7 @@ use super::*;
 
 const RATE: Option<NonZeroU64> = NonZeroU64::new(1000);
 const SECOND: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
 
 /// Workers that do ten records in a millisecond, and have nothing in hand.
 struct Ten;
@@ -106,6 +107,28 @@ fn rules_change_at_run_time_and_unknown_lanes_are_free() {
     assert!(!lanes.change("nowhere", LaneRule::default()));
     assert_eq!(lanes.grant("nowhere", 7, &Ten, now), 7);
     assert!(!lanes.is_lesser("batch") && !lanes.is_lesser("nowhere"));
+}
+
+#[test]
+fn a_lane_has_more_and_more_while_what_is_urgent_never_rests_and_is_fresh() {
+    let rule = LaneRule {
+        priority: 1,
+        least_share_percent: 100,
+        freshness_limit_ms: NonZeroU64::new(1_600),
+        ..LaneRule::default()
+    };
+    let (lanes, begin) = (lanes(rule), Instant::now());
+    let granted = |from_ms: u32, waited_ms| {
+        for ms in from_ms..from_ms + 8_000 {
+            wait(&lanes, "m", Some(waited_ms * MS), begin + ms * MS);
+        }
+        lanes.grant("batch", 5_000, &Ten, begin + (from_ms + 8_000) * MS)
+    };
+    assert_eq!(granted(0, 100), 1_000, "a hundred milliseconds' work");
+    assert_eq!(granted(10_000, 150), 1_000, "it stays so");
+    assert!(granted(20_000, 300) < 100, "it is drawn back");
+    assert_eq!(granted(30_000, 100), 1_000);
+    assert!(granted(40_000, 1_700) <= 20, "at most a slice is left");
 }
 
 #[test]

@@ -1,18 +1,26 @@
 //! A look at consumer groups from outside: who is in them, and how far behind they are.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::consumer::Consumer;
+use rdkafka::types::RDKafkaErrorCode;
 use readmill_core::{Partition, ResumeAt};
 use readmill_engine::Fault;
+use tokio::time::sleep;
 
 use super::begin::{Asking, Known, Loss, judge};
-use super::config::KafkaConfig;
+use super::config::{KafkaConfig, SaslMechanism};
 use super::door::{reader, why};
+use super::ear::Ear;
 use super::growth::{Probe, Seen};
 
 /// Of so many partitions that are behind, it is looked for how old the next record is.
 const LOOKED_AT: usize = 4;
+/// Members that have left are in their group for a moment still.
+const TRIES_TO_FORGET: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
 /// A group that the brokers know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +61,42 @@ pub fn groups(config: &KafkaConfig, prefix: &str) -> Result<Vec<Group>, Fault> {
         .map(|group| Group { name: group.name().to_owned(), members: group.members().len() })
         .collect())
 }
+
+/// Has the brokers forget a group, positions and all, once nobody is in it.
+///
+/// # Errors
+/// When no broker answers, the right to delete it is missing, or somebody stays in it.
+pub async fn forget(config: &KafkaConfig, group: &str) -> Result<(), Fault> {
+    let refused = |detail: String, hint| Fault::Refused { service: "kafka", detail, hint };
+    if config.sasl_mechanism == Some(SaslMechanism::OauthBearer) {
+        // The client library gives those who administer no way to show a token.
+        let detail = format!("group {group} is not deleted with OAUTHBEARER");
+        return Err(refused(detail, BY_HAND));
+    }
+    let ear = Ear::new(config, &format!("group {group}"));
+    let admin: AdminClient<Ear> =
+        AdminClient::from_config_and_context(&config.client(), ear.clone())
+            .map_err(|error| ear.refused(&error))?;
+    let options = AdminOptions::new().request_timeout(Some(config.connect_timeout()));
+    for _ in 0..TRIES_TO_FORGET {
+        let answer = admin.delete_groups(&[group], &options).await;
+        let answer = answer.map_err(|error| Fault::Silent {
+            service: "kafka",
+            detail: format!("nobody deletes group {group}: {error}"),
+        })?;
+        match answer.into_iter().next() {
+            None | Some(Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound))) => return Ok(()),
+            Some(Err((_, RDKafkaErrorCode::NonEmptyGroup))) => sleep(BETWEEN_TRIES).await,
+            Some(Err((_, code))) => {
+                return Err(refused(format!("group {group} cannot be deleted: {code}"), BY_HAND));
+            }
+        }
+    }
+    Err(refused(format!("group {group} cannot be deleted: it has a member"), BY_HAND))
+}
+
+const BY_HAND: &str = "give the client the right Delete on it, or use kafka-consumer-groups.sh \
+                       --delete; it does no harm meanwhile";
 
 /// How far a group is behind in partitions, each with the first offset that its log still has and
 /// the one after its last.

@@ -3,6 +3,9 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use readmill_connectors::kafka::KafkaConfig;
+use readmill_connectors::kafka::groups::groups;
+
 use super::*;
 
 /// Freshness of a model's records so far: the upper bounds of its buckets, and how many are below.
@@ -143,6 +146,10 @@ impl Drill {
             assert_eq!(contents::<readmill_models::Points>(&store).await.living, 0);
         }
         assert_eq!(shown_beside(&self.corner).await, [""; 0], "views of what was given up");
+        let config = KafkaConfig { brokers: stack("KAFKA_BROKERS"), ..KafkaConfig::default() };
+        let known = groups(&config, &format!("{}.points.", self.corner.name)).unwrap();
+        let known: Vec<String> = known.into_iter().map(|group| group.name).collect();
+        assert_eq!(known, [format!("{}.points.g1", self.corner.name)], "groups that are left");
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
+use readmill_connectors::kafka::groups;
 use readmill_core::ReadModel;
 use readmill_engine::patience::Patience;
 use readmill_engine::roster::Seat;
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::case::Case;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Source};
 use crate::ports::Opening;
 use crate::services::Services;
 
@@ -44,10 +45,15 @@ pub async fn retire(case: &Case, number: u32) -> Result<()> {
     }
     let model = case.numbered(number);
     let erase = Erase { config: &case.config, services: &case.services, model: &model };
-    match readmill_models::visit(case.model.row.name, erase) {
-        Some(erasing) => erasing.await,
-        None => Ok(()),
+    if let Some(erasing) = readmill_models::visit(case.model.row.name, erase) {
+        erasing.await?;
     }
+    if let Source::Kafka { kafka, .. } = &case.config.source
+        && let Err(fault) = groups::forget(kafka, &model.group(kafka)).await
+    {
+        tracing::warn!(model = case.model.row.name, generation = number, %fault, "its group stays");
+    }
+    Ok(())
 }
 
 /// A generation whose documents are erased, with all that is kept beside them.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaErrorCode;
 use readmill_core::{Partition, ResumeAt};
@@ -11,10 +12,11 @@ use readmill_engine::Fault;
 use tokio::time::sleep;
 
 use super::begin::{Asking, Known, Loss, judge};
-use super::config::{KafkaConfig, SaslMechanism};
+use super::config::KafkaConfig;
 use super::door::{reader, why};
 use super::ear::Ear;
 use super::growth::{Probe, Seen};
+use super::security::SaslMechanism;
 
 /// Of so many partitions that are behind, it is looked for how old the next record is.
 const LOOKED_AT: usize = 4;
@@ -73,7 +75,7 @@ pub async fn forget(config: &KafkaConfig, group: &str) -> Result<(), Fault> {
         let detail = format!("group {group} is not deleted with OAUTHBEARER");
         return Err(refused(detail, BY_HAND));
     }
-    let ear = Ear::new(config, &format!("group {group}"));
+    let ear = Ear::new(config, format!("group {group}"));
     let admin: AdminClient<Ear> =
         AdminClient::from_config_and_context(&config.client(), ear.clone())
             .map_err(|error| ear.refused(&error))?;

@@ -99,7 +99,7 @@ pub enum Command {
     Check(CheckArgs),
     /// List the read models that there are.
     Models(ModelsArgs),
-    /// Show a running instance as it is now, live on a terminal: the river, models, rebuilds, lanes.
+    /// Show a running instance as it is now, live on a terminal: river, models, rebuilds, lanes.
     ///
     /// Keys: q ends it, tab shows another part, s sorts, / filters, p pauses, ? explains the rest.
     /// An instance that goes away is waited for. NO_COLOR is heeded.

@@ -130,10 +130,10 @@ fn what_is_not_there_ends_with_its_own_code() {
         (format!("rollback points -c {file}"), 2, &["hint: "]),
         (format!("retire points 9 -c {file}"), 2, &["hint: "]),
         (format!("retire points 1 -c {file}"), 2, &["hint: "]),
-        (format!("archive list --dir {dir}/none"), 3, &["error: ", "hint: "]),
+        (format!("archive list --dir {dir}/none"), 4, &["error: ", "hint: "]),
         (format!("archive --to {dir}/copy -c {file}"), 2, &["reads no Kafka", "hint: "]),
         (format!("produce --kafka -c {file}"), 2, &["reads no Kafka", "hint: "]),
-        (format!("produce --archive {archive}"), 2, &["hint: "]),
+        (format!("produce --archive {archive}"), 3, &["hint: "]),
         (format!("connectors status -c {file}"), 2, &["hint: "]),
         (format!("positions export points -c {file}"), 2, &["hint: "]),
         (format!("schemas check -c {file}"), 2, &["hint: ", "--candidate"]),
@@ -141,40 +141,6 @@ fn what_is_not_there_ends_with_its_own_code() {
         (format!("man {dir}/none"), 2, &["cannot be written", "hint: "]),
     ];
     check(&table);
-}
-
-#[test]
-fn a_token_that_is_missing_or_of_the_other_role_is_told() {
-    let place = Place::new();
-    let mill = place.start();
-    let url = place.url();
-    let without = WITH_INSTANCE.into_iter().map(|line| {
-        let wanted: &[&str] = &["error: ", "answers 401", "hint: ", "--token-file"];
-        (format!("{line} --instance {url}"), 3, wanted)
-    });
-    check(&without.collect::<Vec<_>>());
-    let read = place.path("read");
-    let changes = ["lanes set bulk --rate 1", "held retry -m points --all", "rebuild points"];
-    let lacking = changes.into_iter().map(|line| {
-        let wanted: &[&str] = &["answers 403", "hint: ", "role"];
-        (format!("{line} --instance {url} --token-file {read}"), 3, wanted)
-    });
-    check(&lacking.collect::<Vec<_>>());
-    let operate = place.path("operate");
-    let table: Vec<Case> = vec![
-        (
-            format!("lanes set bulc --rate 1 --instance {url} --token-file {operate}"),
-            5,
-            &["has no lane bulc", "did you mean \"bulk\"?"],
-        ),
-        (
-            format!("lanes --instance {url} --token-file {}", place.path("nowhere")),
-            2,
-            &["cannot be read", "hint: "],
-        ),
-    ];
-    check(&table);
-    mill.stop();
 }
 
 #[test]

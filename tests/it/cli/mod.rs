@@ -6,5 +6,4 @@ mod place;
 mod printed;
 mod progress;
 mod pty;
-mod svg;
 mod top;

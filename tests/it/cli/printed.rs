@@ -85,37 +85,6 @@ fn offline_each_command_prints_one_object() {
 }
 
 #[test]
-fn an_instance_is_asked_and_answers_the_same_objects() {
-    let place = Place::new();
-    let mill = place.start();
-    let table = [
-        ("status --json", 0, "version models lanes"),
-        ("top --json --every 200ms", 0, "river models warnings"),
-        ("lanes --json", 0, "lanes"),
-        ("lanes set bulk --rate 70 --json", 0, "lanes"),
-        ("get points m-000001 --json", 0, "model key revision state"),
-        ("rollup points ledger --json", 0, "groups"),
-        ("generations points --json", 0, "live generations"),
-        ("held retry -m points --all --json", 6, "stuck_keys"),
-        ("held drop -m points --keyless --json", 5, ""),
-    ];
-    let table: Vec<(String, i32, &str)> = table[..8]
-        .iter()
-        .map(|(line, code, fields)| ((*line).to_owned(), *code, *fields))
-        .collect();
-    check(&table, |args| place.ask(args));
-    // What was not named has stayed, and the tables are for people.
-    let text = |args: &[&str]| String::from_utf8(place.ask(args).stdout).unwrap();
-    let lanes = text(&["lanes"]);
-    let bulk = lanes.lines().find(|line| line.starts_with("bulk ")).unwrap();
-    let words: Vec<&str> = bulk.split_whitespace().collect();
-    assert_eq!(words[..4], ["bulk", "2", "70", "1"], "{lanes}");
-    let status = text(&["status"]);
-    assert!(status.contains("healthy, ready") && status.contains("CONSUMED"), "{status}");
-    mill.stop();
-}
-
-#[test]
 fn bash_completes_commands_options_and_models() {
     let dir = tempfile::tempdir().unwrap();
     let script = dir.path().join("readmill.bash");

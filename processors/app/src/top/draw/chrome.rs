@@ -85,26 +85,26 @@ pub fn help() -> Vec<Line> {
     let keys = [
         ("q, ctrl-c", "ends it"),
         ("tab, ← →, 1 … 6", "show another part"),
-        ("↑ ↓, page up, page down, g, G", "scroll"),
+        ("↑ ↓, page up, down", "scroll"),
         ("s", "sorts models: as configured, by rate, p99, lag, held"),
-        ("/", "shows only what has this in its name; escape shows all"),
+        ("/", "only what has this in its name; escape shows all"),
         ("p", "pauses: nothing new is asked for"),
         ("ctrl-l", "draws it all again"),
     ];
     for (key, what) in keys {
-        lines.push(Line::of(Tone::Title, format!(" {key}")).to(33).and(Tone::Plain, what));
+        lines.push(Line::of(Tone::Title, format!(" {key}")).to(20).and(Tone::Plain, what));
     }
     lines.push(Line::default());
     let words = [
         ("REC/S", "records taken in a second, over the last looks"),
-        ("P50, P99", "from the source's commit to the durable document, of those records"),
-        ("LAG", "records that the log has beyond what is settled; – for an archive"),
+        ("P50, P99", "from source commit to durable document, of those records"),
+        ("LAG", "records of the log beyond what is settled; – for an archive"),
         ("HELD", "records that could not be folded, held for a person"),
         ("WAITING", "records that came before what they need"),
         ("GEN", "the generation that readers see"),
     ];
     for (word, what) in words {
-        lines.push(Line::of(Tone::Soft, format!(" {word}")).to(33).and(Tone::Plain, what));
+        lines.push(Line::of(Tone::Soft, format!(" {word}")).to(20).and(Tone::Plain, what));
     }
     lines
 }

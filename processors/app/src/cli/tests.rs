@@ -37,22 +37,6 @@ fn usage_is_checked() {
         ("doctor -c f --fail-on loses --records 0 --limit-seconds 5 --json", ""),
         ("doctor -c f --fail-on all", "possible values: loses, hurts, notes"),
         ("doctor", "--config <FILE>"),
-        ("top", ""),
-        ("top --instance http://h --token-file t --ca-file c --every 2s --once", ""),
-        ("top --every 100ms", "must be at least 200ms"),
-        ("top --every 500ms --json", ""),
-        ("top -c f", "unexpected argument"),
-        ("status --json", ""),
-        ("lanes --json", ""),
-        ("lanes set bulk --rate 70 --priority 1 --least-share 5 --freshness-limit none", ""),
-        ("lanes set bulk --rate 0", "must be a number above 0, or none"),
-        ("lanes set bulk --least-share 101", "must be from 1 to 100"),
-        ("lanes set", "<LANE>"),
-        ("completions zsh", ""),
-        ("completions cmd", "possible values"),
-        ("man", ""),
-        ("man --json", "<DIR>"),
-        ("check --example --json", "cannot be used with"),
         ("produce --events 1", "required"),
         ("produce --archive a --kafka -c f", "cannot be used with"),
         ("produce --kafka", "--config <FILE>"),
@@ -118,6 +102,29 @@ fn whoever_is_to_do_it_is_named_once() {
         ("get points m-1 --instance http://h", ""),
         ("get points m-1 --instance http://h --dir d", "cannot be used with"),
         ("rollup points ledger earned/ --instance http://h", ""),
+    ];
+    check(&table);
+}
+
+#[test]
+fn what_asks_an_instance_alone_is_checked() {
+    let table = [
+        ("top", ""),
+        ("top --instance http://h --token-file t --ca-file c --every 2s --once", ""),
+        ("top --every 100ms", "must be at least 200ms"),
+        ("top --every 500ms --json", ""),
+        ("top -c f", "unexpected argument"),
+        ("status --json", ""),
+        ("lanes --json", ""),
+        ("lanes set bulk --rate 70 --priority 1 --least-share 5 --freshness-limit none", ""),
+        ("lanes set bulk --rate 0", "must be a number above 0, or none"),
+        ("lanes set bulk --least-share 101", "must be from 1 to 100"),
+        ("lanes set", "<LANE>"),
+        ("completions zsh", ""),
+        ("completions cmd", "possible values"),
+        ("man", ""),
+        ("man --json", "<DIR>"),
+        ("check --example --json", "cannot be used with"),
     ];
     check(&table);
 }

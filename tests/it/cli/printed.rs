@@ -76,7 +76,6 @@ fn offline_each_command_prints_one_object() {
         format!("held list -c {file} -m points --json"),
         format!("waiting -c {file} -m points --json"),
         format!("archive list --dir {archive} --json"),
-        format!("archive prune --dir {archive} --before 1s --dry-run --json"),
     ];
     for line in lists {
         let args: Vec<&str> = line.split(' ').collect();

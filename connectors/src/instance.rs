@@ -136,6 +136,22 @@ impl Instance {
         self.ask(Method::POST, path, &[], Some(body)).await
     }
 
+    /// Puts something in the place of what is there.
+    ///
+    /// # Errors
+    /// When it does not answer, or not as an instance would.
+    pub async fn put(&self, path: &[&str], body: &Value) -> Result<Answer, Fault> {
+        self.ask(Method::PUT, path, &[], Some(body)).await
+    }
+
+    /// Asks for something that is text: the status, and the text.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn text(&self, path: &[&str]) -> Result<(u16, String), Fault> {
+        self.send(Method::GET, path, &[], None).await
+    }
+
     async fn ask(
         &self,
         method: Method,
@@ -143,6 +159,22 @@ impl Instance {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Answer, Fault> {
+        let (status, text) = self.send(method, path, query, body).await?;
+        let body = serde_json::from_str(&text).map_err(|_| {
+            let told = address::told(self.base.as_str());
+            let detail = format!("{told} answers {status}, and not as an instance would");
+            refused(detail, "give the address that `readmill run` listens on: http.listen")
+        })?;
+        Ok(Answer { status, body })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<(u16, String), Fault> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| refused("its address is none".to_owned(), BAD_URL))?
@@ -165,11 +197,7 @@ impl Instance {
         let answer = asking.send().await.map_err(|error| unanswered(&told, error))?;
         let status = answer.status().as_u16();
         let text = answer.text().await.map_err(|error| unanswered(&told, error))?;
-        let body = serde_json::from_str(&text).map_err(|_| {
-            let detail = format!("{told} answers {status}, and not as an instance would");
-            refused(detail, "give the address that `readmill run` listens on: http.listen")
-        })?;
-        Ok(Answer { status, body })
+        Ok((status, text))
     }
 }
 

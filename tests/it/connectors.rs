@@ -90,7 +90,7 @@ async fn a_definition_is_applied_compared_shown_and_restarted() {
     assert!(bench.applied(file, &[]).contains(&format!("{name}: created, runs")));
     assert!(bench.applied(file, &[]).contains(&format!("{name}: runs as it is defined")));
     let (code, table) = bench.ask("status", &[]);
-    assert!(code == 0 && table.contains("running     1 running"), "{table}");
+    assert!(code == 0 && table.contains("running  1 running"), "{table}");
     let (code, said) = bench.ask("restart", &[]);
     assert!(code == 0 && said.contains("nothing of it has failed"), "{said}");
 

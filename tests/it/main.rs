@@ -9,6 +9,7 @@ mod authority;
 mod backfill;
 mod bad_input;
 mod cases;
+mod cli;
 mod connectors;
 mod demo;
 mod doctor;

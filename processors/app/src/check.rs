@@ -1,6 +1,7 @@
 //! `check` and `models`: what would run, in plain words, or every mistake.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::Result;
 use readmill_connectors::address::told;
@@ -9,14 +10,17 @@ use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
 use readmill_connectors::redis::RedisConfig;
 use readmill_connectors::registry::RegistryConfig;
+use serde_json::{Map, Value as Json, json};
 
 use crate::cli::{CheckArgs, ModelsArgs};
 use crate::config::{
-    Config, EXAMPLE, HeldTopic, Holding, Http, Mirror, Model, Reactions, Source, Store,
+    Config, EXAMPLE, HeldTopic, Holding, Http, Mirror, Mistake, Mistakes, Model, Reactions, Source,
+    Store,
 };
 use crate::exit::Exit;
 use crate::http::open_to_all;
 use crate::out;
+use crate::table::{Table, words};
 
 /// `check`: reads the configuration and what it refers to, and nothing else.
 ///
@@ -24,6 +28,18 @@ use crate::out;
 /// Every mistake of the configuration.
 pub fn check(args: &CheckArgs) -> Result<Exit> {
     match &args.config {
+        Some(path) if args.json => {
+            return match Config::load(path) {
+                Ok(config) => {
+                    out::line(in_json(path, &config).to_string());
+                    Ok(Exit::Done)
+                }
+                Err(mistakes) => {
+                    out::line(mistakes_json(&mistakes).to_string());
+                    Err(mistakes.into())
+                }
+            };
+        }
         Some(path) => {
             let config = Config::load(path)?;
             out::line(format!("{} is valid. This would run:\n", path.display()));
@@ -40,7 +56,7 @@ pub fn models(args: &ModelsArgs) -> Exit {
         let rows: Vec<_> = readmill_models::ALL
             .iter()
             .map(|row| {
-                serde_json::json!({
+                json!({
                     "name": row.name,
                     "about": row.about,
                     "mirror": row.mirror,
@@ -50,14 +66,46 @@ pub fn models(args: &ModelsArgs) -> Exit {
                 })
             })
             .collect();
-        out::line(serde_json::Value::from(rows).to_string());
+        out::line(Json::from(rows).to_string());
         return Exit::Done;
     }
+    let mut table = Table::new([words("MODEL"), words("VIEW"), words("ABOUT")]);
     for row in readmill_models::ALL {
-        let mirror = row.mirror.map(|name| format!(" (view: {name})")).unwrap_or_default();
-        out::line(format!("{:<12}{}{mirror}", row.name, row.about));
+        table.row([row.name.into(), row.mirror.unwrap_or_default().into(), row.about.into()]);
     }
+    table.print();
     Exit::Done
+}
+
+/// What would run, for scripts: the same words as for people, by their names.
+fn in_json(path: &Path, config: &Config) -> Json {
+    let mut whole: Map<String, Json> =
+        Map::from_iter([("file".to_owned(), json!(path)), ("valid".to_owned(), json!(true))]);
+    let mut told = |name: &str, what: String| match (name, whole.get_mut(name)) {
+        ("warning" | "note", Some(Json::Array(list))) => list.push(what.into()),
+        ("warning" | "note", _) => drop(whole.insert(name.to_owned(), json!([what]))),
+        (_, _) => drop(whole.insert(name.to_owned(), what.into())),
+    };
+    general(config, &mut told);
+    let models = config.models.iter().map(|model| {
+        let lines = lines(config, model).into_iter();
+        let mut told: Map<String, Json> =
+            lines.map(|(name, what)| (name.replace('-', ""), what.into())).collect();
+        told.insert("model".to_owned(), model.row.name.into());
+        told.insert("topics".to_owned(), json!(model.topics));
+        Json::Object(told)
+    });
+    whole.insert("models".to_owned(), models.collect());
+    Json::Object(whole)
+}
+
+fn mistakes_json(mistakes: &Mistakes) -> Json {
+    let one = |mistake: &Mistake| {
+        let Mistake { line, column, at, what } = mistake;
+        json!({ "line": line, "column": column, "at": at, "what": what })
+    };
+    let list: Vec<Json> = mistakes.list.iter().map(one).collect();
+    json!({ "file": mistakes.file, "valid": false, "mistakes": list })
 }
 
 /// What would run.
@@ -67,6 +115,19 @@ pub fn explain(config: &Config) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", format!("{name:<13}{what}").trim_end());
     };
+    general(config, &mut row);
+    for model in &config.models {
+        row("", String::new());
+        row(model.row.name, model.row.about.to_owned());
+        for (name, what) in lines(config, model) {
+            row(&format!("  {name}"), what);
+        }
+    }
+    text
+}
+
+/// What is true of all models.
+fn general(config: &Config, row: &mut dyn FnMut(&str, String)) {
     row("source", source(&config.source));
     let instance = &config.instance;
     row("serves", serves(&config.http));
@@ -82,14 +143,6 @@ pub fn explain(config: &Config) -> String {
     for name in &config.unused {
         row("note", format!("[{name}] is not used by anything"));
     }
-    for model in &config.models {
-        row("", String::new());
-        row(model.row.name, model.row.about.to_owned());
-        for (name, what) in lines(config, model) {
-            row(&format!("  {name}"), what);
-        }
-    }
-    text
 }
 
 /// Where it is asked, and by whom.

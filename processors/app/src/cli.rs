@@ -5,6 +5,8 @@ mod asking;
 mod connectors;
 mod diff;
 mod doctor;
+#[cfg(test)]
+mod documented;
 mod explain;
 mod forget;
 mod generations;
@@ -12,9 +14,11 @@ mod held;
 mod positions;
 mod reconcile;
 mod rollup;
+mod shell;
 #[cfg(test)]
 mod tests;
 mod times;
+mod top;
 mod verify;
 mod workload;
 
@@ -37,7 +41,7 @@ pub use archive::{
     ArchiveArgs, ArchiveCommand, ArchiveCopyArgs, ArchiveListArgs, ArchivePruneArgs,
     ArchiveVerifyArgs,
 };
-pub use asking::{Anywhere, Asking};
+pub use asking::{Anywhere, Asking, OfInstance};
 pub use connectors::{
     ConnectorsApplyArgs, ConnectorsCheckArgs, ConnectorsCommand, ConnectorsRestartArgs,
     ConnectorsStatusArgs, DefinitionFiles,
@@ -56,7 +60,9 @@ pub use held::{
 pub use positions::{By, PositionsCommand, PositionsExportArgs, PositionsImportArgs};
 pub use reconcile::ReconcileArgs;
 pub use rollup::RollupArgs;
+pub use shell::{CompletionsArgs, ManArgs, definition};
 pub use times::since;
+pub use top::{LanesArgs, LanesCommand, LanesListArgs, LanesSetArgs, StatusArgs, TopArgs};
 pub use verify::VerifyArgs;
 pub use workload::WorkloadArgs;
 
@@ -93,6 +99,15 @@ pub enum Command {
     Check(CheckArgs),
     /// List the read models that there are.
     Models(ModelsArgs),
+    /// Show a running instance as it is now, live on a terminal: river, models, rebuilds, lanes.
+    ///
+    /// Keys: q ends it, tab shows another part, s sorts, / filters, p pauses, ? explains the rest.
+    /// An instance that goes away is waited for. NO_COLOR is heeded.
+    Top(TopArgs),
+    /// Say how a running instance is; exits with 1 if it is not healthy or not ready.
+    Status(StatusArgs),
+    /// List the lanes of a running instance, or change the rule of one.
+    Lanes(LanesArgs),
     /// Print one document.
     Get(GetArgs),
     /// Show the events that made a document, what each of them changed, and the document as it was.
@@ -177,6 +192,12 @@ pub enum Command {
     /// Compare schemas with what the read models can read.
     #[command(subcommand)]
     Schemas(SchemasCommand),
+    /// Print what a shell needs to complete commands, options and names of models.
+    ///
+    /// bash: readmill completions bash > ~/.local/share/bash-completion/completions/readmill
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a directory.
+    Man(ManArgs),
 }
 
 /// `demo`
@@ -218,6 +239,9 @@ pub struct CheckArgs {
     /// Print an example of a configuration, with every setting explained.
     #[arg(long, conflicts_with = "config")]
     pub example: bool,
+    /// Print one JSON object instead of text: what would run, or the mistakes.
+    #[arg(long, conflicts_with = "example")]
+    pub json: bool,
 }
 
 /// `models`
@@ -310,6 +334,9 @@ pub struct SchemasCheckArgs {
     /// looked at.
     #[arg(long, value_name = "AVSC")]
     pub candidate: Option<PathBuf>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `produce`
@@ -348,6 +375,9 @@ pub struct ProduceArgs {
     /// At most so many events a second; without it as fast as they are taken.
     #[arg(long, value_name = "EVENTS_PER_SECOND")]
     pub rate: Option<NonZeroU64>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where `produce` writes to.

@@ -143,6 +143,9 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     }
     cause.downcast_ref::<Fault>().and_then(|fault| match fault {
         Fault::Refused { hint, .. } | Fault::Damaged { hint, .. } => Some((*hint).to_owned()),
+        Fault::Silent { service: "the instance", .. } => {
+            Some("see that it is running, and that --instance has its address".to_owned())
+        }
         Fault::Silent { service, .. } => Some(format!(
             "see that {service} is running, and that the configuration has its address"
         )),

@@ -14,7 +14,7 @@ use readmill_models::Visit;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::bars::spinner;
+use crate::bars::{pace, spinner};
 use crate::cli::HealArgs;
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
@@ -135,9 +135,9 @@ impl Found {
 
     fn note(&mut self, tally: Tally, differences: &[Difference]) {
         let Tally { documents, differed, strays } = tally;
-        let seconds = self.since.elapsed().as_secs();
         self.bar.set_message(format!(
-            "{documents} documents looked at in {seconds} s, {differed} differed, {strays} strays"
+            "documents looked at: {}; {differed} differed, {strays} strays",
+            pace(documents, self.since)
         ));
         for difference in differences {
             let kind = kind(difference.how);

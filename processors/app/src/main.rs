@@ -13,12 +13,15 @@ mod doctor;
 mod exit;
 mod explain;
 mod fields;
+mod figures;
 mod forget;
 mod generations;
 mod get;
 mod heal;
 mod held;
 mod http;
+mod lanes;
+mod line;
 mod logs;
 mod out;
 mod ports;
@@ -32,7 +35,11 @@ mod run;
 mod schemas;
 mod scratch;
 mod services;
+mod shell;
 mod standing;
+mod status;
+mod table;
+mod top;
 mod verify;
 mod waiting;
 mod wiring;
@@ -65,6 +72,9 @@ const fn verbosity(command: &Command) -> LevelFilter {
         Command::Demo(_)
         | Command::Check(_)
         | Command::Models(_)
+        | Command::Top(_)
+        | Command::Status(_)
+        | Command::Lanes(_)
         | Command::Get(_)
         | Command::Explain(_)
         | Command::Diff(_)
@@ -85,7 +95,9 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Archive(_)
         | Command::Connectors(_)
         | Command::Doctor(_)
-        | Command::Schemas(_) => LevelFilter::WARN,
+        | Command::Schemas(_)
+        | Command::Completions(_)
+        | Command::Man(_) => LevelFilter::WARN,
     }
 }
 
@@ -93,6 +105,11 @@ fn obey(command: Command) -> Result<Exit> {
     match command {
         Command::Check(args) => check::check(&args),
         Command::Models(args) => Ok(check::models(&args)),
+        Command::Top(args) => on_runtime(top::top(args)),
+        Command::Status(args) => on_runtime(status::status(args)),
+        Command::Lanes(args) => on_runtime(lanes::lanes(args)),
+        Command::Completions(args) => Ok(shell::completions(&args)),
+        Command::Man(args) => shell::man(&args),
         Command::Demo(args) => on_runtime(demo::demo(args)),
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Get(args) => on_runtime(get::get(args)),

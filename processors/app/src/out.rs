@@ -12,3 +12,9 @@ pub fn line(text: impl AsRef<str>) {
 pub fn complain(text: impl AsRef<str>) {
     let _ = io::stderr().lock().write_all(text.as_ref().as_bytes());
 }
+
+/// Writes to stdout as it is, at once: what a terminal is told.
+pub fn screen(text: impl AsRef<str>) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_ref().as_bytes()).and_then(|()| out.flush());
+}

@@ -1,7 +1,7 @@
 //! `produce`: the changes of a made-up shop, as an archive, on topics, or as rows of outbox tables.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -14,6 +14,7 @@ use readmill_core::Partition;
 use readmill_engine::Fault;
 use readmill_schemas::SchemaId;
 use readmill_workload::{Emission, Knobs, Payloads, SourceRow, Table, written_schemas};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::bars;
@@ -56,15 +57,64 @@ pub async fn produce(args: ProduceArgs) -> Result<Exit> {
         }
     };
     bar.finish_and_clear();
-    out::line(made);
+    out::line(if args.json { made.json().to_string() } else { made.text() });
     Ok(Exit::Done)
+}
+
+/// What was made.
+#[derive(Debug)]
+pub enum Made {
+    /// An archive.
+    Archive {
+        /// Records in it.
+        records: u64,
+        /// Where it is.
+        directory: PathBuf,
+    },
+    /// Records on topics.
+    Topics {
+        /// How many.
+        records: u64,
+        /// On so many topics.
+        topics: usize,
+    },
+    /// Rows of outbox tables.
+    Rows(readmill_connectors::outbox::Written),
+}
+
+impl Made {
+    fn text(&self) -> String {
+        match self {
+            Self::Archive { records, directory } => {
+                format!("{records} records in {}", directory.display())
+            }
+            Self::Topics { records, topics } => format!("{records} records to {topics} topics"),
+            Self::Rows(written) => format!(
+                "{} rows in {} transactions, and {} rolled back besides",
+                written.rows, written.transactions, written.rolled_back
+            ),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Archive { records, directory } => {
+                json!({ "records": records, "directory": directory })
+            }
+            Self::Topics { records, topics } => json!({ "records": records, "topics": topics }),
+            Self::Rows(written) => json!({
+                "rows": written.rows, "transactions": written.transactions,
+                "rolled_back": written.rolled_back,
+            }),
+        }
+    }
 }
 
 /// Writes an archive, and says what is in it.
 ///
 /// # Errors
 /// When the directory cannot be written, or holds an archive already.
-pub fn archive(dir: &Path, changes: Changes, bar: &ProgressBar) -> Result<String> {
+pub fn archive(dir: &Path, changes: Changes, bar: &ProgressBar) -> Result<Made> {
     let mut writer = ArchiveWriter::create(dir, Roll::default())?;
     let mut ids = Ids::new();
     for (schema, id) in written_schemas().into_iter().zip(1..) {
@@ -83,10 +133,10 @@ pub fn archive(dir: &Path, changes: Changes, bar: &ProgressBar) -> Result<String
         bar.inc(1);
     }
     let records = writer.finish()?.records();
-    Ok(format!("{records} records in {}", dir.display()))
+    Ok(Made::Archive { records, directory: dir.to_owned() })
 }
 
-async fn kafka(config: &Config, changes: Changes, pace: Pace, bar: &ProgressBar) -> Result<String> {
+async fn kafka(config: &Config, changes: Changes, pace: Pace, bar: &ProgressBar) -> Result<Made> {
     let (kafka, registry) = live(config)?;
     let ids = register(&book(registry).await?).await?;
     let topics = topics(config);
@@ -104,7 +154,7 @@ async fn kafka(config: &Config, changes: Changes, pace: Pace, bar: &ProgressBar)
         }
     }
     sent += send(&producer, &mut batch, &mut pace, bar).await?;
-    Ok(format!("{sent} records to {} topics", topics.len()))
+    Ok(Made::Topics { records: sent, topics: topics.len() })
 }
 
 /// The brokers and the registry of a configuration.
@@ -152,7 +202,7 @@ async fn postgres(
     changes: Changes,
     pace: Pace,
     bar: &ProgressBar,
-) -> Result<String> {
+) -> Result<Made> {
     let ids = register(registry).await?;
     let payloads = Payloads::new(&|name| ids.get(name).copied())?;
     let mut outbox = OutboxConfig::at(url);
@@ -166,10 +216,7 @@ async fn postgres(
         None => writer.write(transactions, &mut progress).await?,
         Some(_) => paced(&writer, transactions, pace, &mut progress).await?,
     };
-    Ok(format!(
-        "{} rows in {} transactions, and {} rolled back besides",
-        written.rows, written.transactions, written.rolled_back
-    ))
+    Ok(Made::Rows(written))
 }
 
 /// Some transactions are first rolled back, so that nobody relies on what was never committed.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use readmill_connectors::instance::{Answer, Instance};
+use readmill_connectors::instance::{Answer, Instance, InstanceConfig};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::cli::Asking;
+use crate::cli::{Asking, OfInstance};
 use crate::exit::{Exit, Failure};
 use crate::out;
 
@@ -25,11 +25,44 @@ impl Remote {
     /// When its address, the token or a file for TLS cannot be used.
     pub fn of(asking: &Asking) -> Result<Option<Self>> {
         let Some(config) = asking.config()? else { return Ok(None) };
-        let instance = Instance::new(&config)?;
+        Ok(Some(Self::with(&config)?))
+    }
+
+    /// The one that is asked, where nobody else can be.
+    ///
+    /// # Errors
+    /// When its address, the token or a file for TLS cannot be used.
+    pub fn at(named: &OfInstance) -> Result<Self> {
+        Self::with(&named.config()?)
+    }
+
+    fn with(config: &InstanceConfig) -> Result<Self> {
+        let instance = Instance::new(config)?;
         if instance.is_overheard() {
             out::complain("warning: the token goes over the network as plain text: use https://\n");
         }
-        Ok(Some(Self(instance)))
+        Ok(Self(instance))
+    }
+
+    /// What it answers that is text.
+    ///
+    /// # Errors
+    /// When it does not answer, or refuses.
+    pub async fn text(&self, path: &[&str]) -> Result<String> {
+        let (status, text) = self.0.text(path).await?;
+        if (200..300).contains(&status) {
+            return Ok(text);
+        }
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        judged(Answer { status, body }).map(|_| String::new())
+    }
+
+    /// Puts something in the place of what is there.
+    ///
+    /// # Errors
+    /// When it does not answer, or refuses.
+    pub async fn put(&self, path: &[&str], body: &Value) -> Result<Value> {
+        judged(self.0.put(path, body).await?)
     }
 
     /// What it answers.

@@ -12,10 +12,12 @@ use crate::config::{self, Config};
 use crate::demo;
 use crate::exit::{Exit, Failure};
 use crate::get::model_of;
+use crate::line::Line;
 use crate::out;
 use crate::remote::Remote;
 use crate::rollups::{Answer, Asked, answer};
 use crate::services::Services;
+use crate::table::{Table, words};
 
 /// Obeys the command.
 ///
@@ -108,12 +110,14 @@ impl Visit for Look {
 /// An answer for people: a line for each roll-up or group, or one group measure by measure.
 fn text(body: &Value) -> String {
     if let Some(rollups) = body["rollups"].as_array() {
-        let line =
-            |rollup: &Value| format!("{:<12}{}", plain(&rollup["name"]), plain(&rollup["about"]));
-        return match rollups.is_empty() {
-            true => format!("{} has no roll-ups", plain(&body["model"])),
-            false => rollups.iter().map(line).collect::<Vec<_>>().join("\n"),
-        };
+        if rollups.is_empty() {
+            return format!("{} has no roll-ups", plain(&body["model"]));
+        }
+        let mut table = Table::new([words("ROLL-UP"), words("ABOUT")]);
+        for rollup in rollups {
+            table.row([plain(&rollup["name"]).into(), plain(&rollup["about"]).into()]);
+        }
+        return joined(&table);
     }
     let Some(groups) = body["groups"].as_array() else {
         let lines = measures(body).into_iter().map(|(name, value)| format!("{name:<12}{value}"));
@@ -127,6 +131,10 @@ fn text(body: &Value) -> String {
         lines.push(format!("more: --after '{last}'"));
     }
     lines.join("\n")
+}
+
+fn joined<const N: usize>(table: &Table<N>) -> String {
+    table.lines().iter().map(Line::plain).collect::<Vec<_>>().join("\n")
 }
 
 fn line(group: &Value) -> String {
@@ -188,7 +196,7 @@ mod tests {
         let none = text(&json!({ "groups": [], "more_after": null }));
         assert_eq!(none, "there are no groups here");
         let declared = json!({ "model": "m", "rollups": [{ "name": "r", "about": "what" }] });
-        assert_eq!(text(&declared), "r           what");
+        assert_eq!(text(&declared), "ROLL-UP  ABOUT\nr        what");
         assert_eq!(text(&json!({ "model": "m", "rollups": [] })), "m has no roll-ups");
     }
 }

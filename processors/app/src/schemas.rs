@@ -8,6 +8,7 @@ use readmill_core::ReadModel;
 use readmill_models::Visit;
 use readmill_schemas::debezium::{FlatOutboxRow, OutboxEnvelope};
 use readmill_schemas::{Contract, Events, Plan, SchemaId, Shape, WriterSchema, row};
+use serde_json::{Value, json};
 
 use crate::cli::SchemasCheckArgs;
 use crate::config::{Config, Model, Source};
@@ -57,7 +58,7 @@ pub async fn check(args: SchemasCheckArgs) -> Result<Exit> {
         None => registered(&config).await?,
     };
     let reads: Vec<Reads> = config.models.iter().filter_map(Reads::of).collect();
-    let mut broken = 0;
+    let (mut broken, mut judged) = (0, Vec::new());
     for written in &written {
         let place = &written.place;
         let schema = WriterSchema::parse(&written.text);
@@ -66,23 +67,48 @@ pub async fn check(args: SchemasCheckArgs) -> Result<Exit> {
             let model = reads.model;
             match reads.judge(&schema, written.subject.as_deref()) {
                 Judgement::Foreign => {}
-                Judgement::Read(contract) => {
-                    out::line(format!("{model}: reads {place} as {contract}"));
-                }
+                Judgement::Read(contract) => judged.push((model, place, contract, None)),
                 Judgement::Breaks(contract, why) => {
                     broken += 1;
-                    out::line(format!("{model}: BREAKS on {place} as {contract}: {why}"));
+                    judged.push((model, place, contract, Some(why)));
                 }
             }
         }
     }
+    tell(&judged, (written.len(), broken), args.json);
     if broken == 0 {
-        out::line(format!("{} schemas, none of them breaks a read model", written.len()));
         return Ok(Exit::Done);
     }
     let told = format!("{broken} schemas would break a running read model");
     let hint = "give new fields a default, keep old ones, and change types only by promotion";
     Err(Failure::new(Exit::Failed, told, hint).into())
+}
+
+/// Model, schema, contract, and why it cannot be read, if it cannot.
+type Judged<'j> = (&'static str, &'j String, &'static str, Option<String>);
+
+fn tell(judged: &[Judged<'_>], (schemas, broken): (usize, u64), as_json: bool) {
+    if as_json {
+        let one = |(model, place, contract, why): &Judged<'_>| {
+            json!({
+                "model": model, "schema": place, "contract": contract, "reads": why.is_none(),
+                "why": why,
+            })
+        };
+        let list: Vec<Value> = judged.iter().map(one).collect();
+        let whole = json!({ "schemas": schemas, "breaks": broken, "judged": list });
+        out::line(whole.to_string());
+        return;
+    }
+    for (model, place, contract, why) in judged {
+        out::line(match why {
+            None => format!("{model}: reads {place} as {contract}"),
+            Some(why) => format!("{model}: BREAKS on {place} as {contract}: {why}"),
+        });
+    }
+    if broken == 0 {
+        out::line(format!("{schemas} schemas, none of them breaks a read model"));
+    }
 }
 
 /// A registered schema that a model could not read.

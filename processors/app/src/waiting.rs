@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::get::model_of;
 use crate::out;
 use crate::services::Services;
+use crate::table::{Table, words};
 
 /// So many are listed for a person who does not say how many.
 const DEFAULT_LIMIT: usize = 50;
@@ -117,10 +118,22 @@ fn tell(model: &str, lines: &[Line], limit: usize) {
     for (wants, count) in reasons {
         out::line(format!("  {count} for {wants}"));
     }
+    out::line("");
+    let titles =
+        [words("COMMITTED"), words("KEY"), words("POSITION"), words("EVENT"), words("WAITS FOR")];
+    let mut table = Table::new(titles);
     for line in lines.iter().take(limit) {
-        let (since, Line { key, position, event, wants, .. }) = (line.since(), line);
-        out::line(format!("{since}  {key}  {position}  {event}  waits for {wants}"));
+        let Line { key, position, event, wants, .. } = line;
+        let (since, key) = (line.since(), key.as_str());
+        table.row([
+            since.into(),
+            key.into(),
+            position.as_str().into(),
+            (*event).into(),
+            wants.as_str().into(),
+        ]);
     }
+    table.print();
     if lines.len() > limit {
         out::line(format!("and {} more: --limit, or --json for all", lines.len() - limit));
     }

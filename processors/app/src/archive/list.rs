@@ -10,6 +10,7 @@ use super::size;
 use crate::cli::ArchiveListArgs;
 use crate::exit::Exit;
 use crate::out;
+use crate::table::{Cell, Table, numbers, words};
 
 /// Obeys the command.
 pub fn list(args: &ArchiveListArgs) -> Result<Exit> {
@@ -18,7 +19,7 @@ pub fn list(args: &ArchiveListArgs) -> Result<Exit> {
         manifest.partitions().for_each(|(at, entry)| out::line(line(&at, entry).to_string()));
         return Ok(Exit::Done);
     }
-    table(&manifest).iter().for_each(out::line);
+    table(&manifest).print();
     let bytes = manifest.partitions().map(|(_, entry)| entry.bytes()).sum();
     let (records, topics) = (manifest.records(), manifest.topics.len());
     let many = if topics == 1 { "topic" } else { "topics" };
@@ -56,38 +57,36 @@ fn time(ms: i64) -> String {
     Timestamp::from_millis(ms).to_string()
 }
 
-const TITLES: [&str; 9] =
-    ["PARTITION", "FROM", "TO", "RECORDS", "FILES", "SIZE", "OLDEST", "NEWEST", "GAPS"];
-
-/// The lines for a person, with columns as wide as they need to be.
-fn table(manifest: &Manifest) -> Vec<String> {
-    let mut rows = vec![TITLES.map(str::to_owned)];
-    rows.extend(manifest.partitions().map(|(at, entry)| cells(&at, entry)));
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..TITLES.len()).map(width).collect();
-    let joined = |row: &[String; 9]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(joined).collect()
+/// The partitions, for a person.
+fn table(manifest: &Manifest) -> Table<9> {
+    let mut table = Table::new([
+        words("PARTITION"),
+        numbers("FROM"),
+        numbers("TO"),
+        numbers("RECORDS"),
+        numbers("FILES"),
+        numbers("SIZE"),
+        words("OLDEST"),
+        words("NEWEST"),
+        words("GAPS"),
+    ]);
+    manifest.partitions().for_each(|(at, entry)| table.row(cells(&at, entry)));
+    table
 }
 
-fn cells(at: &Partition, entry: &PartitionEntry) -> [String; 9] {
+fn cells(at: &Partition, entry: &PartitionEntry) -> [Cell; 9] {
     let times = entry.times_ms();
     let gaps: Vec<String> =
         entry.gaps.iter().map(|gap| format!("{} to {}", gap.from, gap.to)).collect();
     [
-        at.to_string(),
-        entry.from.to_string(),
-        entry.to.to_string(),
-        entry.records.to_string(),
-        entry.files.len().to_string(),
-        size(entry.bytes()),
-        times.map_or_else(String::new, |(oldest, _)| time(oldest)),
-        times.map_or_else(String::new, |(_, newest)| time(newest)),
-        gaps.join(", "),
+        at.to_string().into(),
+        entry.from.to_string().into(),
+        entry.to.to_string().into(),
+        entry.records.to_string().into(),
+        entry.files.len().to_string().into(),
+        size(entry.bytes()).into(),
+        times.map_or_else(String::new, |(oldest, _)| time(oldest)).into(),
+        times.map_or_else(String::new, |(_, newest)| time(newest)).into(),
+        gaps.join(", ").into(),
     ]
 }

@@ -5,7 +5,7 @@ use readmill_connectors::archive::{LocalDir, Manifest, Report, verify as prove};
 use serde_json::json;
 
 use super::size;
-use crate::bars::progress;
+use crate::bars;
 use crate::cli::ArchiveVerifyArgs;
 use crate::exit::Exit;
 use crate::out;
@@ -14,7 +14,7 @@ use crate::out;
 pub fn verify(args: &ArchiveVerifyArgs) -> Result<Exit> {
     let storage = LocalDir::at(&args.dir);
     let bytes = Manifest::of(&*storage)?.partitions().map(|(_, entry)| entry.bytes()).sum();
-    let bar = progress(bytes, "bytes verified");
+    let bar = bars::bytes(bytes, "verified");
     let report = prove(&*storage, &mut |read| bar.inc(read))?;
     bar.finish_and_clear();
     tell(args, &report);

@@ -58,11 +58,42 @@ impl Asking {
     /// When the token's file cannot be read, or holds none.
     pub fn config(&self) -> Result<Option<InstanceConfig>, Failure> {
         let Some(url) = self.instance.clone() else { return Ok(None) };
-        let token = match &self.token_file {
-            Some(file) => Some(first_line(file)?),
-            None => std::env::var(TOKEN).ok().filter(|token| !token.is_empty()),
-        };
+        let token = token(self.token_file.as_deref())?;
         Ok(Some(InstanceConfig { url, token, ca_file: self.ca_file.clone() }))
+    }
+}
+
+/// Which running instance is asked, by what nobody else can answer.
+#[derive(Debug, Clone, Args)]
+pub struct OfInstance {
+    /// The instance, by the address of its HTTP API.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464")]
+    pub instance: String,
+    /// The file whose first line is the token to show; without it READMILL_TOKEN is, if it is set.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The authorities that the instance's certificate may be issued by, in PEM; without it those
+    /// that the system trusts.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+impl OfInstance {
+    /// Where it is and what is shown to it.
+    ///
+    /// # Errors
+    /// When the token's file cannot be read, or holds none.
+    pub fn config(&self) -> Result<InstanceConfig, Failure> {
+        let token = token(self.token_file.as_deref())?;
+        Ok(InstanceConfig { url: self.instance.clone(), token, ca_file: self.ca_file.clone() })
+    }
+}
+
+/// The token that is shown: that of a file, or that of the environment.
+fn token(file: Option<&Path>) -> Result<Option<String>, Failure> {
+    match file {
+        Some(file) => first_line(file).map(Some),
+        None => Ok(std::env::var(TOKEN).ok().filter(|token| !token.is_empty())),
     }
 }
 

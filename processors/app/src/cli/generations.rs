@@ -193,4 +193,7 @@ pub struct RetireArgs {
     pub place: GenerationsAnywhere,
     /// The generation that is to go.
     pub generation: u32,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
 }

@@ -98,6 +98,9 @@ pub struct HeldShowArgs {
     /// Print the decoded value alone, as `held edit --json` takes it.
     #[arg(long)]
     pub value: bool,
+    /// Print it in one line; it is one JSON object in any case.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `held retry`
@@ -120,6 +123,9 @@ pub struct HeldRetryArgs {
     /// one come after all, it counts as a duplicate.
     #[arg(long)]
     pub without_missing: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `held edit`
@@ -148,6 +154,9 @@ pub struct HeldEditArgs {
     /// Give back what it came with.
     #[arg(long)]
     pub undo: bool,
+    /// Print one JSON object instead of text; --json is the new value here.
+    #[arg(long)]
+    pub as_json: bool,
 }
 
 /// `held drop`
@@ -171,6 +180,9 @@ pub struct HeldDropArgs {
     /// Do it; without this it is only said what would be lost.
     #[arg(long)]
     pub yes: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `held export`
@@ -182,6 +194,9 @@ pub struct HeldExportArgs {
     /// The file, which must not exist.
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
+    /// Print one JSON object about it instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A record's place, as `held list` writes it.

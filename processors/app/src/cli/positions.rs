@@ -30,6 +30,9 @@ pub struct PositionsExportArgs {
     /// The file; without it they are printed.
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
+    /// Print one JSON object about the file; without --to, the positions are one in any case.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `positions import`

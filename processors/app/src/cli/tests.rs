@@ -107,6 +107,29 @@ fn whoever_is_to_do_it_is_named_once() {
 }
 
 #[test]
+fn what_asks_an_instance_alone_is_checked() {
+    let table = [
+        ("top", ""),
+        ("top --instance http://h --token-file t --ca-file c --every 2s --once", ""),
+        ("top --every 100ms", "must be at least 200ms"),
+        ("top --every 500ms --json", ""),
+        ("top -c f", "unexpected argument"),
+        ("status --json", ""),
+        ("lanes --json", ""),
+        ("lanes set bulk --rate 70 --priority 1 --least-share 5 --freshness-limit none", ""),
+        ("lanes set bulk --rate 0", "must be a number above 0, or none"),
+        ("lanes set bulk --least-share 101", "must be from 1 to 100"),
+        ("lanes set", "<LANE>"),
+        ("completions zsh", ""),
+        ("completions cmd", "possible values"),
+        ("man", ""),
+        ("man --json", "<DIR>"),
+        ("check --example --json", "cannot be used with"),
+    ];
+    check(&table);
+}
+
+#[test]
 fn what_connectors_take_is_checked() {
     let table = [
         ("connectors check a b --set A=1 --env-file e --json", ""),

@@ -12,6 +12,7 @@ use crate::cli::ConnectorsStatusArgs;
 use crate::config::question;
 use crate::exit::{Exit, Failure};
 use crate::out;
+use crate::table::{Table, words};
 
 /// Obeys the command.
 ///
@@ -26,7 +27,7 @@ pub async fn status(args: ConnectorsStatusArgs) -> Result<Exit> {
     } else if statuses.is_empty() {
         out::line("there are no connectors");
     } else {
-        table(&statuses).iter().for_each(out::line);
+        tell(&statuses);
     }
     let failed = statuses.values().any(|status| status.failed().is_some());
     Ok(if failed { Exit::Failed } else { Exit::Done })
@@ -64,22 +65,26 @@ pub fn chosen(
     Ok(chosen)
 }
 
-fn table(statuses: &BTreeMap<String, Status>) -> Vec<String> {
-    let longest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or_default();
-    let names = longest(&mut statuses.keys().map(|name| name.chars().count())).max(9);
-    let counts = longest(&mut statuses.values().map(|status| tasks(status).len())).max(5);
-    let row = |name: &str, state: &str, tasks: &str, worker: &str| {
-        format!("{name:<names$}  {state:<10}  {tasks:<counts$}  {worker}").trim_end().to_owned()
-    };
-    let mut lines = vec![row("connector", "state", "tasks", "worker")];
+fn tell(statuses: &BTreeMap<String, Status>) {
+    let titles = [words("CONNECTOR"), words("STATE"), words("TASKS"), words("WORKER")];
+    let mut table = Table::new(titles);
     for (name, status) in statuses {
         let connector = &status.connector;
-        lines.push(row(name, connector.state.word(), &tasks(status), &connector.worker));
+        table.row([
+            name.as_str().into(),
+            connector.state.word().into(),
+            tasks(status).into(),
+            connector.worker.as_str().into(),
+        ]);
+    }
+    let mut rows = table.lines().into_iter().map(|line| line.plain());
+    rows.next().into_iter().for_each(out::line);
+    for (status, row) in statuses.values().zip(rows) {
+        out::line(row);
         for part in status.parts() {
             let Some(cause) = part.cause() else { continue };
             let which = part.id.map_or("connector".to_owned(), |task| format!("task {task}"));
-            lines.push(format!("  {which}: {cause}"));
+            out::line(format!("  {which}: {cause}"));
         }
     }
-    lines
 }

@@ -12,6 +12,7 @@ mod table;
 
 use anyhow::Result;
 
+use crate::bars::spinner;
 use crate::cli::DoctorArgs;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -24,7 +25,10 @@ pub use table::Severity;
 /// The mistakes of the configuration.
 pub async fn doctor(args: DoctorArgs) -> Result<Exit> {
     let config = Config::load(&args.config)?;
+    let bar = spinner(args.json);
+    bar.set_message("looking at brokers, groups, the registry, stores and sources");
     let report = rooms::look(config, &args).await;
+    bar.finish_and_clear();
     if args.json {
         report.tell_json();
     } else {

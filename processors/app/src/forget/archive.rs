@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::archive::erase_from_archive;
-use crate::bars::progress;
+use crate::bars;
 use crate::config::{self, Config};
 
 /// What was done to one archive.
@@ -78,7 +78,7 @@ pub async fn erase(
             models.push(ears?);
         }
     }
-    let bar = progress(0, "bytes of the archive looked through");
+    let bar = bars::bytes(0, "of the archive looked through");
     let (dir, persons, runtime) = (dir.to_owned(), persons.to_vec(), Handle::current());
     let erasing = move || {
         let mut all = PersonErased::default();

@@ -9,8 +9,10 @@ use super::case::Case;
 use super::deeds::{self, Deed};
 use crate::cli::{GenerationsAnywhere, GenerationsArgs, RetireArgs, RollbackArgs, SwapArgs};
 use crate::exit::{Exit, Failure};
+use crate::figures::UNKNOWN;
 use crate::out;
 use crate::remote::Remote;
+use crate::table::{Table, numbers, words};
 
 /// The path of generations in the HTTP API.
 const GENERATIONS: &str = "generations";
@@ -106,37 +108,48 @@ pub async fn generations(args: GenerationsArgs) -> Result<Exit> {
         out::line(list.to_string());
     } else {
         let list = list["generations"].take();
-        list.as_array().into_iter().flatten().for_each(|generation| out::line(line(generation)));
+        let list: Vec<&Value> = list.as_array().into_iter().flatten().collect();
+        tell(&list);
     }
     Ok(Exit::Done)
 }
 
-/// A generation in a line for people.
-fn line(generation: &Value) -> String {
-    let plain = |name: &str| generation[name].as_str().unwrap_or_default().to_owned();
-    let is = |name: &str| generation[name].as_bool().unwrap_or(false);
-    let seen = if is("live") { "live" } else { "beside" };
-    let mut line = format!(
-        "generation {}  {seen:<7} fold {}  begun {} from {}",
-        generation["generation"],
-        generation["fold"],
-        plain("begun"),
-        plain("from"),
-    );
-    if let Some(behind) = generation["behind_records"].as_i64() {
-        line += &format!("  {behind} records behind");
+/// The generations as a table for people, and why any of them stopped.
+fn tell(list: &[&Value]) {
+    let mut table = Table::new([
+        numbers("GENERATION"),
+        words("READERS"),
+        numbers("FOLD"),
+        words("BEGUN"),
+        words("FROM"),
+        numbers("BEHIND"),
+        numbers("INSTANCES"),
+        words("VERIFIED"),
+        words(""),
+    ]);
+    for generation in list {
+        let plain = |name: &str| generation[name].as_str().unwrap_or_default();
+        let is = |name: &str| generation[name].as_bool().unwrap_or(false);
+        let behind = generation["behind_records"].as_i64();
+        table.row([
+            generation["generation"].to_string().into(),
+            if is("live") { "live" } else { "beside" }.into(),
+            generation["fold"].to_string().into(),
+            plain("begun").into(),
+            plain("from").into(),
+            behind.map_or_else(|| UNKNOWN.to_owned(), |behind| behind.to_string()).into(),
+            generation["instances"].to_string().into(),
+            generation["verified"]["at"].as_str().unwrap_or("no").into(),
+            if is("paused") { "paused" } else { "" }.into(),
+        ]);
     }
-    line += &format!("  in {} instances", generation["instances"]);
-    if is("paused") {
-        line += "  paused";
+    table.print();
+    for generation in list {
+        for why in generation["failed"].as_array().into_iter().flatten() {
+            let (number, why) = (&generation["generation"], why.as_str().unwrap_or_default());
+            out::line(format!("generation {number} stopped: {why}"));
+        }
     }
-    line += &generation["verified"]["at"]
-        .as_str()
-        .map_or_else(|| "  not verified".to_owned(), |at| format!("  verified {at}"));
-    for why in generation["failed"].as_array().into_iter().flatten() {
-        line += &format!("\n  stopped: {}", why.as_str().unwrap_or_default());
-    }
-    line
 }
 
 /// `swap`
@@ -181,7 +194,7 @@ async fn hand_over(place: &GenerationsAnywhere, deed: Deed, as_json: bool) -> Re
 /// When readers see it, a service fails, or an instance does not let it go.
 pub async fn retire(args: RetireArgs) -> Result<Exit> {
     let deed = Deed::Retire { generation: args.generation };
-    let done = Doer::of(&args.place)?.perform(args.place.model.name, deed, false).await?;
-    print(&done, false, |model| format!("{model}: generation {} is gone", args.generation));
+    let done = Doer::of(&args.place)?.perform(args.place.model.name, deed, args.json).await?;
+    print(&done, args.json, |model| format!("{model}: generation {} is gone", args.generation));
     Ok(Exit::Done)
 }

@@ -100,8 +100,12 @@ fn key_of(wanted: &Drop) -> Option<&str> {
 ///
 /// # Errors
 /// When nothing was given up, since nobody said so.
-pub fn print(done: &Dropped, yes: bool) -> Result<Exit> {
+pub fn print(done: &Dropped, yes: bool, as_json: bool) -> Result<Exit> {
     let model = &done.model;
+    if as_json {
+        out::line(serde_json::to_value(done)?.to_string());
+        return ended(done, yes);
+    }
     out::line(format!("{model}: lost to the read model for ever, through every later delivery:"));
     for line in &done.lost {
         let Line { position, bytes, held_at, reason, .. } = line;
@@ -112,19 +116,24 @@ pub fn print(done: &Dropped, yes: bool) -> Result<Exit> {
         ));
     }
     if !yes {
-        let hint = "keep a copy with `readmill held export`, then say --yes";
-        return Err(Failure::new(Exit::Usage, "nothing was dropped", hint).into());
+        return ended(done, yes);
     }
     for position in &done.dropped {
         out::line(format!("dropped {position}"));
     }
     if let Some((position, why)) = &done.stays {
         out::line(format!("{position} stays held: {why}"));
-        return Ok(Exit::StillHeld);
-    }
-    if done.behind > 0 {
+    } else if done.behind > 0 {
         let behind = done.behind;
         out::line(format!("{behind} records are still behind it: `readmill held retry`"));
     }
-    Ok(Exit::Done)
+    ended(done, yes)
+}
+
+fn ended(done: &Dropped, yes: bool) -> Result<Exit> {
+    if !yes {
+        let hint = "keep a copy with `readmill held export`, then say --yes";
+        return Err(Failure::new(Exit::Usage, "nothing was dropped", hint).into());
+    }
+    Ok(if done.stays.is_some() { Exit::StillHeld } else { Exit::Done })
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use readmill_core::Key;
 use readmill_engine::{Fault, HeldRecord, HeldStore, Record, SchemaBook};
 use readmill_schemas::{SchemaId, framing};
+use serde_json::json;
 
 use super::{one, sight};
 use crate::cli::{HeldEditArgs, HeldOne};
@@ -46,6 +47,15 @@ pub async fn edit(
     let key = held.key.as_ref().map(|key| Key::as_str(key).to_owned());
     one(store, held.model, &HeldOne { position: held.position().clone(), key }).await?;
     let after = held.record.value.as_ref().map_or(0, Vec::len);
+    if args.as_json {
+        let (position, edited) = (held.position().to_string(), held.original.is_some());
+        let told = json!({
+            "model": held.model, "position": position, "edited": edited,
+            "bytes_before": before, "bytes": after,
+        });
+        out::line(told.to_string());
+        return Ok(Exit::Done);
+    }
     out::line(format!("{}: the value was {before} bytes and is {after}", held.position()));
     out::line(match &held.original {
         Some(_) => "what it came with is kept beside it: `held edit --undo` gives it back",

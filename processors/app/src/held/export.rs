@@ -38,7 +38,12 @@ pub async fn export(
     store.visit(model, &Held::All, &mut visit).await?;
     let synced = written.and_then(|()| file.flush()).and_then(|()| file.get_ref().sync_all());
     synced.map_err(|error| failed(&error))?;
-    out::line(format!("{records} records of {model} in {}", args.to.display()));
+    if args.json {
+        let told = json!({ "model": model, "records": records, "edited": edited, "file": args.to });
+        out::line(told.to_string());
+    } else {
+        out::line(format!("{records} records of {model} in {}", args.to.display()));
+    }
     if edited > 0 {
         out::complain(format!(
             "warning: {edited} of them were edited; what they came with is under \"original\"\n"

@@ -11,6 +11,7 @@ use super::deeds::{Line, chosen};
 use super::{key_text, sight};
 use crate::exit::{Exit, Failure};
 use crate::out;
+use crate::table::{Cell, Table, numbers, words};
 
 /// So many records are listed for a person who does not say how many.
 const DEFAULT_LIMIT: usize = 50;
@@ -123,19 +124,17 @@ fn by_reason(lines: &[Line]) -> Vec<Reason> {
     reasons
 }
 
-fn cells(line: &Line) -> [String; 6] {
+fn cells(line: &Line) -> [Cell; 6] {
     let edited = if line.edited { "*" } else { "" };
     [
-        line.position.clone(),
-        cut(&key_text(line.key.as_deref())),
-        line.held_at.clone(),
-        format!("{}{edited}", line.tries),
-        line.bytes.to_string(),
-        line.reason.clone(),
+        line.position.as_str().into(),
+        cut(&key_text(line.key.as_deref())).into(),
+        line.held_at.as_str().into(),
+        format!("{}{edited}", line.tries).into(),
+        line.bytes.to_string().into(),
+        line.reason.as_str().into(),
     ]
 }
-
-const TITLES: [&str; 6] = ["POSITION", "KEY", "HELD SINCE", "TRIES", "BYTES", "REASON"];
 
 fn cut(text: &str) -> String {
     if text.chars().count() <= WIDEST_KEY {
@@ -169,41 +168,35 @@ fn tell(found: &Listed, limit: usize) {
     out::line(format!(
         "{model}: {records} records of {keys} keys are held, the oldest since {oldest}"
     ));
-    for row in table(&rows(reasons)) {
-        out::line(row);
-    }
+    by_reason_table(reasons).print();
     out::line("");
-    let rows: Vec<[String; 6]> = listed.iter().take(limit).map(cells).collect();
-    for row in table(&[&[TITLES.map(str::to_owned)][..], &rows].concat()) {
-        out::line(row);
-    }
-    if *records > rows.len() {
-        out::line(format!("… and {} more: --limit N", records - rows.len()));
+    let mut table = Table::new([
+        words("POSITION"),
+        words("KEY"),
+        words("HELD SINCE"),
+        numbers("TRIES"),
+        numbers("BYTES"),
+        words("REASON"),
+    ]);
+    let shown = listed.len().min(limit);
+    listed.iter().take(limit).for_each(|line| table.row(cells(line)));
+    table.print();
+    if *records > shown {
+        out::line(format!("… and {} more: --limit N", records - shown));
     }
     if listed.iter().any(|line| line.edited) {
         out::line("* edited: what it came with is kept beside it");
     }
 }
 
-fn rows(reasons: &[Reason]) -> Vec<[String; 4]> {
-    let row = |Reason { reason, records, keys, oldest }: &Reason| {
-        [records.to_string(), keys.to_string(), oldest.clone(), reason.clone()]
-    };
-    let titles = ["RECORDS", "KEYS", "OLDEST", "REASON"].map(str::to_owned);
-    std::iter::once(titles).chain(reasons.iter().map(row)).collect()
-}
-
-/// Rows with columns under one another; the last is as wide as it is.
-fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-    };
-    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  "));
-        cells.collect::<String>().trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
+fn by_reason_table(reasons: &[Reason]) -> Table<4> {
+    let titles = [numbers("RECORDS"), numbers("KEYS"), words("OLDEST"), words("REASON")];
+    let mut table = Table::new(titles);
+    for Reason { reason, records, keys, oldest } in reasons {
+        let (records, keys) = (records.to_string(), keys.to_string());
+        table.row([records.into(), keys.into(), oldest.as_str().into(), reason.as_str().into()]);
+    }
+    table
 }
 
 #[cfg(test)]
@@ -226,11 +219,12 @@ mod tests {
     #[test]
     fn reasons_are_counted_and_the_most_frequent_comes_first() {
         let lines = [line(1, "a", "rare"), line(2, "a", "often"), line(3, "b", "often")];
-        let rows = table(&rows(&by_reason(&lines)));
+        let table = by_reason_table(&by_reason(&lines)).lines();
+        let rows: Vec<String> = table.iter().map(crate::line::Line::plain).collect();
         let wanted = [
             "RECORDS  KEYS  OLDEST                    REASON",
-            "2        2     1970-01-01T00:00:02.000Z  often",
-            "1        1     1970-01-01T00:00:01.000Z  rare",
+            "      2     2  1970-01-01T00:00:02.000Z  often",
+            "      1     1  1970-01-01T00:00:01.000Z  rare",
         ];
         assert_eq!(rows, wanted);
     }
@@ -238,7 +232,7 @@ mod tests {
     #[test]
     fn long_keys_are_cut_in_the_table_alone() {
         let long = line(0, &"배".repeat(80), "r");
-        assert_eq!(cells(&long)[1].chars().count(), WIDEST_KEY);
+        assert_eq!(cut(&key_text(long.key.as_deref())).chars().count(), WIDEST_KEY);
         assert!(serde_json::to_string(&long).unwrap().contains(&"배".repeat(80)));
     }
 }

@@ -23,6 +23,7 @@ use crate::cli::{HeldAnywhere, HeldCommand, HeldOne, HeldPlace};
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
 use crate::get;
+use crate::out;
 use crate::ports::Opening;
 use crate::remote::Remote;
 use crate::services::Services;
@@ -31,7 +32,7 @@ pub use deeds::{Deed, Progress, Task};
 pub use list::List;
 
 use self::drop::Drop;
-use retry::Retry;
+use retry::{Retried, Retry};
 
 /// The path of held records in the HTTP API.
 const HELD: &str = "held";
@@ -66,13 +67,17 @@ pub async fn held(command: HeldCommand) -> Result<Exit> {
         HeldCommand::Retry(args) => {
             let (key, keyless, all) = (args.key, args.keyless, args.all);
             let wanted = Retry { key, keyless, all, without_missing: args.without_missing };
-            let sum = asked(&args.place, Deed::Retry(wanted.clone())).await?;
+            let sum: Retried = asked(&args.place, Deed::Retry(wanted.clone())).await?;
+            if args.json {
+                out::line(serde_json::to_value(&sum)?.to_string());
+                return Ok(sum.exit(&wanted));
+            }
             Ok(retry::print(&sum, &wanted))
         }
         HeldCommand::Drop(args) => {
             let position = args.position.map(|position| position.to_string());
             let wanted = Drop { position, key: args.key, keyless: args.keyless, yes: args.yes };
-            drop::print(&asked(&args.place, Deed::Drop(wanted)).await?, args.yes)
+            drop::print(&asked(&args.place, Deed::Drop(wanted)).await?, args.yes, args.json)
         }
         HeldCommand::Show(args) => {
             let case = Case::of(&args.place)?;

@@ -124,17 +124,33 @@ async fn deal<M: ReadModel>(
     Ok(())
 }
 
+impl Retried {
+    fn is_nothing(&self) -> bool {
+        self.ended.is_empty() && self.stuck_keys == 0
+    }
+
+    /// How the command ends.
+    pub fn exit(&self, wanted: &Retry) -> Exit {
+        let moved = self.ended.contains_key(Outcome::Held.name());
+        match (self.is_nothing(), wanted.all) {
+            (true, true) => Exit::Done,
+            (true, false) => Exit::NotFound,
+            (false, _) if self.stuck_keys == 0 && !moved => Exit::Done,
+            (false, _) => Exit::StillHeld,
+        }
+    }
+}
+
 /// Prints it, and answers how the command ends.
 pub fn print(sum: &Retried, wanted: &Retry) -> Exit {
     let Retried { model, ended, stuck_keys, stuck } = sum;
-    if ended.is_empty() && *stuck_keys == 0 {
+    if sum.is_nothing() {
         let key = wanted.key.as_deref();
         let named = (!wanted.all).then(|| format!(" under {}", key_text(key)));
         let whose = named.filter(|_| key.is_some()).unwrap_or_default();
         out::line(format!("{model}: nothing is held{whose}"));
-        return if wanted.all { Exit::Done } else { Exit::NotFound };
+        return sum.exit(wanted);
     }
-    let moved = ended.contains_key(Outcome::Held.name());
     let told = Outcome::ALL.into_iter().filter_map(|outcome| {
         let many = ended.get(outcome.name())?;
         // Held by another key's document: it stands in that queue now.
@@ -151,5 +167,5 @@ pub fn print(sum: &Retried, wanted: &Retry) -> Exit {
     if *stuck_keys > MOST_NAMED {
         out::line(format!("  … and {} more: see `readmill held list`", stuck_keys - MOST_NAMED));
     }
-    if *stuck_keys == 0 && !moved { Exit::Done } else { Exit::StillHeld }
+    sum.exit(wanted)
 }

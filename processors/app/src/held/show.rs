@@ -26,7 +26,7 @@ pub async fn show(
             let hint = "look at its bytes without --value, and edit it with `held edit --value`";
             return Err(Failure::new(Exit::NotFound, told, hint).into());
         };
-        out::line(format!("{json:#}"));
+        tell(json, args.json);
         return Ok(Exit::Done);
     }
     let position = held.position();
@@ -55,8 +55,12 @@ pub async fn show(
         "value": value,
         "original": original,
     });
-    out::line(format!("{whole:#}"));
+    tell(&whole, args.json);
     Ok(Exit::Done)
+}
+
+fn tell(json: &Json, in_one_line: bool) {
+    out::line(if in_one_line { json.to_string() } else { format!("{json:#}") });
 }
 
 /// How much of it is not folded, in a word.

@@ -38,6 +38,13 @@ impl<'t> Exposition<'t> {
         self.samples.iter().filter(own).filter_map(|s| s.value.parse::<i64>().ok()).sum()
     }
 
+    /// The value of a model's gauge, over all its series; none before it was first set.
+    pub fn gauge(&self, meter: Meter, model: &str) -> Option<i64> {
+        let own = |s: &&Sample<'_>| s.name == meter.name() && s.is("model", model);
+        let values = self.samples.iter().filter(own).filter_map(|s| s.value.parse::<i64>().ok());
+        values.reduce(|sum, value| sum + value)
+    }
+
     /// A model's histogram.
     pub fn histogram(&self, meter: Meter, model: &str) -> Histogram {
         let name = format!("{}_bucket", meter.name());
@@ -70,6 +77,15 @@ impl Sample<'_> {
 }
 
 impl Histogram {
+    /// What has come since it was like this.
+    pub fn since(&self, before: &Self) -> Self {
+        let less = |&(upper, count): &(f64, f64)| {
+            let was = before.buckets.iter().find(|(bound, _)| bound.total_cmp(&upper).is_eq());
+            (upper, (count - was.map_or(0.0, |(_, was)| *was)).max(0.0))
+        };
+        Self { buckets: self.buckets.iter().map(less).collect() }
+    }
+
     /// How many values there are.
     pub fn count(&self) -> f64 {
         self.buckets.last().map_or(0.0, |(_, count)| *count)
@@ -148,6 +164,7 @@ mod tests {
         let read = Exposition::read(&text);
         assert_eq!(read.count(Meter::Consumed, "points"), 7);
         assert_eq!(read.count(Meter::Written, "points"), 0);
+        assert_eq!(read.gauge(Meter::Held, "points"), None);
         let positions = read.positions("points");
         assert_eq!(positions, [("a\"{b}\\".to_owned(), "3".to_owned(), 42)]);
     }
@@ -168,5 +185,7 @@ mod tests {
         let histogram = Exposition::read(&text).histogram(Meter::Freshness, "points");
         assert_eq!(histogram.quantile(1.0), Some(60.0));
         assert_eq!(histogram.count(), 101.0);
+        assert_eq!(histogram.since(&Histogram::default()), histogram);
+        assert_eq!(histogram.since(&histogram).quantile(0.5), None);
     }
 }

@@ -42,6 +42,7 @@ use crate::exit::{Exit, Failure};
 use crate::services::Services;
 
 pub use actions::Actions;
+pub use exposition::{Exposition, Histogram};
 pub use keys::{Keys, Role};
 pub use locks::open_to_all;
 

@@ -22,6 +22,7 @@ use crate::get::model_of;
 use crate::out;
 use crate::services::Services;
 use crate::standing::Group;
+use crate::table::{Table, numbers, words};
 
 /// Obeys the command.
 ///
@@ -86,8 +87,12 @@ async fn export(args: &PositionsExportArgs) -> Result<Exit> {
         None => out::line(exported.text()?),
         Some(file) => {
             exported.write(file)?;
-            let many = exported.places.len();
-            out::line(format!("{}: {many} partitions of {}", file.display(), exported.group));
+            let (many, group) = (exported.places.len(), &exported.group);
+            out::line(if args.json {
+                json!({ "file": file, "group": group, "partitions": many }).to_string()
+            } else {
+                format!("{}: {many} partitions of {group}", file.display())
+            });
         }
     }
     Ok(Exit::Done)
@@ -137,9 +142,18 @@ fn tell(args: &PositionsImportArgs, group: &str, planned: &[Planned]) {
         out::line(body.to_string());
         return;
     }
+    let titles = [words("PARTITION"), numbers("AT"), numbers("OF"), words("HOW")];
+    let mut table = Table::new(titles);
     for Planned { partition, offset, end, how } in planned {
-        out::line(format!("{partition}  at {offset} of {end}  {how}"));
+        let (offset, end) = (offset.to_string(), end.to_string());
+        table.row([
+            partition.to_string().into(),
+            offset.into(),
+            end.into(),
+            how.to_string().into(),
+        ]);
     }
+    table.print();
     let did = if args.dry_run { "would begin there; nothing was changed" } else { "begins there" };
     out::line(format!("{group} {did}"));
 }

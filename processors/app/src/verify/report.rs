@@ -13,7 +13,7 @@ use readmill_engine::mirror::Spot;
 use readmill_engine::verify::{Departure, Finding, Kind, Sight, Subject, Summary, Told, Undecided};
 use serde_json::{Value, json};
 
-use crate::bars::spinner;
+use crate::bars::{pace, spinner};
 use crate::exit::{Exit, Failure};
 use crate::out;
 
@@ -103,11 +103,11 @@ impl Report {
     }
 
     fn progress(&self, summary: &Summary) {
-        let seconds = self.since.elapsed().as_secs();
         let Summary { documents, .. } = summary;
         let (found, open) = (summary.findings(), summary.open());
         self.bar.set_message(format!(
-            "{documents} documents compared in {seconds} s, {found} differ, {open} not decided"
+            "documents compared: {}; {found} differ, {open} not decided",
+            pace(*documents, self.since)
         ));
     }
 

@@ -33,6 +33,7 @@ mod mongo;
 mod notices;
 mod outboxes;
 mod paths;
+mod pipelines;
 mod positions;
 mod proxy;
 mod real;

@@ -6,6 +6,7 @@ import sys
 
 from . import check, connector, fetch, places
 from .say import StackError, progress
+from .secure import rotate
 from .stack import Stack
 
 
@@ -63,17 +64,28 @@ def parser():
     connectors = verb(
         "connector", None, "apply or delete a Kafka Connect connector"
     ).add_subparsers(metavar="VERB", required=True)
-    apply = connectors.add_parser(
-        "apply", help="substitute variables, put it to Connect, wait until it runs"
-    )
-    apply.add_argument("file")
-    apply.add_argument("variable", nargs="*", metavar="VAR=value")
-    apply.set_defaults(act=lambda words: connector.apply(Stack(), words.file, words.variable))
+    for name, act, text in (
+        ("apply", connector.apply, "substitute variables, put it to Connect, wait until it runs"),
+        ("fill", connector.fill, "print a definition as `apply` would put it, secrets and all"),
+    ):
+        one = connectors.add_parser(name, help=text)
+        one.add_argument("file")
+        one.add_argument("variable", nargs="*", metavar="VAR=value")
+        one.set_defaults(
+            act=lambda words, act=act: act(Stack(), words.file, words.variable)
+        )
     delete = connectors.add_parser(
         "delete", help="forget a connector: its offsets and replication slot too"
     )
     delete.add_argument("name")
     delete.set_defaults(act=lambda words: connector.delete(Stack(), words.name))
+    password = verb("password", None, "give a user of the secured stack another password")
+    password.add_argument("service", choices=sorted(rotate.DOORS))
+    password.add_argument("user")
+    password.add_argument("password")
+    password.set_defaults(
+        act=lambda words: rotate.password(Stack(), words.service, words.user, words.password)
+    )
     return top
 
 

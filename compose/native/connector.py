@@ -7,14 +7,15 @@ import time
 from pathlib import Path
 
 from . import places, wire
-from .secure import authority
+from .secure import authority, connect
 from .say import StackError, progress
 
 READY_BOUND_S = 90
 STEADY_S = 1.5
 
 
-def apply(stack, file, variables):
+def filled(stack, file, variables):
+    """The definition as Connect is to have it."""
     known = {**places.versions(), **stack.recorded()}
     known["DEBEZIUM_PASSWORD"] = known["STACK_PASSWORD"]
     known.update(secret_of_debezium())
@@ -24,9 +25,17 @@ def apply(stack, file, variables):
             raise StackError(f"{variable!r} is no VAR=value")
         known[name] = value
     whole = read(Path(file), known)
+    return {**whole, "config": {**whole["config"], **protection(whole["config"])}}
+
+
+def fill(stack, file, variables):
+    print(json.dumps(filled(stack, file, variables), indent=2))
+
+
+def apply(stack, file, variables):
+    whole = filled(stack, file, variables)
     url, name = connect_url(stack), whole["name"]
-    options = {**whole["config"], **protection(whole["config"])}
-    status, answer = put(f"{url}/connectors/{name}/config", options)
+    status, answer = put(f"{url}/connectors/{name}/config", whole["config"])
     if status >= 400:
         raise StackError(
             f"Connect refused {name}: {message(answer)}", f"correct {file} or the variables given"
@@ -46,13 +55,28 @@ def protection(options):
     the registry."""
     if not places.Which.secured:
         return {}
-    more = {"database.sslmode": "verify-full", "database.sslrootcert": authority.file("ca.pem")}
+    if "MariaDb" in options["connector.class"]:
+        more = {
+            "database.ssl.mode": "verify-full",
+            "database.ssl.truststore": authority.file("trust.p12"),
+            "database.ssl.truststore.password": authority.TRUST_PASSWORD,
+            **history_account(),
+        }
+    else:
+        more = {"database.sslmode": "verify-full", "database.sslrootcert": authority.file("ca.pem")}
     for side in ("key", "value"):
         if f"{side}.converter.apicurio.registry.url" in options:
             more[f"{side}.converter.apicurio.auth.username"] = "connect"
             secret = authority.passwords().of("connect")
             more[f"{side}.converter.apicurio.auth.password"] = secret
     return {name: str(value) for name, value in more.items()}
+
+
+def history_account():
+    """The connector itself, and not the worker, keeps the history of the tables in Kafka."""
+    account = connect.account()
+    sides = ("schema.history.internal.producer.", "schema.history.internal.consumer.")
+    return {side + name: value for side in sides for name, value in account.items()}
 
 
 def read(path, known):

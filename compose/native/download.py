@@ -40,6 +40,15 @@ def jar_set(name, digest):
 
 def archive(artifact, digest):
     """One archive by its Maven coordinate, without its dependencies."""
+    return alone(artifact, f"-{artifact.split(':')[4]}.tar.gz", digest)
+
+
+def jar(artifact, digest):
+    """One jar by its Maven coordinate, without its dependencies."""
+    return alone(f"{artifact}:jar", ".jar", digest)
+
+
+def alone(artifact, ending, digest):
     name = ":".join(artifact.split(":")[1:3])
     progress("fetch", name)
     folder = places.cache() / "archives"
@@ -47,7 +56,7 @@ def archive(artifact, digest):
     maven(
         [f"{plugin()}:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"], folder, name
     )
-    path = folder / (name.replace(":", "-") + f"-{artifact.split(':')[4]}.tar.gz")
+    path = folder / (name.replace(":", "-") + ending)
     check(path, digest)
     return path
 

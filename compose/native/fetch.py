@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import places
-from .download import archive, check, command, jar_set, jars_folder, unless_there, unpack
+from .download import archive, check, command, jar, jar_set, jars_folder, unless_there, unpack
 from .say import StackError, progress
 
 DEBEZIUM = (
     ("debezium-connector-postgres", "DEBEZIUM_POSTGRES_VERSION", "DEBEZIUM_POSTGRES_SHA256"),
     ("debezium-connector-mariadb", "DEBEZIUM_MARIADB_VERSION", "DEBEZIUM_MARIADB_SHA256"),
+    ("debezium-connector-jdbc", "DEBEZIUM_JDBC_VERSION", "DEBEZIUM_JDBC_SHA256"),
 )
 # Apicurio's jars lack the manifest by which Connect finds plugins; with it, Connect need not look
 # into every class of every jar, which takes it 20 s.
@@ -35,6 +36,11 @@ def connect_plugins():
                 converter = several.submit(
                     jar_set, "converter", pins["APICURIO_CONVERTER_JARS_SHA256"]
                 )
+                file_sink = several.submit(
+                    jar,
+                    f"org.apache.kafka:connect-file:{pins['KAFKA_VERSION']}",
+                    pins["CONNECT_FILE_SHA256"],
+                )
                 archives = [
                     several.submit(
                         archive, f"io.debezium:{name}:{pins[version]}:tar.gz:plugin", pins[digest]
@@ -43,6 +49,8 @@ def connect_plugins():
                 ]
             for one in archives:
                 unpack(one.result(), draft)
+            (draft / "connect-file").mkdir()
+            shutil.move(file_sink.result(), draft / "connect-file")
             shutil.copytree(converter.result(), draft / "apicurio-converter")
             with zipfile.ZipFile(draft / "apicurio-converter/manifest.jar", "w") as manifest:
                 manifest.writestr(
@@ -53,6 +61,7 @@ def connect_plugins():
 
 def plugins_folder(pins):
     digests = [pins[digest] for _, _, digest in DEBEZIUM] + [
+        pins["CONNECT_FILE_SHA256"],
         pins["APICURIO_CONVERTER_JARS_SHA256"],
         CONVERTER,
     ]

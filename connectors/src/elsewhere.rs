@@ -38,3 +38,32 @@ impl Elsewhere for Here {
         std::fs::read_to_string(path)
     }
 }
+
+/// Fills in every reference of a text.
+///
+/// # Errors
+/// The first reference that cannot be filled in, and why.
+pub fn filled(text: &str, elsewhere: &dyn Elsewhere) -> Result<String, String> {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((plain, reference)) = rest.split_once("${") {
+        let Some((reference, after)) = reference.split_once('}') else {
+            return Err("a `${` is not closed by `}`".to_owned());
+        };
+        filled.push_str(plain);
+        filled.push_str(&fetch(reference, elsewhere)?);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn fetch(reference: &str, elsewhere: &dyn Elsewhere) -> Result<String, String> {
+    match reference.split_once(':') {
+        Some(("env", name)) => elsewhere
+            .variable(name)
+            .ok_or_else(|| format!("the environment variable {name} is not set")),
+        Some(("file", path)) => elsewhere.kept_in(path),
+        _ => Err("only ${env:NAME} and ${file:PATH} can be filled in".to_owned()),
+    }
+}

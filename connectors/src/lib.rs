@@ -16,5 +16,6 @@ pub mod origin;
 pub mod outbox;
 pub mod redis;
 pub mod registry;
+pub mod renewed;
 pub mod secret;
 pub mod tls;

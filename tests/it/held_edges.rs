@@ -25,7 +25,7 @@ fn held(file: &str, words: &str) -> (i32, String) {
 }
 
 /// A corner whose points have met unreadable rows, and have copied them to a topic.
-async fn poisoned(name: &str) -> (Corner, Mill, String) {
+pub async fn poisoned(name: &str) -> (Corner, Mill, String) {
     let corner = Corner::new(name);
     corner.make_topics().await;
     let points = "store = \"mongo\"\n";
@@ -44,7 +44,7 @@ async fn poisoned(name: &str) -> (Corner, Mill, String) {
 }
 
 /// Every record of a topic, once so many have come.
-async fn read(corner: &Corner, topic: &str, wanted: usize) -> Vec<Record> {
+pub async fn read(corner: &Corner, topic: &str, wanted: usize) -> Vec<Record> {
     let brokers = stack("KAFKA_BROKERS");
     let config = KafkaConfig { brokers, ..KafkaConfig::default() };
     let (group, topics) = (format!("{}.reader", corner.name), vec![topic.to_owned()]);

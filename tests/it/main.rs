@@ -34,6 +34,7 @@ mod mongo;
 mod notices;
 mod outboxes;
 mod paths;
+mod pipelines;
 mod positions;
 mod proxy;
 mod real;

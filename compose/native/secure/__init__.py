@@ -6,6 +6,7 @@ from . import authority as authority
 from .connect import SecureConnect
 from .gate import Gate
 from .kafka import SecureKafka
+from .mariadb import SecureMariaDb
 from .mongo import SecureMongo
 from .postgres import SecurePostgres
 from .redis import SecureRedis
@@ -19,7 +20,16 @@ class HiddenRegistry(Registry):
         return {}
 
 
-ALL = (SecureKafka, HiddenRegistry, SecureConnect, Gate, SecureMongo, SecureRedis, SecurePostgres)
+ALL = (
+    SecureKafka,
+    HiddenRegistry,
+    SecureConnect,
+    Gate,
+    SecureMongo,
+    SecureRedis,
+    SecurePostgres,
+    SecureMariaDb,
+)
 
 # Where it begins to look for free ports, for those that the plain stack does not have.
 PORTS = {

@@ -50,7 +50,9 @@ class Passwords:
         return self.known[account]
 
 
-ACCOUNTS = ("admin", "mill", "connect", "debezium", "app", "reader", "oauth", "keys")
+ACCOUNTS = (
+    "admin", "mill", "connect", "debezium", "app", "reader", "oauth", "keys", "turn"
+)  # fmt: skip
 
 
 def ensure():

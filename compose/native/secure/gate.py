@@ -18,7 +18,7 @@ class Gate(Service):
 
     def prepare(self, ports):
         known = authority.passwords()
-        everyone = {user: known.of(user) for user in ("mill", "connect", "app")}
+        everyone = {user: known.of(user) for user in ("mill", "connect", "app", "turn")}
         (self.folder / "gate.json").touch(mode=0o600)
         (self.folder / "gate.json").write_text(
             json.dumps(
@@ -52,6 +52,8 @@ class Gate(Service):
             "TOKEN_URL": f"https://localhost:{ports['TOKEN_PORT']}/token",
             "HTTP_USER": "mill",
             "HTTP_PASSWORD": known.of("mill"),
+            "TURN_USER": "turn",
+            "TURN_PASSWORD": known.of("turn"),
             "OAUTH_CLIENT": "mill",
             "OAUTH_SECRET": known.of("oauth"),
         }

@@ -4,6 +4,7 @@ that are worth nothing outside of tests."""
 import base64
 import http.client
 import json
+import os
 import ssl
 import sys
 import threading
@@ -13,10 +14,26 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 TOKEN_LIFE_S = 600
 
 
+class Accounts:
+    """Who has which password, read again when the file was written again."""
+
+    def __init__(self, path, port):
+        self.path, self.port = path, port
+        self.at, self.known = None, {}
+
+    def get(self, user):
+        at = os.stat(self.path).st_mtime_ns
+        if at != self.at:
+            with open(self.path) as file:
+                self.known = json.load(file)["ways"][self.port][1]
+            self.at = at
+        return self.known.get(user)
+
+
 class Keeper(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     behind = None
-    accounts = {}
+    accounts = None
 
     def pass_on(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -92,7 +109,8 @@ def main(path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(told["certificate"])
     servers = []
-    for port, (behind, accounts) in told["ways"].items():
+    for port, (behind, _) in told["ways"].items():
+        accounts = Accounts(path, port)
         keeper = type("At", (Keeper,), {"behind": behind, "accounts": accounts})
         server = Server(("127.0.0.1", int(port)), keeper)
         server.context = context

@@ -23,6 +23,9 @@ CONNECT = (
     (CLUSTER, "kafka-cluster", LITERAL, IDEMPOTENT_WRITE),
     *((TOPIC, "shop", PREFIXED, right) for right in (WRITE, CREATE, DESCRIBE_CONFIGS)),
     *((TOPIC, "__debezium-heartbeat", PREFIXED, right) for right in (WRITE, CREATE)),
+    # The history of MariaDB's tables is read again after a restart.
+    (TOPIC, "shop", PREFIXED, READ),
+    (GROUP, "shop", PREFIXED, READ),
 )
 # Whoever may write to what topics hold for tests.
 APP = (
@@ -35,6 +38,8 @@ def all_grants():
     users = {"mill": list(MILL.values()), "connect": list(CONNECT), "app": list(APP)}
     # The same user, by certificate.
     users["CN=mill,OU=workers,O=readmill"] = users["mill"]
+    # Whose password is changed.
+    users["turn"] = users["mill"]
     for missing in MILL:
         users[missing] = [grant for name, grant in MILL.items() if name != missing]
     for user, grants in users.items():

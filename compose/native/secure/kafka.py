@@ -72,7 +72,7 @@ class SecureKafka(Kafka):
         known = authority.passwords()
         return [
             word
-            for user in ("mill", "connect", "app")
+            for user in ("mill", "connect", "app", "turn")
             for kind in ("SCRAM-SHA-256", "SCRAM-SHA-512")
             for word in ("--add-scram", f"{kind}=[name={user},password={known.of(user)}]")
         ]

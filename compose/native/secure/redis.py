@@ -60,4 +60,8 @@ class SecureRedis(Redis):
     def addresses(self, ports):
         known = authority.passwords()
         host = f"localhost:{ports['REDIS_PORT']}/"
-        return {"REDIS_URL": f"rediss://mill:{known.of('mill')}@{host}", "REDIS_PREFIX": "mill:"}
+        return {
+            "REDIS_URL": f"rediss://mill:{known.of('mill')}@{host}",
+            "REDIS_ADMIN_URL": f"rediss://admin:{known.of('admin')}@{host}",
+            "REDIS_PREFIX": "mill:",
+        }

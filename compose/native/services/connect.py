@@ -1,4 +1,4 @@
-"""Kafka Connect in distributed mode, with Debezium's plugins and the Avro converter."""
+"""Kafka Connect in distributed mode, with Debezium's plugins, a file sink and the Avro converter."""
 
 from .. import debian, fetch, places, wire
 from ..service import Service, settings_plus
@@ -57,5 +57,5 @@ class Connect(Service):
         pins = places.versions()
         return (
             f"{pins['KAFKA_VERSION']}, Debezium {pins['DEBEZIUM_POSTGRES_VERSION']} (PostgreSQL), "
-            f"{pins['DEBEZIUM_MARIADB_VERSION']} (MariaDB)"
+            f"{pins['DEBEZIUM_MARIADB_VERSION']} (MariaDB), {pins['DEBEZIUM_JDBC_VERSION']} (JDBC)"
         )

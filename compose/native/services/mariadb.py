@@ -13,6 +13,7 @@ class MariaDb(Service):
     name = "mariadb"
     ports = ("MARIADB_PORT",)
     accounts = ("mysql",)
+    host = "127.0.0.1"
 
     def packages(self):
         return [
@@ -68,6 +69,16 @@ class MariaDb(Service):
     def secrets(self):
         return [places.versions()["STACK_PASSWORD"], ""]
 
+    def password_of(self, user):
+        return places.versions()["STACK_PASSWORD"]
+
+    def roles(self):
+        return places.filled("mariadb-roles.sql")
+
+    def protection(self):
+        """Words for the client that make it look at who answers."""
+        return []
+
     def set_up(self, ports):
         secret = self.secrets()[0]
         if self.client(ports, "root", "", "select 1").returncode == 0:
@@ -75,11 +86,11 @@ class MariaDb(Service):
                 f"set password for root@'{host}' = password('{secret}');\n"
                 for host in ("localhost", "127.0.0.1")
             )
-            self.run_sql(ports, "root", "", places.filled("mariadb-roles.sql") + own)
+            self.run_sql(ports, "root", "", self.roles() + own)
         self.run_sql(
             ports,
             "app",
-            secret,
+            self.password_of("app"),
             "use shop;\n" + (places.ROOT / "connectors/debezium/mariadb/outbox.sql").read_text(),
         )
 
@@ -98,8 +109,9 @@ class MariaDb(Service):
                 debian.program("mariadb"),
                 "--no-defaults",
                 "--connect-timeout=5",
+                *self.protection(),
                 "-h",
-                "127.0.0.1",
+                self.host,
                 "-P",
                 str(ports["MARIADB_PORT"]),
                 "--protocol=tcp",

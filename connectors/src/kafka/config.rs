@@ -8,6 +8,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use serde::Deserialize;
 
 use super::security::SaslMechanism;
+use crate::renewed::Written;
 use crate::secret::Secret;
 
 /// The `[kafka]` stanza.
@@ -73,6 +74,9 @@ pub struct KafkaConfig {
     pub prefetch_kib: u64,
     /// At most so much of a partition queues before its worker; then it is not fetched for a while.
     pub queued_kib_per_partition: u64,
+    /// What of these settings files fill in.
+    #[serde(skip)]
+    pub written: Written,
 }
 
 /// How a group shares partitions out.
@@ -126,6 +130,7 @@ impl Default for KafkaConfig {
             growth_window_ms: 600_000,
             prefetch_kib: 65_536,
             queued_kib_per_partition: 4096,
+            written: Written::default(),
         }
     }
 }

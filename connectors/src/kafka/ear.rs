@@ -262,8 +262,8 @@ fn refusal(error: &KafkaError, place: &str) -> Fault {
 
 const NOT_TLS: [&str; 4] =
     ["wrong version number", "packet length too long", "http request", "unexpected eof"];
-const CREDENTIALS: &str = "look at kafka.username and kafka.password, and that the brokers know \
-                           the user for this mechanism";
+pub const CREDENTIALS: &str = "look at kafka.username and kafka.password, and that the brokers \
+                               know the user for this mechanism";
 const MECHANISM: &str = "set kafka.sasl_mechanism to one that the brokers offer here";
 const TOKEN: &str = "see that the brokers trust the issuer of the token, and take its audience \
                      and scope";

@@ -18,8 +18,10 @@ use super::ear::{Ear, SERVICE};
 use super::growth::Probe;
 use super::line::Track;
 use super::lines::Lines;
+use super::login::Login;
 use super::member::Member;
-use super::poller::Poller;
+use super::poller::{Ended, Poller};
+use crate::renewed::GRACE;
 
 /// Beyond draining, leaving the group may take so long.
 const LEAVE_LIMIT: Duration = Duration::from_secs(15);
@@ -75,10 +77,34 @@ impl KafkaLog {
     pub fn join(config: &KafkaConfig, membership: Membership) -> Result<Self, Fault> {
         let (sender, feeds) = mpsc::unbounded_channel();
         let (stop, stopping) = watch::channel(false);
-        let Membership { model, group, topics, pulse, .. } = membership.clone();
-        let client = config.consumer(&group);
+        let model = membership.model;
+        let joining = Joining { config: config.clone(), membership, sender, stopping };
+        let poller = joining.poller()?;
+        let thread = thread::Builder::new()
+            .name(format!("kafka-{model}"))
+            .spawn(move || joining.poll(poller))
+            .map_err(|error| Fault::Silent { service: SERVICE, detail: error.to_string() })?;
+        let stop_limit = config.drain_limit() + LEAVE_LIMIT;
+        Ok(Self { feeds, stop, stop_limit, thread: Some(thread) })
+    }
+}
+
+/// What is needed to join the group, and to join it again with another client.
+struct Joining {
+    config: KafkaConfig,
+    membership: Membership,
+    sender: mpsc::UnboundedSender<Result<Feed, Fault>>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Joining {
+    /// Joins.
+    fn poller(&self) -> Result<Poller, Fault> {
+        let config = &self.config;
+        let Membership { model, group, topics, pulse, .. } = self.membership.clone();
+        let (client, login) = (config.consumer(&group), Login::new(config));
         let ear = Ear::new(config, format!("group {group}, topics {}", topics.join(", ")));
-        let member = member(config, membership, sender, ear.clone());
+        let member = member(config, self.membership.clone(), self.sender.clone(), ear.clone());
         let consumer = BaseConsumer::from_config_and_context(&client, member)
             .map_err(|error| ear.refused(&error))?;
         greet(&consumer, &ear, config)?;
@@ -88,13 +114,40 @@ impl KafkaLog {
         let commit_interval = Duration::from_millis(config.commit_interval_ms);
         let probe = Probe::new(config, &group)?;
         let (consumer, apart) = (Arc::new(consumer), BTreeMap::new());
-        let poller = Poller { apart, consumer, stopping, commit_interval, model, pulse, probe };
-        let thread = thread::Builder::new()
-            .name(format!("kafka-{model}"))
-            .spawn(move || poller.run())
-            .map_err(|error| Fault::Silent { service: SERVICE, detail: error.to_string() })?;
-        let stop_limit = config.drain_limit() + LEAVE_LIMIT;
-        Ok(Self { feeds, stop, stop_limit, thread: Some(thread) })
+        let stopping = self.stopping.clone();
+        Ok(Poller { apart, consumer, stopping, commit_interval, model, pulse, probe, login })
+    }
+
+    /// Polls, by one client after the other: another one when the password is another.
+    fn poll(self, first: Poller) {
+        let mut poller = first;
+        while poller.run() == Ended::ForAnother {
+            poller = match self.again() {
+                Ok(Some(next)) => next,
+                Ok(None) => return,
+                Err(fault) => {
+                    // Nobody listens any more once the engine has stopped.
+                    let _ = self.sender.send(Err(fault));
+                    return;
+                }
+            };
+        }
+    }
+
+    /// Joins again, unless told to stop. The brokers have just let us in: whatever is in the way is
+    /// given a while to pass.
+    fn again(&self) -> Result<Option<Poller>, Fault> {
+        let until = Instant::now() + GRACE;
+        while !*self.stopping.borrow() && self.stopping.has_changed().is_ok() {
+            self.membership.pulse.polled(self.membership.model);
+            match self.poller() {
+                Ok(next) => return Ok(Some(next)),
+                Err(fault) if Instant::now() >= until => return Err(fault),
+                Err(fault) => tracing::warn!(%fault, "the group could not be joined again yet"),
+            }
+            thread::sleep(TOPIC_STEP);
+        }
+        Ok(None)
     }
 }
 

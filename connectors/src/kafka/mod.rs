@@ -15,6 +15,7 @@ mod landmarks;
 mod line;
 mod lines;
 pub mod log;
+mod login;
 mod look;
 mod member;
 mod note;

@@ -21,6 +21,7 @@ use super::ear::Ear;
 use super::growth::Probe;
 use super::line::{BATCH_RECORDS, Running};
 use super::lines::{Lines, list_of};
+use super::login::Login;
 use super::member::{Begin, Member, commit};
 
 /// How long one poll waits for a record.
@@ -51,6 +52,16 @@ pub struct Poller {
     pub model: &'static str,
     pub pulse: Pulse,
     pub probe: Probe,
+    pub login: Login,
+}
+
+/// How a poller ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// For good.
+    ForGood,
+    /// Another client is to go on in its place, with another password.
+    ForAnother,
 }
 
 /// What an error of the client asks for.
@@ -63,15 +74,21 @@ pub enum Asked {
 }
 
 impl Poller {
-    /// Until told to stop, or a fault needs a person.
-    pub fn run(mut self) {
+    /// Until told to stop, or a fault needs a person, or another client is to go on.
+    pub fn run(mut self) -> Ended {
+        let mut ended = Ended::ForGood;
         let began = Instant::now();
         let (mut committed, mut grown) = (began, began);
         while self.goes_on() {
             self.pulse.polled(self.model);
             self.set_apart();
-            if let Err(fault) = self.poll() {
+            if let Err(fault) = self.poll().or_else(|fault| self.bears(fault)) {
                 self.consumer.context().fail(fault);
+                break;
+            }
+            if self.login.has_changed() {
+                tracing::info!(model = self.model, "the password was read again: joining anew");
+                ended = Ended::ForAnother;
                 break;
             }
             if grown.elapsed() >= GROWTH_STEP {
@@ -85,7 +102,7 @@ impl Poller {
             }
             self.turn_valves();
             // What is urgent has been handed on; what comes now is, in the next round.
-            if let Err(fault) = self.poll_apart() {
+            if let Err(fault) = self.poll_apart().or_else(|fault| self.bears(fault)) {
                 self.consumer.context().fail(fault);
                 break;
             }
@@ -96,6 +113,17 @@ impl Poller {
             }
         }
         self.leave();
+        ended
+    }
+
+    /// A fault that passes when the password is another one is no reason to end.
+    fn bears(&self, fault: Fault) -> Result<(), Fault> {
+        let fault = self.login.pardon(fault);
+        if matches!(fault, Fault::Silent { .. }) {
+            tracing::warn!(model = self.model, %fault, "kafka does not let us in for now");
+            return Ok(());
+        }
+        Err(fault)
     }
 
     /// Whoever could say stop being gone means stop, too.

@@ -1,5 +1,6 @@
 //! Writing records to topics, durably and in order.
 
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
@@ -13,6 +14,7 @@ use readmill_engine::Fault;
 use super::config::KafkaConfig;
 use super::door::permitted;
 use super::ear::{Ear, SERVICE};
+use super::login::Login;
 use super::security::SaslMechanism;
 
 const QUEUE_WAIT: Duration = Duration::from_secs(30);
@@ -38,9 +40,25 @@ pub struct Outgoing {
 /// An idempotent producer.
 #[derive(Clone)]
 pub struct Producer {
-    producer: FutureProducer<Ear>,
     config: KafkaConfig,
+    now: Arc<RwLock<Current>>,
+    login: Arc<Mutex<Login>>,
+}
+
+/// One client; another one takes its place when the password is another.
+#[derive(Clone)]
+struct Current {
+    producer: FutureProducer<Ear>,
     ear: Ear,
+}
+
+impl Current {
+    fn new(config: &KafkaConfig) -> Result<Self, Fault> {
+        let ear = Ear::new(config, "");
+        let producer = FutureProducer::from_config_and_context(&config.producer(), ear.clone());
+        let producer = producer.map_err(|error| ear.refused(&error))?;
+        Ok(Self { producer, ear })
+    }
 }
 
 impl std::fmt::Debug for Producer {
@@ -55,10 +73,26 @@ impl Producer {
     /// # Errors
     /// When the configuration is refused by the client library.
     pub fn new(config: &KafkaConfig) -> Result<Self, Fault> {
-        let ear = Ear::new(config, "");
-        let producer = FutureProducer::from_config_and_context(&config.producer(), ear.clone());
-        let producer = producer.map_err(|error| ear.refused(&error))?;
-        Ok(Self { producer, config: config.clone(), ear })
+        let login = Arc::new(Mutex::new(Login::new(config)));
+        let now = Arc::new(RwLock::new(Current::new(config)?));
+        Ok(Self { config: config.clone(), now, login })
+    }
+
+    /// The client that is good now.
+    fn current(&self) -> Current {
+        let mut login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
+        if login.has_changed() {
+            match Current::new(&self.config) {
+                Ok(next) => {
+                    // What is under way is finished by the client that has it.
+                    *self.now.write().unwrap_or_else(PoisonError::into_inner) = next;
+                    *login = Login::new(&self.config);
+                    tracing::info!("the password was read again: another producer goes on");
+                }
+                Err(fault) => tracing::warn!(%fault, "no other producer can be made"),
+            }
+        }
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends records and waits until all are durable. Records of one partition keep their order.
@@ -66,6 +100,7 @@ impl Producer {
     /// # Errors
     /// When one of them could not be delivered; others may have been.
     pub async fn send(&self, records: Vec<Outgoing>) -> Result<(), Fault> {
+        let Current { producer, ear } = self.current();
         let sending = records.iter().map(|record| {
             let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, v)| {
                 headers.insert(Header { key, value: Some(v) })
@@ -75,9 +110,9 @@ impl Producer {
             out.key = record.key.as_deref();
             out.payload = record.value.as_deref();
             out.partition = record.partition;
-            self.producer.send(out, QUEUE_WAIT)
+            producer.send(out, QUEUE_WAIT)
         });
-        try_join_all(sending).await.map_err(|(error, _)| self.fault(&error))?;
+        try_join_all(sending).await.map_err(|(error, _)| self.fault(&ear, &error))?;
         Ok(())
     }
 
@@ -98,16 +133,17 @@ impl Producer {
                 hint: "make the topic by hand: with OAUTHBEARER none is made from here",
             });
         }
+        let ear = self.current().ear;
         let admin: AdminClient<Ear> =
-            AdminClient::from_config_and_context(&self.config.client(), self.ear.clone())
-                .map_err(|error| self.fault(&error))?;
+            AdminClient::from_config_and_context(&self.config.client(), ear.clone())
+                .map_err(|error| self.fault(&ear, &error))?;
         let topics: Vec<NewTopic<'_>> = missing
             .iter()
             .map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(-1)))
             .collect();
         let options = AdminOptions::new().operation_timeout(Some(self.config.connect_timeout()));
         let made = admin.create_topics(&topics, &options).await;
-        for result in made.map_err(|error| self.fault(&error))? {
+        for result in made.map_err(|error| self.fault(&ear, &error))? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((topic, code)) => {
@@ -138,14 +174,15 @@ impl Producer {
     /// Whether a topic is there. It blocks, in steps in which it is heard what keeps us out.
     fn has(&self, topic: &str) -> Result<bool, Fault> {
         let until = Instant::now() + self.config.connect_timeout();
+        let Current { producer, ear } = self.current();
         loop {
-            let found = match self.producer.client().fetch_metadata(Some(topic), ASK_STEP) {
+            let found = match producer.client().fetch_metadata(Some(topic), ASK_STEP) {
                 Ok(found) => found,
                 Err(error) if Instant::now() >= until => {
-                    return Err(self.ear.suspected().unwrap_or_else(|| self.fault(&error)));
+                    return Err(ear.suspected().unwrap_or_else(|| self.fault(&ear, &error)));
                 }
                 Err(_) => {
-                    self.ear.lasting().map_or(Ok(()), Err)?;
+                    ear.lasting().map_or(Ok(()), Err)?;
                     continue;
                 }
             };
@@ -157,9 +194,9 @@ impl Producer {
         }
     }
 
-    fn fault(&self, error: &KafkaError) -> Fault {
-        if let Some(fault) = self.ear.lasting() {
-            return fault;
+    fn fault(&self, ear: &Ear, error: &KafkaError) -> Fault {
+        if let Some(fault) = ear.lasting() {
+            return self.login.lock().unwrap_or_else(PoisonError::into_inner).pardon(fault);
         }
         match error.rdkafka_error_code() {
             Some(
@@ -175,7 +212,7 @@ impl Producer {
             Some(
                 RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::ClusterAuthorizationFailed,
-            ) => self.ear.refused(error),
+            ) => ear.refused(error),
             Some(_) | None => Fault::Silent { service: SERVICE, detail: error.to_string() },
         }
     }

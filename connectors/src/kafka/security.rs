@@ -170,9 +170,15 @@ impl KafkaConfig {
         }
         let Some(mechanism) = self.sasl_mechanism else { return };
         client.set("sasl.mechanisms", mechanism.name());
-        if let (Some(name), Some(password)) = (&self.username, &self.password) {
-            client.set("sasl.username", name).set("sasl.password", password.reveal());
+        if let (Some(name), Some(password)) = (&self.username, self.password_now()) {
+            client.set("sasl.username", name).set("sasl.password", password);
         }
+    }
+
+    /// The password as its file has it now, for a new client.
+    pub(super) fn password_now(&self) -> Option<String> {
+        let password = self.password.as_ref()?;
+        Some(self.written.now("password", password.reveal()))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::renewed::Written;
 use crate::{address, life};
 
 /// `[mongo]`: documents in a MongoDB replica set. Every write is acknowledged by a majority
@@ -30,6 +31,9 @@ pub struct MongoConfig {
     /// How many commands of one batch may be under way side by side.
     #[serde(default = "default_parallel_commands")]
     pub parallel_commands: usize,
+    /// What of these settings files fill in.
+    #[serde(skip)]
+    pub written: Written,
 }
 
 impl MongoConfig {
@@ -42,6 +46,7 @@ impl MongoConfig {
             select_limit_ms: default_select_limit_ms(),
             command_limit_ms: default_command_limit_ms(),
             parallel_commands: default_parallel_commands(),
+            written: Written::default(),
         }
     }
 }

@@ -1,20 +1,19 @@
 //! The connection to MongoDB, and the question whether it can keep its promises.
 
 use std::fmt;
-use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bson::doc;
-use mongodb::options::ClientOptions;
-use mongodb::{Client, Database};
+use mongodb::Database;
 use readmill_core::ReadModel;
 use readmill_engine::Fault;
 use tokio::time::timeout;
 
 use super::config::MongoConfig;
-use super::faults::{REPLICA_SET, of_driver, refused, silent};
+use super::faults::{REPLICA_SET, refused, silent};
 use super::indexes;
+use super::link::Link;
 use super::store::MongoStore;
 use crate::{address, life};
 
@@ -23,9 +22,7 @@ use crate::{address, life};
 pub struct Mongo(Arc<Shared>);
 
 struct Shared {
-    /// Never dropped: when its last handle goes, the driver spawns a farewell to the server, which
-    /// panics if the runtime ends meanwhile. The end of the process closes the connections too.
-    db: ManuallyDrop<Database>,
+    link: Link,
     place: String,
     config: MongoConfig,
 }
@@ -34,20 +31,14 @@ impl Mongo {
     /// Connects, and refuses at once what could not keep a majority's promise.
     pub async fn connect(config: &MongoConfig) -> Result<Self, Fault> {
         let place = address::told(&config.uri);
-        let mut options =
-            ClientOptions::parse(&config.uri).await.map_err(|error| of_driver(&place, &error))?;
-        let select_limit = Duration::from_millis(config.select_limit_ms);
-        options.server_selection_timeout = Some(select_limit);
-        options.connect_timeout.get_or_insert(select_limit);
-        options.app_name.get_or_insert_with(|| "readmill".to_owned());
-        let client = Client::with_options(options).map_err(|error| of_driver(&place, &error))?;
-        let db = ManuallyDrop::new(client.database(&config.database));
-        let mongo = Self(Arc::new(Shared { db, place, config: config.clone() }));
+        let link = Link::open(config, &place).await?;
+        let mongo = Self(Arc::new(Shared { link, place, config: config.clone() }));
         let hello = mongo.ask(mongo.db().run_command(doc! {"hello": 1})).await?;
         if !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid") {
             let detail = format!("{} is not a replica set", mongo.place());
             return Err(refused(detail, REPLICA_SET));
         }
+        mongo.0.link.was_good();
         Ok(mongo)
     }
 
@@ -74,8 +65,8 @@ impl Mongo {
         Ok(store)
     }
 
-    pub(super) fn db(&self) -> &Database {
-        &self.0.db
+    pub(super) fn db(&self) -> Database {
+        self.0.link.db()
     }
 
     pub(super) fn place(&self) -> &str {
@@ -100,7 +91,7 @@ impl Mongo {
         let patience = Duration::from_millis(self.0.config.command_limit_ms.into());
         loop {
             match timeout(patience, &mut question).await {
-                Ok(answer) => return answer.map_err(|error| of_driver(self.place(), &error)),
+                Ok(answer) => return self.judged(answer).await,
                 Err(_) => {
                     self.ask(self.db().run_command(doc! {"ping": 1})).await?;
                     tracing::info!(place = self.place(), what, "still at it");
@@ -114,11 +105,27 @@ impl Mongo {
         &self,
         question: impl IntoFuture<Output = mongodb::error::Result<T>, IntoFuture: Send>,
     ) -> Result<T, Fault> {
+        if self.0.link.is_due() {
+            let mongo = self.clone();
+            // The next question is asked by another client, once the server has let that one in.
+            drop(tokio::spawn(async move { mongo.renew().await }));
+        }
         let limit_ms = u64::from(self.0.config.command_limit_ms) + self.0.config.select_limit_ms;
         match timeout(Duration::from_millis(limit_ms), question.into_future()).await {
-            Ok(answer) => answer.map_err(|error| of_driver(self.place(), &error)),
+            Ok(answer) => self.judged(answer).await,
             Err(_) => Err(silent(format!("{}: no answer in {limit_ms} ms", self.place()))),
         }
+    }
+
+    async fn judged<T>(&self, answer: mongodb::error::Result<T>) -> Result<T, Fault> {
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.0.link.judge(&self.0.config, self.place(), &error).await),
+        }
+    }
+
+    async fn renew(&self) -> bool {
+        self.0.link.renew(&self.0.config, self.place()).await
     }
 }
 

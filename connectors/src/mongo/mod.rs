@@ -8,6 +8,7 @@ mod form;
 mod handshake;
 mod held;
 mod indexes;
+mod link;
 mod look;
 mod plan;
 mod range;

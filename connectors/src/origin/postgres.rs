@@ -50,8 +50,7 @@ impl PostgresOrigin {
     ///
     /// # Errors
     /// When the database does not answer or refuses, or nobody says which slot is meant.
-    pub async fn connect(url: &str, publishing: Publishing) -> Result<Self, Fault> {
-        let config = OutboxConfig::at(url);
+    pub async fn connect(config: OutboxConfig, publishing: Publishing) -> Result<Self, Fault> {
         let client = session(&config).await?;
         let (relations, slot) = (Vec::new(), None);
         let mut origin = Self { config, client, slot, relations, at: 0, after: None };

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::address;
+use crate::renewed::Written;
 
 /// Rows for the outbox tables of a PostgreSQL database.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -22,6 +23,9 @@ pub struct OutboxConfig {
     /// How long to wait for a connection, in milliseconds.
     #[serde(default = "default_connect_limit_ms")]
     pub connect_limit_ms: u64,
+    /// What of these settings files fill in.
+    #[serde(skip)]
+    pub written: Written,
 }
 
 impl OutboxConfig {
@@ -32,6 +36,7 @@ impl OutboxConfig {
             connections: default_connections(),
             rollbacks_per_mille: 0,
             connect_limit_ms: default_connect_limit_ms(),
+            written: Written::default(),
         }
     }
 }

@@ -42,7 +42,8 @@ pub struct Lane {
 /// When the address cannot be meant, or the server does not answer or refuses.
 pub async fn connect(config: &OutboxConfig) -> Result<Client, Fault> {
     let limit = Duration::from_millis(config.connect_limit_ms);
-    let address = Address::parse(&config.url)?;
+    // A password in a file may be another one by now.
+    let address = Address::parse(&config.written.now("url", &config.url))?;
     let tls = Tls::new(&address.protection)?;
     let connecting = timeout(limit, address.driver.connect(tls)).await;
     let (client, connection) = connecting

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::renewed::Written;
 use crate::tls::Files;
 use crate::{address, life};
 
@@ -55,6 +56,9 @@ pub struct RedisConfig {
     /// How long an answer may take, in milliseconds; replicas may take half of it.
     #[serde(default = "default_response_limit_ms")]
     pub response_limit_ms: u64,
+    /// What of these settings files fill in.
+    #[serde(skip)]
+    pub written: Written,
 }
 
 /// Who is at an address.
@@ -87,6 +91,7 @@ impl RedisConfig {
             tombstone_life_hours: default_tombstone_life_hours(),
             connect_limit_ms: default_connect_limit_ms(),
             response_limit_ms: default_response_limit_ms(),
+            written: Written::default(),
         }
     }
 

@@ -3,19 +3,24 @@
 use readmill_engine::Fault;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
-    IntoConnectionInfo, RedisConnectionInfo, RedisResult, TlsCertificates,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ErrorKind,
+    IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult, TlsCertificates,
 };
 
 use super::config::{Mode, RedisConfig};
 use super::faults::{ADDRESS, refused};
 use super::slots::Node;
+use crate::renewed::Renewed;
 use crate::tls;
+
+/// The nodes that an address names, each with how it is met.
+type Seeds = Vec<(Node, ConnectionInfo)>;
 
 /// The way to any node of one configuration.
 pub struct Door {
-    seeds: Vec<(Node, ConnectionInfo)>,
-    sentinel: RedisConnectionInfo,
+    seeds: Seeds,
+    renewed: Renewed,
+    config: RedisConfig,
     certificates: Option<TlsCertificates>,
     limits: AsyncConnectionConfig,
 }
@@ -26,36 +31,13 @@ impl Door {
         if let Some((setting, what)) = config.unfit() {
             return Err(refused(format!("`{setting}` {what}"), ADDRESS));
         }
-        let mut seeds = Vec::new();
-        for uri in uris(&config.uri) {
-            let info = uri.as_str().into_connection_info();
-            let info = info.map_err(|_| refused("the address cannot be read", ADDRESS))?;
-            let quiet = info.redis_settings().clone().set_skip_set_lib_name();
-            let info = info.set_redis_settings(quiet);
-            let node = match info.addr() {
-                ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                    format!("{host}:{port}")
-                }
-                ConnectionAddr::Unix(path) => path.display().to_string(),
-                _ => return Err(refused("the address is of a kind that is not known", ADDRESS)),
-            };
-            if config.mode == Mode::Cluster && info.redis_settings().db() != 0 {
-                return Err(refused("a cluster has no databases but 0", ADDRESS));
-            }
-            seeds.push((Node::from(node), info));
-        }
-        let mut sentinel = RedisConnectionInfo::default().set_skip_set_lib_name();
-        if let Some(username) = &config.sentinel_username {
-            sentinel = sentinel.set_username(username);
-        }
-        if let Some(password) = &config.sentinel_password {
-            sentinel = sentinel.set_password(password);
-        }
+        let seeds = seeds_of(config, &config.uri)?;
+        let renewed = Renewed::new(&config.written, "uri", &config.uri);
         let certificates = certificates(config)?;
         let limits = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(config.connect_limit()))
             .set_response_timeout(Some(config.response_limit()));
-        Ok(Self { seeds, sentinel, certificates, limits })
+        Ok(Self { seeds, renewed, config: config.clone(), certificates, limits })
     }
 
     /// The nodes that the configuration names.
@@ -71,15 +53,39 @@ impl Door {
         self.seeds.iter().any(tls)
     }
 
-    /// Connects to a node that has documents.
+    /// Connects to a node that has documents, with the password that its file has now, or else with
+    /// the one that was good before.
     pub async fn open(&self, node: &Node) -> RedisResult<MultiplexedConnection> {
-        let info = self.info(node)?;
-        self.connect(info).await
+        let mut refused = None;
+        for uri in self.renewed.candidates() {
+            let Ok(seeds) = seeds_of(&self.config, &uri) else { continue };
+            match self.connect(info(&seeds, node)?).await {
+                Ok(connection) => {
+                    self.renewed.was_good(&uri);
+                    return Ok(connection);
+                }
+                Err(error) if is_about_secrets(&error) => refused = refused.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused.unwrap_or_else(unusable))
+    }
+
+    /// What a refusal means: another password may be good in a while.
+    pub fn pardon(&self, error: &RedisError, fault: Fault) -> Fault {
+        if is_about_secrets(error) { self.renewed.pardon(fault) } else { fault }
     }
 
     /// Connects to a sentinel.
     pub async fn open_sentinel(&self, node: &Node) -> RedisResult<MultiplexedConnection> {
-        let info = self.info(node)?.set_redis_settings(self.sentinel.clone());
+        let mut who = RedisConnectionInfo::default().set_skip_set_lib_name();
+        if let Some(username) = &self.config.sentinel_username {
+            who = who.set_username(username);
+        }
+        if let Some(password) = &self.config.sentinel_password {
+            who = who.set_password(self.config.written.now("sentinel_password", password));
+        }
+        let info = info(&self.seeds, node)?.set_redis_settings(who);
         self.connect(info).await
     }
 
@@ -92,25 +98,57 @@ impl Door {
         };
         client.get_multiplexed_async_connection_with_config(&self.limits).await
     }
+}
 
-    /// A node that was not named is met like the first one that was.
-    fn info(&self, node: &Node) -> RedisResult<ConnectionInfo> {
-        let named = self.seeds.iter().find(|(seed, _)| seed == node);
-        if let Some((_, info)) = named {
-            return Ok(info.clone());
-        }
-        let unusable = (redis::ErrorKind::InvalidClientConfig, "not a usable address");
-        let (_, first) = self.seeds.first().ok_or(unusable)?;
-        let (host, port) = node.rsplit_once(':').ok_or(unusable)?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = port.parse().map_err(|_| unusable)?;
-        let address = if let ConnectionAddr::TcpTls { insecure, .. } = first.addr() {
-            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: None }
-        } else {
-            ConnectionAddr::Tcp(host, port)
-        };
-        Ok(first.clone().set_addr(address))
+/// A node that was not named is met like the first one that was.
+fn info(seeds: &Seeds, node: &Node) -> RedisResult<ConnectionInfo> {
+    let named = seeds.iter().find(|(seed, _)| seed == node);
+    if let Some((_, info)) = named {
+        return Ok(info.clone());
     }
+    let (_, first) = seeds.first().ok_or_else(unusable)?;
+    let (host, port) = node.rsplit_once(':').ok_or_else(unusable)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let port = port.parse().map_err(|_| unusable())?;
+    let address = if let ConnectionAddr::TcpTls { insecure, .. } = first.addr() {
+        ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: None }
+    } else {
+        ConnectionAddr::Tcp(host, port)
+    };
+    Ok(first.clone().set_addr(address))
+}
+
+fn unusable() -> RedisError {
+    (ErrorKind::InvalidClientConfig, "not a usable address").into()
+}
+
+/// Whether a server does not let us in as whom we come.
+fn is_about_secrets(error: &RedisError) -> bool {
+    let codes = [Some("NOAUTH"), Some("WRONGPASS")];
+    error.kind() == ErrorKind::AuthenticationFailed || codes.contains(&error.code())
+}
+
+/// The nodes of an address.
+fn seeds_of(config: &RedisConfig, uri: &str) -> Result<Seeds, Fault> {
+    let mut seeds = Vec::new();
+    for uri in uris(uri) {
+        let info = uri.as_str().into_connection_info();
+        let info = info.map_err(|_| refused("the address cannot be read", ADDRESS))?;
+        let quiet = info.redis_settings().clone().set_skip_set_lib_name();
+        let info = info.set_redis_settings(quiet);
+        let node = match info.addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                format!("{host}:{port}")
+            }
+            ConnectionAddr::Unix(path) => path.display().to_string(),
+            _ => return Err(refused("the address is of a kind that is not known", ADDRESS)),
+        };
+        if config.mode == Mode::Cluster && info.redis_settings().db() != 0 {
+            return Err(refused("a cluster has no databases but 0", ADDRESS));
+        }
+        seeds.push((Node::from(node), info));
+    }
+    Ok(seeds)
 }
 
 /// The addresses in one that names several hosts after commas.
@@ -178,7 +216,7 @@ mod tests {
         config.mode = Mode::Cluster;
         let door = Door::new(&config).unwrap();
         assert_eq!(door.seeds(), ["a:1".into(), "b:2".into()] as [Node; 2]);
-        let found = door.info(&Node::from("[::1]:7")).unwrap();
+        let found = info(&door.seeds, &Node::from("[::1]:7")).unwrap();
         assert_eq!(found.addr(), &ConnectionAddr::Tcp("::1".to_owned(), 7));
         assert_eq!(found.redis_settings().username(), Some("me"));
         config.uri += "/3";

@@ -78,7 +78,7 @@ impl Fleet {
                         `client_cert_file`";
             return silent(format!("{node}: {error} ({hint})"));
         }
-        of_error(node, error)
+        self.door.pardon(error, of_error(node, error))
     }
 
     /// Who has which slots, as far as is known.

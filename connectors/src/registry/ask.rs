@@ -17,6 +17,7 @@ use schema_registry_converter::schema_registry_common::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
+use super::account::{Account, Showing};
 use super::config::RegistryConfig;
 use super::courtesy::Courtesy;
 use super::misses::{self, Miss, judge};
@@ -45,20 +46,6 @@ pub struct Line {
     account: Account,
 }
 
-/// As whom the registry is asked.
-#[derive(Clone)]
-enum Account {
-    Nobody,
-    User(String, Option<String>),
-    Bearer(String),
-}
-
-impl std::fmt::Debug for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Account(…)")
-    }
-}
-
 impl Line {
     /// Makes the clients; nothing is asked yet.
     pub fn new(config: &RegistryConfig) -> Result<Self, Fault> {
@@ -70,21 +57,15 @@ impl Line {
         for url in others {
             builder.add_url(url.clone());
         }
-        match &account {
-            Account::Nobody => {}
-            Account::User(name, password) => {
-                builder.set_basic_authorization(name, password.as_deref());
-            }
-            Account::Bearer(token) => {
-                builder.set_token_authorization(token);
-            }
-        }
-        builder.set_timeout(config.request_limit()).with_middleware(Courtesy::default());
-        let settings = builder.build_with(client(config, &trust)?);
         let http = client(config, &trust)?.timeout(config.request_limit()).build();
+        let http = http.map_err(|error| refused_client(&error))?;
+        let showing = Showing { account: account.clone(), client: http.clone() };
+        builder.set_timeout(config.request_limit()).with_middleware(Courtesy::default());
+        builder.with_middleware(showing);
+        let settings = builder.build_with(client(config, &trust)?);
         Ok(Self {
             settings: settings.map_err(|error| refused_client(&error))?,
-            http: http.map_err(|error| refused_client(&error))?,
+            http,
             urls,
             unknown_limit: Duration::from_millis(config.unknown_limit_ms),
             request_limit: config.request_limit(),
@@ -146,12 +127,7 @@ impl Line {
     }
 
     pub(super) fn asking(&self, url: &str) -> reqwest::RequestBuilder {
-        let request = self.http.get(url);
-        match &self.account {
-            Account::Nobody => request,
-            Account::User(name, password) => request.basic_auth(name, password.as_deref()),
-            Account::Bearer(token) => request.bearer_auth(token),
-        }
+        self.account.say(self.http.get(url))
     }
 
     /// Whether any of the addresses is that of a registry.
@@ -174,7 +150,10 @@ impl Line {
         let status = answer.status();
         let types = answer.json::<Vec<String>>().await;
         match (status.as_u16(), types) {
-            (200, Ok(types)) if types.iter().any(|known| known == "AVRO") => Ok(()),
+            (200, Ok(types)) if types.iter().any(|known| known == "AVRO") => {
+                self.account.was_good();
+                Ok(())
+            }
             (401 | 403, _) => Err(misses::refused(format!("{told} answers {status}"), BAD_ACCOUNT)),
             (429 | 500..=599, _) => Err(misses::silent(format!("{told} answers {status}"))),
             (_, _) => {
@@ -239,16 +218,6 @@ fn require_avro(schema: &RegisteredSchema) -> Result<(), Miss> {
         return Ok(());
     }
     Err(Miss::Unusable("it is not an avro schema".to_owned()))
-}
-
-impl Account {
-    fn of(config: &RegistryConfig) -> Self {
-        match (&config.token, &config.username) {
-            (Some(token), _) => Self::Bearer(token.clone()),
-            (None, Some(name)) => Self::User(name.clone(), config.password.clone()),
-            (None, None) => Self::Nobody,
-        }
-    }
 }
 
 fn no_address() -> Fault {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::address;
+use crate::renewed::Written;
 use crate::tls::Files;
 
 /// `[registry]`: a schema registry with Confluent's API.
@@ -49,6 +50,9 @@ pub struct RegistryConfig {
     /// milliseconds; 0 leaves every schema to the first record that needs it.
     #[serde(default = "default_warm_up_limit_ms")]
     pub warm_up_limit_ms: u64,
+    /// What of these settings files fill in.
+    #[serde(skip)]
+    pub written: Written,
 }
 
 impl RegistryConfig {
@@ -66,6 +70,7 @@ impl RegistryConfig {
             unknown_limit_ms: default_unknown_limit_ms(),
             unknown_age_ms: default_unknown_age_ms(),
             warm_up_limit_ms: default_warm_up_limit_ms(),
+            written: Written::default(),
         }
     }
 

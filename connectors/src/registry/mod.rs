@@ -1,5 +1,6 @@
 //! The schema registry: writer schemas by id, over the Confluent-compatible API.
 
+mod account;
 mod ask;
 mod book;
 mod config;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
 use super::fort::{Fort, secured, tls_file};
 use super::refusal::{Refusal, Swap, WRONG, of_one_model, of_run, swapped};
 use crate::authority::Authority;
@@ -50,6 +52,26 @@ fn swaps(owned: &[(String, String)]) -> Vec<Swap<'_>> {
 
 fn secret_file(fort: &Fort) -> String {
     format!("${{file:{}}}", fort.file("oauth.secret").display())
+}
+
+/// Where the partitions of a topic end, taken together; 0 while there is none.
+pub fn end_of(topic: &str) -> i64 {
+    let mut client = rdkafka::ClientConfig::new();
+    let settings = [
+        ("bootstrap.servers", secured("KAFKA_BROKERS")),
+        ("security.protocol", "sasl_ssl".to_owned()),
+        ("ssl.ca.location", tls_file("ca.pem").display().to_string()),
+        ("sasl.mechanisms", "SCRAM-SHA-512".to_owned()),
+        ("sasl.username", "mill".to_owned()),
+        ("sasl.password", secured("KAFKA_PASSWORD")),
+    ];
+    for (setting, value) in settings {
+        client.set(setting, value);
+    }
+    let consumer: BaseConsumer = client.create().unwrap();
+    let found = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
+    let partitions = found.topics().iter().flat_map(|topic| topic.partitions());
+    partitions.map(|it| consumer.fetch_watermarks(topic, it.id(), LIMIT).unwrap().1).sum()
 }
 
 /// Every way in leads to an instance that is ready.

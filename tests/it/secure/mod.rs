@@ -6,8 +6,10 @@
 
 mod fort;
 mod kafka;
+mod mariadb;
 mod others;
 mod refusal;
+mod rotation;
 mod rows;
 mod table;
 
@@ -17,8 +19,10 @@ use fort::Fort;
 async fn everything_works_with_all_credentials_and_each_lack_is_told() {
     let fort = Fort::build().await;
     rows::become_documents(&fort).await;
+    mariadb::rows_become_records(&fort);
     kafka::lets_in(&fort);
     let mut refused = kafka::refuses(&fort).await;
     refused.extend(others::refuse(&fort).await);
+    refused.extend(mariadb::refuses(&fort));
     table::is_that_of_the_manual(&refused);
 }

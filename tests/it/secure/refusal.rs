@@ -87,9 +87,7 @@ pub fn swapped(configuration: &str, swaps: &[Swap<'_>]) -> String {
 
 #[track_caller]
 fn told(fort: &Fort, link: &'static str, wrong: &'static str, log: &str) -> Refusal {
-    for secret in SECRETS.map(secured).into_iter().chain([WRONG.to_owned()]) {
-        assert!(!log.contains(&secret), "{link}, {wrong}: a secret is told: {log}");
-    }
+    without_secrets(log);
     let line = |begin: &str| {
         let line = log.lines().filter_map(|line| line.trim_start().strip_prefix(begin)).next_back();
         line.map(|line| shortened(fort, line))
@@ -98,6 +96,14 @@ fn told(fort: &Fort, link: &'static str, wrong: &'static str, log: &str) -> Refu
     let (said, hint) = said.zip(line("hint: ")).unwrap_or_else(|| panic!("{link}, {wrong}: {log}"));
     println!("refused {link}: {wrong}: {said}");
     Refusal { link, wrong, said, hint }
+}
+
+/// Nothing of what is said is a secret.
+#[track_caller]
+pub fn without_secrets(said: &str) {
+    for secret in SECRETS.map(secured).into_iter().chain([WRONG.to_owned()]) {
+        assert!(!said.contains(&secret), "a secret is told: {said}");
+    }
 }
 
 /// A text without what is another in each run.

@@ -30,7 +30,12 @@ pub fn in_shop(fort: &Fort, name: &str) -> String {
 }
 
 /// The stack's own command.
-fn stack(args: &[&str]) {
+pub fn stack(args: &[&str]) {
+    stack_says(args);
+}
+
+/// What it says.
+pub fn stack_says(args: &[&str]) -> String {
     let done = Command::new(root().join("compose/stack"))
         .args(args)
         .arg("--secure")
@@ -38,6 +43,31 @@ fn stack(args: &[&str]) {
         .output()
         .unwrap();
     assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// A database of the corner's own, with a connector that captures it.
+pub struct Shop {
+    pub url: String,
+    _connector: Connector,
+}
+
+impl Shop {
+    pub fn open(fort: &Fort) -> Self {
+        let url = database(fort);
+        Self { url, _connector: Connector::apply(&fort.shop) }
+    }
+}
+
+/// The database of the corner, with its tables; how a service connects to it.
+fn database(fort: &Fort) -> String {
+    let name = &fort.shop;
+    psql(&secured("POSTGRES_ADMIN_URL"), &format!("create database {name} owner app"));
+    psql(&in_shop(fort, "POSTGRES_ADMIN_URL"), "grant all on schema public to app");
+    let url = in_shop(fort, "POSTGRES_URL");
+    let ddl = std::fs::read_to_string(root().join("connectors/debezium/postgres/outbox.sql"));
+    psql(&url, &(ddl.unwrap() + BALANCES));
+    url
 }
 
 /// Takes the connector away in the end.
@@ -62,11 +92,7 @@ impl Drop for Connector {
 /// From the rows to what the stores hold.
 pub async fn become_documents(fort: &Fort) {
     let name = &fort.shop;
-    psql(&secured("POSTGRES_ADMIN_URL"), &format!("create database {name} owner app"));
-    psql(&in_shop(fort, "POSTGRES_ADMIN_URL"), "grant all on schema public to app");
-    let url = in_shop(fort, "POSTGRES_URL");
-    let ddl = std::fs::read_to_string(root().join("connectors/debezium/postgres/outbox.sql"));
-    psql(&url, &(ddl.unwrap() + BALANCES));
+    let url = database(fort);
     let file = fort.file("readmill.toml");
     std::fs::write(&file, fort.configuration()).unwrap();
     let file = file.to_str().unwrap();
@@ -83,7 +109,7 @@ pub async fn become_documents(fort: &Fort) {
     let mill = Mill::start(fort.corner.dir(), &fort.configuration());
     mill.wait_for("/readyz", LIMIT);
     wait(LIMIT, "all rows to arrive", || consumed(&[&mill]) >= f64::from(EVENTS));
-    compare(fort, &url).await;
+    compare(fort, &url, &secured("MONGO_DATABASE")).await;
     assert_eq!(mill.stop(), Some(0));
     let origin = in_shop(fort, "POSTGRES_READER_URL");
     let query = "select member_id as key, balance from points_balance";
@@ -94,13 +120,13 @@ pub async fn become_documents(fort: &Fort) {
     drop(connector);
 }
 
-async fn compare(fort: &Fort, url: &str) {
+pub async fn compare(fort: &Fort, url: &str, database: &str) {
     let client = outbox::connect(&OutboxConfig::at(url)).await.unwrap();
     let points = expected::<Points>(&client, &["points_outbox"]).await;
     let deliveries = expected::<Deliveries>(&client, &DELIVERIES).await;
     assert!(points.len() > 100 && deliveries.len() > 10);
-    let mut config = MongoConfig::at(secured("MONGO_URI"));
-    config.database = secured("MONGO_DATABASE");
+    let mut config = MongoConfig::at(secured("MONGO_ADMIN_URI"));
+    config.database = database.to_owned();
     let store = Mongo::connect(&config).await.unwrap().documents("points", 1).await.unwrap();
     let (all, living) = digest(&points);
     let found = settled::<Points>(&store, living, all, LIMIT).await;

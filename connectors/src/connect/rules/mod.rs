@@ -8,6 +8,9 @@ mod facts_tests;
 mod order;
 mod shape;
 mod sight;
+mod sink;
+#[cfg(test)]
+mod sink_tests;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -76,9 +79,10 @@ fn judge_options(sight: &Sight<'_>, found: &mut Findings) {
     match sight.source() {
         Source::Postgres => database::postgres(sight, found),
         Source::MariaDb | Source::MySql => database::binlog(sight, found),
+        Source::FileSink | Source::JdbcSink => return sink::judge(sight, found),
         Source::Other => {
             let class = sight.get("connector.class").unwrap_or("no connector.class");
-            let mend = set("connector.class", sight::POSTGRES) + ", MariaDB's or MySQL's";
+            let mend = set("connector.class", sight::POSTGRES) + ", or another one that is known";
             found.note(&table::CLASS_UNJUDGED, format!("{class} is not known"), mend);
             return;
         }

@@ -7,10 +7,12 @@ use crate::connect::pattern;
 pub const POSTGRES: &str = "io.debezium.connector.postgresql.PostgresConnector";
 const MARIADB: &str = "io.debezium.connector.mariadb.MariaDbConnector";
 const MYSQL: &str = "io.debezium.connector.mysql.MySqlConnector";
+const FILE_SINK: &str = "org.apache.kafka.connect.file.FileStreamSinkConnector";
+const JDBC_SINK: &str = "io.debezium.connector.jdbc.JdbcSinkConnector";
 const ROUTER: &str = "io.debezium.transforms.outbox.EventRouter";
 const FLATTENER: &str = "io.debezium.transforms.ExtractNewRecordState";
 
-/// What is captured.
+/// What is captured, or written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// PostgreSQL.
@@ -19,6 +21,10 @@ pub enum Source {
     MariaDb,
     /// MySQL.
     MySql,
+    /// Topics are written to a file.
+    FileSink,
+    /// Topics are written to tables.
+    JdbcSink,
     /// Something that is not known here.
     Other,
 }
@@ -89,6 +95,8 @@ impl<'d> Sight<'d> {
             Some(POSTGRES) => Source::Postgres,
             Some(MARIADB) => Source::MariaDb,
             Some(MYSQL) => Source::MySql,
+            Some(FILE_SINK) => Source::FileSink,
+            Some(JDBC_SINK) => Source::JdbcSink,
             Some(_) | None => Source::Other,
         }
     }

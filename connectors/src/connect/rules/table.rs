@@ -51,7 +51,8 @@ rules! {
     SECRET_IN_FILE = "secret-in-file", Warning,
         "whoever reads the definition, or its history, has the secret";
     CLASS_UNJUDGED = "class-unjudged", Warning,
-        "only connectors of Debezium for PostgreSQL, MariaDB and MySQL are known here";
+        "only Debezium's connectors for PostgreSQL, MariaDB and MySQL, its sink into databases, \
+         and Kafka's sink into a file are known here";
     NAME_SHARED = "name-shared", Error,
         "the second definition would replace the first one";
     PREFIX_MISSING = "prefix-missing", Error,
@@ -181,4 +182,31 @@ rules! {
     EXACTLY_ONCE_OFF = "exactly-once-off", Warning,
         "after a crash changes come twice: known by their ids, but where these are old it is \
          undecided";
+    SINK_DROPS = "sink-drops", Error,
+        "what cannot be written would be left out, and nobody would have it";
+    SINK_LETTERS_BARE = "sink-letters-bare", Warning,
+        "a dead letter without its headers says neither where it is from nor why";
+    SINK_LETTERS_RETURN = "sink-letters-return", Error,
+        "what cannot be written would be read again, and never be written";
+    SINK_UNCOMMITTED = "sink-uncommitted", Error,
+        "what a source wrote and took back would be written, too";
+    SINK_BEGINS_LATE = "sink-begins-late", Error,
+        "of a topic that is new to the sink all that is there already would be left out";
+    SINK_DOUBLES = "sink-doubles", Error,
+        "what is delivered again, as after a restart, would be a second row or stop the sink";
+    SINK_KEYLESS = "sink-keyless", Error,
+        "without a key no row can be told from another, and a repeat is one more";
+    SINK_KEYED_BY_PLACE = "sink-keyed-by-place", Error,
+        "what is told again has another offset, and would be a second row";
+    FILE_MISSING = "file-missing", Error,
+        "without it everything goes to the worker's own output";
+    FILE_ON_A_WORKER = "file-on-a-worker", Warning,
+        "when the task moves to another worker, the file goes on there, and the first one stays \
+         as it was";
+    FILE_TORN = "file-torn", Error,
+        "each task opens the file for itself, and their lines come between one another";
+    FILE_UNREADABLE = "file-unreadable", Error,
+        "what is decoded is written as a text that nobody can decode again";
+    FILE_SHARED = "file-shared", Error,
+        "the lines of two sinks come between one another";
 }

@@ -19,7 +19,9 @@ impl Elsewhere for Wanted {
             "POSTGRES_HOST" | "MARIADB_HOST" | "MYSQL_HOST" => "db",
             "POSTGRES_PORT" | "MARIADB_PORT" | "MYSQL_PORT" => "1",
             "KAFKA_BROKERS" => "kafka:9092",
-            "DEBEZIUM_PASSWORD" => "s3cret",
+            "DEBEZIUM_PASSWORD" | "SINK_PASSWORD" => "s3cret",
+            "HELD_TOPIC" | "REACTIONS_TOPIC" | "TOPICS" => "a.topic",
+            "FILE" => "/srv/lines",
             _ => return None,
         };
         Some(value.to_owned())
@@ -211,6 +213,8 @@ fn no_rule_is_without_a_case() {
     let mut shown: BTreeSet<&str> = CASES.iter().map(|(_, _, id)| *id).collect();
     shown.extend(["tables-open", "placeholder-unset", "secret-in-file"]);
     shown.extend(super::facts_tests::CASES.iter().map(|(_, id)| *id));
+    shown.extend(super::sink_tests::CASES.iter().map(|(.., id)| *id));
+    shown.insert("file-shared");
     shown.extend(TOGETHER.iter().map(|(_, id)| *id));
     let all: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
     assert_eq!(shown, all);

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::sight::{Sight, Source};
-use super::table::{HISTORY_SHARED, NAME_SHARED, PREFIX_SHARED, SERVER_ID_SHARED, SLOT_SHARED};
+use super::table::{
+    FILE_SHARED, HISTORY_SHARED, NAME_SHARED, PREFIX_SHARED, SERVER_ID_SHARED, SLOT_SHARED,
+};
 use super::{Finding, Rule};
 use crate::connect::definition::Definition;
 
@@ -15,7 +17,8 @@ struct Single {
     within: &'static [&'static str],
 }
 
-static SINGLES: [Single; 4] = [
+static SINGLES: [Single; 5] = [
+    Single { rule: &FILE_SHARED, option: "file", within: &[] },
     Single { rule: &PREFIX_SHARED, option: "topic.prefix", within: &[] },
     // A slot's name is one of the whole server, whatever the database.
     Single {

@@ -71,7 +71,7 @@ fn routed(sight: &Sight<'_>, found: &mut Findings) {
 }
 
 /// A key or a value that must be framed Avro.
-fn avro(sight: &Sight<'_>, converter: &str, found: &mut Findings) {
+pub fn avro(sight: &Sight<'_>, converter: &str, found: &mut Findings) {
     match sight.get(converter) {
         None => {
             let what = format!("{converter} is not set");

@@ -87,7 +87,10 @@ impl Checking<'_, '_> {
         };
         let verify_every =
             raw.verify_every_seconds.map(|seconds| Duration::from_secs(seconds.get()));
-        let (origin, wrong) = origin::read(&raw, self.row.replicates);
+        let (mut origin, wrong) = origin::read(&raw, self.row.replicates);
+        if let Some(origin) = &mut origin {
+            origin.written = self.stanza.written().of("origin_url", "url");
+        }
         wrong.into_iter().for_each(|(key, what)| self.blame(key, what));
         let reactions = self.reactions(&raw);
         let held = self.holding(&raw);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use readmill_connectors::address;
+use readmill_connectors::outbox::OutboxConfig;
+use readmill_connectors::renewed::Written;
 use readmill_engine::reconcile::Pairing;
 
 use super::rooms::ModelStanza;
@@ -13,6 +15,8 @@ use super::rooms::ModelStanza;
 pub struct Origin {
     /// The PostgreSQL that it is in.
     pub url: String,
+    /// What of the address files fill in.
+    pub written: Written,
     /// The replication slot of its connector; without it the only one.
     pub slot: Option<String>,
     /// The table of signals.
@@ -36,6 +40,13 @@ impl fmt::Debug for Origin {
             .field("rest", &self.rest)
             .field("every", &self.every)
             .finish_non_exhaustive()
+    }
+}
+
+impl Origin {
+    /// How it is connected to; a password in a file is read again for each connection.
+    pub fn database(&self) -> OutboxConfig {
+        OutboxConfig { written: self.written.clone(), ..OutboxConfig::at(&self.url) }
     }
 }
 
@@ -74,6 +85,7 @@ pub fn read(raw: &ModelStanza, is_replica: bool) -> (Option<Origin>, Vec<(&'stat
         |(path, field): (&String, &String)| Pairing { path: path.clone(), field: field.clone() };
     let origin = Origin {
         url: url.clone(),
+        written: Written::default(),
         slot: raw.origin_slot.clone(),
         signals: raw.origin_signals.clone().unwrap_or_else(|| SIGNALS.to_owned()),
         query: raw.origin_query.clone(),

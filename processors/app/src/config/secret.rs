@@ -1,6 +1,7 @@
 //! Values from elsewhere: `${env:NAME}` and `${file:PATH}` inside strings.
 
 use readmill_connectors::elsewhere::Elsewhere;
+pub use readmill_connectors::elsewhere::filled as fill_text;
 use toml_edit::{Table, Value};
 
 /// Fills in every reference of a table's strings; answers with the settings that could not be
@@ -26,35 +27,6 @@ fn fill_value(value: &mut Value, elsewhere: &dyn Elsewhere) -> Result<(), String
         *value = Value::from(filled);
     }
     Ok(())
-}
-
-/// Fills in every reference of a text.
-///
-/// # Errors
-/// The first reference that cannot be filled in, and why.
-pub fn fill_text(text: &str, elsewhere: &dyn Elsewhere) -> Result<String, String> {
-    let mut filled = String::new();
-    let mut rest = text;
-    while let Some((plain, reference)) = rest.split_once("${") {
-        let Some((reference, after)) = reference.split_once('}') else {
-            return Err("a `${` is not closed by `}`".to_owned());
-        };
-        filled.push_str(plain);
-        filled.push_str(&fetch(reference, elsewhere)?);
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
-}
-
-fn fetch(reference: &str, elsewhere: &dyn Elsewhere) -> Result<String, String> {
-    match reference.split_once(':') {
-        Some(("env", name)) => elsewhere
-            .variable(name)
-            .ok_or_else(|| format!("the environment variable {name} is not set")),
-        Some(("file", path)) => elsewhere.kept_in(path),
-        _ => Err("only ${env:NAME} and ${file:PATH} can be filled in".to_owned()),
-    }
 }
 
 #[cfg(test)]

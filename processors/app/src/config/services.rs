@@ -10,6 +10,7 @@ use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
 use readmill_connectors::redis::RedisConfig;
 use readmill_connectors::registry::RegistryConfig;
+use readmill_connectors::renewed::Written;
 use serde::de::DeserializeOwned;
 use toml_edit::Table;
 
@@ -67,12 +68,14 @@ impl Services {
     /// Reads them.
     pub fn read(reading: &mut Reading<'_>, root: &Table) -> Self {
         Self {
-            kafka: service(reading, root, "kafka", kafka),
-            registry: service(reading, root, "registry", registry),
-            connect: service(reading, root, "connect", connect),
-            mongo: service(reading, root, "mongo", mongo),
-            redis: service(reading, root, "redis", redis),
-            embedded: service(reading, root, "embedded", embedded),
+            kafka: service(reading, root, "kafka", kafka, |it, written| it.written = written),
+            registry: service(reading, root, "registry", registry, |it, written| {
+                it.written = written
+            }),
+            connect: service(reading, root, "connect", connect, |_, _| ()),
+            mongo: service(reading, root, "mongo", mongo, |it, written| it.written = written),
+            redis: service(reading, root, "redis", redis, |it, written| it.written = written),
+            embedded: service(reading, root, "embedded", embedded, |_, _| ()),
         }
     }
 
@@ -110,13 +113,15 @@ fn service<T: DeserializeOwned>(
     root: &Table,
     name: &str,
     check: impl FnOnce(&mut Reading<'_>, &Stanza, &T),
+    remember: impl FnOnce(&mut T, Written),
 ) -> Service<T> {
     if !root.contains_key(name) {
         return Service::Missing;
     }
     let Some(mut stanza) = reading.stanza(root, "", name) else { return Service::Spoiled };
-    let Some(config) = reading.read::<T>(&mut stanza) else { return Service::Spoiled };
+    let Some(mut config) = reading.read::<T>(&mut stanza) else { return Service::Spoiled };
     check(reading, &stanza, &config);
+    remember(&mut config, stanza.written());
     Service::Given(Arc::new(config))
 }
 

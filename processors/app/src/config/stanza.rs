@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use readmill_connectors::elsewhere::Elsewhere;
+use readmill_connectors::renewed::Written;
 use serde::de::DeserializeOwned;
 use toml_edit::de::from_document;
 use toml_edit::{DocumentMut, Item, Key, Table};
@@ -36,6 +37,17 @@ impl Stanza {
     /// Whether a setting is written there.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// What of it files fill in, as it is written.
+    pub fn written(&self) -> Written {
+        let mut written = Written::default();
+        for (key, item) in self.table.iter() {
+            if let Some(text) = item.as_str() {
+                written.keep(key, text);
+            }
+        }
+        written
     }
 }
 

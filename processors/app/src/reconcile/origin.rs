@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use readmill_connectors::origin::{LinesOrigin, PostgresOrigin, Publishing, Relation};
+use readmill_connectors::renewed::Written;
 use readmill_core::ReadModel;
 use readmill_engine::reconcile::{Measure, Origin, Pairing};
 use readmill_schemas::Events as _;
@@ -53,7 +54,8 @@ impl Asked {
             let (slot, query) = (args.slot.clone(), args.query.clone());
             let (url, fields) = (url.reveal().to_owned(), args.field.clone());
             let signals = String::new();
-            let origin = config::Origin { url, slot, signals, query, fields, rest, every: None };
+            let (every, written) = (None, Written::default());
+            let origin = config::Origin { url, written, slot, signals, query, fields, rest, every };
             return Ok(Self::Postgres { origin, tables });
         }
         let origin = model.origin.clone().ok_or_else(|| {
@@ -107,7 +109,7 @@ impl Asked {
             Some(_) => Publishing::Unknown,
             None => Publishing::Slot(asked.slot.clone()),
         };
-        let mut origin = PostgresOrigin::connect(&asked.url, publishing).await?;
+        let mut origin = PostgresOrigin::connect(asked.database(), publishing).await?;
         if let Some(query) = &asked.query {
             origin.with_query(query).await?;
         }

@@ -93,6 +93,10 @@ pub enum Command {
     Check(CheckArgs),
     /// List the read models that there are.
     Models(ModelsArgs),
+    /// Print the page of all metrics: what each is, its labels, and what to do with it.
+    ///
+    /// It is Markdown, as docs/metrics.md has it.
+    Metrics,
     /// Print one document.
     Get(GetArgs),
     /// Show the events that made a document, what each of them changed, and the document as it was.

@@ -34,6 +34,7 @@ mod scratch;
 mod services;
 mod standing;
 mod verify;
+mod vitals;
 mod waiting;
 mod wiring;
 
@@ -65,6 +66,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         Command::Demo(_)
         | Command::Check(_)
         | Command::Models(_)
+        | Command::Metrics
         | Command::Get(_)
         | Command::Explain(_)
         | Command::Diff(_)
@@ -93,6 +95,7 @@ fn obey(command: Command) -> Result<Exit> {
     match command {
         Command::Check(args) => check::check(&args),
         Command::Models(args) => Ok(check::models(&args)),
+        Command::Metrics => Ok(vitals::document()),
         Command::Demo(args) => on_runtime(demo::demo(args)),
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Get(args) => on_runtime(get::get(args)),

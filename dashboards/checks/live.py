@@ -24,7 +24,10 @@ def ask(url, expression):
     except urllib.error.HTTPError as error:
         said = json.loads(error.read() or b"{}").get("error", error.reason)
         raise SyntaxError(f"{said}: {expression}") from error
-    return data["result"] if data["resultType"] != "scalar" else [data["result"]]
+    if data["resultType"] == "scalar":
+        return [data["result"]]
+    # What is divided by nothing is no data.
+    return [one for one in data["result"] if one["value"][1] != "NaN"]
 
 
 def quiet(expression):
@@ -66,6 +69,8 @@ def check(url):
         except SyntaxError as error:
             fail(f"{where}: {error}")
             continue
+        if excuse == CONNECT:  # whatever is made up beside, such as `or vector(0)`
+            how = None
         if how:
             counted["with_data"] += 1
             if how != "whole":

@@ -61,6 +61,7 @@ def rules():
     for path in RULES:
         text, before = path.read_text(), len(found)
         for part in re.split(r"\n      - (?=record:|alert:)", text)[1:]:
+            part += "\n"  # which the split has taken
             kind, name = re.match(r"(record|alert): (\S+)", part).groups()
             expr = re.search(r"\n        expr:(?: \|\n((?:          .*\n)+)| ?(.+))", part)
             if not expr:

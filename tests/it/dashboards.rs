@@ -15,10 +15,10 @@ use crate::shop::Shop;
 
 const LIMIT: Duration = Duration::from_secs(120);
 /// Rules are evaluated every half minute, and what they make is asked for afterwards.
-const DATA_LIMIT: Duration = Duration::from_secs(150);
+const DATA_LIMIT: Duration = Duration::from_secs(240);
 /// A load that lasts for as long as all of it.
 const EVENTS_PER_S: &str = "150";
-const EVENTS: &str = "60000";
+const EVENTS: &str = "200000";
 
 /// A program that is killed when it is dropped.
 struct Running(Child);
@@ -139,6 +139,12 @@ async fn every_expression_has_data_while_an_instance_is_loaded() {
     let (status, said) = mill.post("/generations/points/rebuild", "{}").unwrap();
     assert!(matches!(status, 200 | 202), "{status} {said}");
     hot_keys(&mill);
+    // Another one comes and goes: partitions are given back, and come again.
+    let other = Mill::start(corner.dir(), &configuration(&corner, &shop));
+    wait(LIMIT, "partitions to be given back", || {
+        mill.metric("readmill_drain_seconds_count") >= Some(1.0)
+    });
+    assert_eq!(other.stop(), Some(0));
     let until = Instant::now() + DATA_LIMIT;
     loop {
         let (is_well, said) = check(&url);

@@ -1,5 +1,5 @@
-//! Dashboards, rules and alerts on a real Prometheus that scrapes a loaded instance: every expression
-//! has data.
+//! Dashboards, rules and alerts on a real Prometheus that scrapes a loaded instance: every
+//! expression has data.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

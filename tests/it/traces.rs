@@ -1,5 +1,5 @@
-//! Traces on the real stack: a collector is sent every station of a record, below its header's span;
-//! one that takes nothing holds nobody up.
+//! Traces on the real stack: a collector is sent every station of a record, below its header's
+//! span; one that takes nothing holds nobody up.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};

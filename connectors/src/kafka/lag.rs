@@ -64,8 +64,8 @@ struct Batch {
     since_ms: i64,
 }
 
-/// So many are remembered; the last of them stands for those behind it, too: none is to look younger
-/// than it is.
+/// So many are remembered; the last of them stands for those behind it, too: none is to look
+/// younger than it is.
 const REMEMBERED: usize = 1_000;
 
 impl Ages {

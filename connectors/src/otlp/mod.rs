@@ -1,5 +1,5 @@
-//! Spans on their way to a collector, by OTLP over HTTP, in JSON: what cannot be sent is counted and
-//! forgotten.
+//! Spans on their way to a collector, by OTLP over HTTP, in JSON: what cannot be sent is counted
+//! and forgotten.
 
 mod body;
 mod config;

@@ -1,4 +1,4 @@
-//! What each metric is good for: the rooms of the documented page, and what to do with what it says.
+//! What each metric is good for: the rooms of the documented page, and what to do with each.
 
 mod around;
 
@@ -23,20 +23,20 @@ const RIVER: Room = Room {
     advice: &[
         (
             Meter::Consumed,
-            "Its rate is the throughput. consumed = ended + waiting, per partition: `RecordsUnaccounted` \
-             alerts if not.",
+            "Its rate is the throughput. consumed = ended + waiting, per partition: \
+             `RecordsUnaccounted` alerts if not.",
         ),
         (Meter::Ended, "`applied` is work done. A rising `held` needs a person: docs/holding.md."),
         (
             Meter::Station,
-            "Its rate times its mean is the time spent there. The longest one is the bottleneck: \
-             `write` is the store, `envelope` and `event` are the processor. Stations 1 and 6 to 8 \
-             are timed by batches, 2 to 5 by one record in 64.",
+            "Its rate times its mean is the time spent there. The longest one is the \
+             bottleneck: `write` is the store, `envelope` and `event` are the processor. \
+             Stations 1 and 6 to 8 are timed by batches, 2 to 5 by one record in 64.",
         ),
         (
             Meter::Batch,
-            "Small batches with high lag: records come one by one, look at the brokers. Large ones: \
-             the river is the slower part, and folds many events in one write.",
+            "Small batches with high lag: records come one by one, look at the brokers. Large \
+             ones: the river is the slower part, and folds many events in one write.",
         ),
         (Meter::OpenRecords, "The queue of stations 2 to 8. At its bound no more is taken in."),
         (Meter::OpenBytes, "The same in bytes: of what the process holds in memory."),
@@ -44,8 +44,8 @@ const RIVER: Room = Room {
         (Meter::Paused, "1 for long: the worker or its lane is slower than what comes."),
         (
             Meter::Undecided,
-            "Records folded on the benefit of the doubt. A few after a connector's start are normal; \
-             more need versions in the outbox.",
+            "Records folded on the benefit of the doubt. A few after a connector's start are \
+             normal; more need versions in the outbox.",
         ),
     ],
 };
@@ -55,13 +55,13 @@ const FRESHNESS: Room = Room {
     advice: &[
         (
             Meter::Freshness,
-            "The promise to readers, in buckets, of applied events. `StaleFreshness` looks at the \
-             99th percentile.",
+            "The promise to readers, in buckets, of applied events. `StaleFreshness` looks at \
+             the 99th percentile.",
         ),
         (
             Meter::LaneFreshness,
-            "Whether a flood in one lane makes another one late: give that one a lower priority, or \
-             a rate (docs/scaling.md).",
+            "Whether a flood in one lane makes another one late: give that one a lower \
+             priority, or a rate (docs/scaling.md).",
         ),
         (Meter::LaneRecords, "The rate of each lane, against its limit."),
     ],
@@ -72,23 +72,23 @@ const LAG: Room = Room {
     advice: &[
         (
             Meter::LagRecords,
-            "How far a partition is behind its log. Growing for long (`LagGrowing`): more instances, \
-             or a faster store.",
+            "How far a partition is behind its log. Growing for long (`LagGrowing`): more \
+             instances, or a faster store.",
         ),
         (
             Meter::LagSeconds,
-            "The same in time, by the record's own timestamp in Kafka. It grows with the clock where \
-             a partition stands still.",
+            "The same in time, by the record's own timestamp in Kafka. It grows with the clock \
+             where a partition stands still.",
         ),
         (
             Meter::ResumeAt,
-            "Moves while records are settled. One that stands still with lag is a dead partition \
-             (`PartitionStands`).",
+            "Moves while records are settled. One that stands still with lag is a dead \
+             partition (`PartitionStands`).",
         ),
         (
             Meter::TopicPartitions,
-            "Compared with the partitions that anybody has: fewer means that records of some are \
-             read by nobody (`PartitionOrphaned`).",
+            "Compared with the partitions that anybody has: fewer means that records of some \
+             are read by nobody (`PartitionOrphaned`).",
         ),
         (Meter::LogGaps, "Records were lost before they were read: rebuild, docs/scaling.md."),
     ],
@@ -99,13 +99,14 @@ const ASIDE: Room = Room {
     advice: &[
         (
             Meter::Held,
-            "Their keys stand still. `readmill held list -m MODEL`; docs/holding.md. Every instance \
-             shows the same number: take the greatest.",
+            "Their keys stand still. `readmill held list -m MODEL`; docs/holding.md. Every \
+             instance shows the same number: take the greatest.",
         ),
         (Meter::Waiting, "Events that came before what they need. They fold by themselves."),
         (
             Meter::WaitingSince,
-            "Subtract it from the time: how long the oldest has waited. `readmill waiting` lists them.",
+            "Subtract it from the time: how long the oldest has waited. `readmill waiting` \
+             lists them.",
         ),
     ],
 };
@@ -121,12 +122,13 @@ const WRITES: Room = Room {
         ),
         (
             Meter::Store,
-            "The store's own share of freshness, call by call: `load` and `put` of documents, `hold` \
-             of records, `show` of a mirror, `say` of reactions. Failed calls are in it.",
+            "The store's own share of freshness, call by call: `load` and `put` of documents, \
+             `hold` of records, `show` of a mirror, `say` of reactions. Failed calls are in it.",
         ),
         (
             Meter::Retries,
-            "A service does not answer, and its partitions wait: `RetriesRising`. The log says which.",
+            "A service does not answer, and its partitions wait: `RetriesRising`. The log says \
+             which.",
         ),
         (Meter::Loaded, "Reads of the store; with the next one, the share of the cache."),
         (

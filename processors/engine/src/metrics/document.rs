@@ -7,24 +7,28 @@ use super::advice::rooms;
 use super::domain::{DOMAINS, Domain, OTHER};
 use super::table::{Kind, Spec, all};
 
-const HEAD: &str = "\
-<!-- Made by `readmill metrics`, and held by a test: change the tables of processors/engine/src/metrics instead. -->
-# Metrics
+const HEAD: &str = concat!(
+    "<!-- Made by `readmill metrics`, and held by a test: change the tables of ",
+    "processors/engine/src/metrics. -->\n",
+    "# Metrics\n",
+    "\n",
+    "`GET /metrics` of every instance has these, as Prometheus reads them. They are of the ",
+    "live generations; of a generation that\n",
+    "readers do not see there is `readmill_rebuild_…` alone. Counters begin at 0 with the ",
+    "process. Dashboards, alerts and runbooks\n",
+    "are in [dashboards](../dashboards/README.md).\n",
+    "\n",
+);
 
-`GET /metrics` of every instance has these, as Prometheus reads them. They are of the live generations; of a generation that
-readers do not see there is `readmill_rebuild_…` alone. Counters begin at 0 with the process. Dashboards, alerts and runbooks
-are in [dashboards](../dashboards/README.md).
-
-";
-
-const LABELS: &str = "\
-## Labels
-
-A label's values are of a domain that does not grow with what comes in: no key, no payload, no name that a stranger may choose.
-
-| label | values |
-|---|---|
-";
+const LABELS: &str = concat!(
+    "## Labels\n",
+    "\n",
+    "A label's values are of a domain that does not grow with what comes in: no key, no ",
+    "payload, no name that a stranger may choose.\n",
+    "\n",
+    "| label | values |\n",
+    "|---|---|\n",
+);
 
 /// The page, as Markdown.
 pub fn document() -> String {

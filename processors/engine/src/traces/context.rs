@@ -1,4 +1,4 @@
-//! A record's place in a trace: what its header `traceparent` says, and the ids that follow from it.
+//! A record's place in a trace: what its header `traceparent` says, and the ids that follow.
 
 use readmill_core::{Position, Record};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};

@@ -12,14 +12,14 @@ const MEMBERS: Room = Room {
         (Meter::Partitions, "0 everywhere: nobody works (`NoPartitions`)."),
         (
             Meter::Rebalances,
-            "Each costs a drain. Many an hour: instances come and go, or polling takes too long. \
-             `lost` means that the session ended first: raise `session_timeout_ms`.",
+            "Each costs a drain. Many an hour: instances come and go, or polling takes too \
+             long. `lost` means that the session ended first: raise `session_timeout_ms`.",
         ),
         (Meter::Drain, "How long a rebalance waits for us. Bounded by `drain_limit_ms`."),
         (
             Meter::DrainGivenUp,
-            "What was in hand is folded again by whoever has the partition now. Harmless, and dear: \
-             the store is slow.",
+            "What was in hand is folded again by whoever has the partition now. Harmless, and \
+             dear: the store is slow.",
         ),
         (
             Meter::CommitFailures,
@@ -45,8 +45,9 @@ const REGISTRY: Room = Room {
     advice: &[
         (
             Meter::RegistryAnswers,
-            "`known` needed no question. `silent`: the registry is away, and partitions with new \
-             schemas wait (`RegistryFails`). `unknown` and `unusable`: those records are held.",
+            "`known` needed no question. `silent`: the registry is away, and partitions with \
+             new schemas wait (`RegistryFails`). `unknown` and `unusable`: those records are \
+             held.",
         ),
         (Meter::RegistrySeconds, "Only what was asked; in running use there is hardly any."),
         (Meter::RegistrySchemas, "How many different schemas the topics carry."),
@@ -61,8 +62,8 @@ const GENERATIONS: Room = Room {
         (Meter::RebuildLag, "What is left. Divided by how fast it falls: the time that it takes."),
         (
             Meter::RebuildState,
-            "`failed`: `readmill generations MODEL` tells why (`RebuildFailed`). `resting`: somebody \
-             has paused it, or a swap is under way.",
+            "`failed`: `readmill generations MODEL` tells why (`RebuildFailed`). `resting`: \
+             somebody has paused it, or a swap is under way.",
         ),
         (Meter::RebuildShare, "Low: live streams are late, and the rebuild gives way to them."),
     ],
@@ -73,8 +74,8 @@ const TRUTH: Room = Room {
     advice: &[
         (
             Meter::VerifiedThrough,
-            "Subtract it from the time: the age of the last proof. `VerificationStale` pages after \
-             an hour.",
+            "Subtract it from the time: the age of the last proof. `VerificationStale` pages \
+             after an hour.",
         ),
         (Meter::VerifyFindings, "Anything but 0 is an error: docs/verify.md."),
         (Meter::VerifyRounds, "No rate: nobody verifies. `failed`: the log tells why."),
@@ -92,8 +93,8 @@ const KEYS: Room = Room {
     title: "Hot keys",
     advice: &[(
         Meter::HottestShare,
-        "A key is folded by one shard at a time. High: `GET /hot/MODEL` says which key, by a sketch \
-         of 64 counters whose counts are halved every minute. Keys never are labels.",
+        "A key is folded by one shard at a time. High: `GET /hot/MODEL` says which key, by a \
+         sketch of 64 counters whose counts are halved every minute. Keys never are labels.",
     )],
 };
 
@@ -102,8 +103,9 @@ const ORIGIN: Room = Room {
     advice: &[
         (
             Meter::SlotRetained,
-            "Growing: the connector does not read, and the database's disk fills (`SlotGrowing`). Only \
-             of models that are reconciled by themselves (`reconcile_every_seconds`).",
+            "Growing: the connector does not read, and the database's disk fills \
+             (`SlotGrowing`). Only of models that are reconciled by themselves \
+             (`reconcile_every_seconds`).",
         ),
         (Meter::SlotActive, "0: nobody reads it. `readmill connectors status`, or drop the slot."),
     ],
@@ -128,8 +130,8 @@ const PROCESS: Room = Room {
         (Meter::HttpRefused, "`wrong_token` and `guesses` from nowhere: somebody tries doors."),
         (
             Meter::Spans,
-            "`dropped`: the queue was full, take fewer in samples or raise `queue_spans`. `failed`: the \
-             collector does not take them. Records are folded all the same.",
+            "`dropped`: the queue was full, take fewer in samples or raise `queue_spans`. \
+             `failed`: the collector does not take them. Records are folded all the same.",
         ),
         (Meter::Build, "Which builds run. `commit` is `unknown` unless the build was told it."),
     ],

@@ -136,8 +136,10 @@ async fn every_expression_has_data_while_an_instance_is_loaded() {
     mill.wait_for("/readyz", LIMIT);
     let _load = load(&corner);
     wait(LIMIT, "records to be held", || mill.metric("readmill_held_records") >= Some(1.0));
-    let (status, said) = mill.post("/generations/points/rebuild", "{}").unwrap();
-    assert!(matches!(status, 200 | 202), "{status} {said}");
+    // On a busy machine the answer may come later than anybody waits for it here.
+    let answer = mill.post("/generations/points/rebuild", "{}");
+    assert!(answer.is_none_or(|(status, _)| matches!(status, 200 | 202)));
+    wait(LIMIT, "a rebuild to be folded", || mill.metric("readmill_rebuild_state") >= Some(1.0));
     hot_keys(&mill);
     // Another one comes and goes: partitions are given back, and come again.
     let other = Mill::start(corner.dir(), &configuration(&corner, &shop));

@@ -143,6 +143,7 @@ async fn every_expression_has_data_while_an_instance_is_loaded() {
     hot_keys(&mill);
     // Another one comes and goes: partitions are given back, and come again.
     let other = Mill::start(corner.dir(), &configuration(&corner, &shop));
+    other.wait_for("/readyz", LIMIT);
     wait(LIMIT, "partitions to be given back", || {
         mill.metric("readmill_drain_seconds_count") >= Some(1.0)
     });

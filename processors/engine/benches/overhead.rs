@@ -101,7 +101,7 @@ fn batches(wire: &Wire, events: u64) -> Vec<Vec<Record>> {
         early_per_mille: 0,
         ..Knobs::default()
     };
-    let rows = Source::new(knobs).unwrap().filter(|row| row.table == Table::PointsOutbox);
+    let rows = Source::new(knobs).unwrap().filter(|row| row.table == Table::Points);
     let records: Vec<Record> = rows
         .zip(0..)
         .map(|(row, offset)| {

@@ -158,7 +158,7 @@ async fn fold(book: &Arc<Book>, batches: &[Vec<Record>], metrics: Metrics) -> f6
     river.flow(&mut feed).await.unwrap();
     let took = spent() - began;
     let (counts, events) = (tally.counts(), batches.iter().map(Vec::len).sum::<usize>());
-    assert_eq!(counts.applied as usize, events, "{counts:?}");
+    assert_eq!(counts.applied, events as u64, "{counts:?}");
     took as f64 / events as f64
 }
 

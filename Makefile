@@ -14,9 +14,9 @@ KILLS ?= 50
 SEEDS ?= 20000
 
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
-	bench-decode bench-lanes bench-held bench-hot bench-stores decode-coverage fuzz sim mutants kills \
+	bench-decode bench-lanes bench-held bench-hot bench-stores bench-overhead decode-coverage fuzz sim mutants kills \
 	conformance store-kills cases rebuild-drill verify-drill \
-	forget-drill drill-secure drill-sources up-secure down-secure
+	dashboards-check forget-drill drill-secure drill-sources up-secure down-secure
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -70,6 +70,9 @@ bench-hot: ## What one key that is far hotter than the rest costs the others
 bench-stores: ## Guarded writes beside bare ones, many keys beside few, coalescing
 	tools/bench-stores
 
+bench-overhead: ## The hot path with metrics and with none
+	tools/bench-overhead
+
 bench-decode: ## Decoding against a hand-written decoder and other libraries
 	tools/bench-decode
 
@@ -84,6 +87,10 @@ sim: ## SEEDS whole lives of the engine under faults, in virtual time
 
 mutants: ## Take each guard of the engine down: the simulation must miss it
 	tools/mutants
+
+dashboards-check: ## Dashboards, rules and alerts: what they say, and that a real Prometheus has data
+	@tools/toolchain
+	@tools/dashboards-check
 
 kills: ## KILLS kills and freezes of instances and services under load, and other faults
 	@tools/toolchain

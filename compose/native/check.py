@@ -20,6 +20,9 @@ NATIVE_ONLY_VARIABLES = {
     "MONGOD_WHEEL_SHA256",
     "MONGOD_SHA256",
     "KAFKA_CONTROLLER_PORT",  # not published by Docker
+    "JMX_EXPORTER_VERSION",  # Connect's metrics are for the native stack's tests
+    "JMX_EXPORTER_SHA256",
+    "CONNECT_METRICS_PORT",
     "READMILL_METRICS_PORT",  # in Docker: config/targets-docker.json
 }
 DOCKER_ONLY_FILES = {

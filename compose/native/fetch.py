@@ -10,7 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import places
-from .download import archive, check, command, jar, jar_set, jars_folder, unless_there, unpack
+from .download import (
+    archive,
+    check,
+    command,
+    jar,
+    jar_set,
+    jars_folder,
+    maven,
+    plugin,
+    unless_there,
+    unpack,
+)
 from .say import StackError, progress
 
 DEBEZIUM = (
@@ -57,6 +68,22 @@ def connect_plugins():
                     "META-INF/services/org.apache.kafka.connect.storage.Converter", CONVERTER + "\n"
                 )
     return plugins_folder(pins)
+
+
+def jmx_exporter():
+    """The agent by which Connect shows its metrics."""
+    pins = places.versions()
+    version, digest = pins["JMX_EXPORTER_VERSION"], pins["JMX_EXPORTER_SHA256"]
+    folder = places.cache() / f"jmx-exporter-{version}-{digest[:12]}"
+    jar = f"jmx_prometheus_javaagent-{version}.jar"
+    with unless_there(folder) as draft:
+        if draft:
+            artifact = f"io.prometheus.jmx:jmx_prometheus_javaagent:{version}"
+            progress("fetch", f"jmx_prometheus_javaagent:{version}")
+            copy = [f"{plugin()}:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={draft}"]
+            maven(copy, draft, "the JMX exporter")
+            check(draft / jar, digest)
+    return folder / jar
 
 
 def plugins_folder(pins):

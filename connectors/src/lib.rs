@@ -13,6 +13,7 @@ pub mod kafka;
 mod life;
 pub mod mongo;
 pub mod origin;
+pub mod otlp;
 pub mod outbox;
 pub mod redis;
 pub mod registry;

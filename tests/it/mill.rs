@@ -83,8 +83,17 @@ impl Mill {
 
     /// Puts JSON over HTTP; `None` while nobody answers.
     pub fn put(&self, path: &str, body: &str) -> Option<(u16, String)> {
+        self.tell("PUT", path, body)
+    }
+
+    /// Posts JSON over HTTP; `None` while nobody answers.
+    pub fn post(&self, path: &str, body: &str) -> Option<(u16, String)> {
+        self.tell("POST", path, body)
+    }
+
+    fn tell(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
         let length = body.len();
-        let head = format!("PUT {path}");
+        let head = format!("{method} {path}");
         let kind = "Content-Type: application/json";
         send(self.port, &head, &format!("{kind}\r\nContent-Length: {length}\r\n\r\n{body}"))
     }

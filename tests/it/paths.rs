@@ -29,6 +29,12 @@ pub fn stack_file() -> PathBuf {
 /// An address of the running stack, such as `MONGO_URI`.
 #[track_caller]
 pub fn stack(name: &str) -> String {
+    stack_if(name).unwrap_or_else(|| panic!("the stack has no {name}"))
+}
+
+/// An address that not every running stack has.
+#[track_caller]
+pub fn stack_if(name: &str) -> Option<String> {
     static ADDRESSES: OnceLock<BTreeMap<String, String>> = OnceLock::new();
     let addresses = ADDRESSES.get_or_init(|| {
         let file = stack_file();
@@ -38,5 +44,5 @@ pub fn stack(name: &str) -> String {
         let pair = |line: &str| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
         text.lines().filter_map(pair).collect()
     });
-    addresses.get(name).unwrap_or_else(|| panic!("the stack has no {name}")).clone()
+    addresses.get(name).cloned()
 }

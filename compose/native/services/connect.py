@@ -5,9 +5,13 @@ from ..service import Service, settings_plus
 from .kafka import java_packages
 
 
+# What of Connect's and Debezium's metrics is shown; the dashboard connect.json knows these.
+RULES = places.ROOT / "dashboards" / "jmx" / "connect.yml"
+
+
 class Connect(Service):
     name = "connect"
-    ports = ("CONNECT_PORT",)
+    ports = ("CONNECT_PORT", "CONNECT_METRICS_PORT")
     after = ("kafka",)
     ready_bound_s = 180
 
@@ -16,6 +20,7 @@ class Connect(Service):
 
     def fetch(self):
         self.plugins = fetch.connect_plugins()
+        self.exporter = fetch.jmx_exporter()
         self.jars = fetch.kafka_jars()  # the broker fetches them meanwhile
 
     def prepare(self, ports):
@@ -38,6 +43,7 @@ class Connect(Service):
             "-Xmx512m",
             "-Xms256m",
             f"-Dlog4j2.configurationFile={places.COMPOSE}/native/log4j2.properties",
+            f"-javaagent:{self.exporter}=127.0.0.1:{ports['CONNECT_METRICS_PORT']}:{RULES}",
             "-cp",
             f"{self.jars}/*",
             "org.apache.kafka.connect.cli.ConnectDistributed",
@@ -51,7 +57,10 @@ class Connect(Service):
         return f"http://127.0.0.1:{ports['CONNECT_PORT']}"
 
     def addresses(self, ports):
-        return {"CONNECT_URL": self.url(ports)}
+        return {
+            "CONNECT_URL": self.url(ports),
+            "CONNECT_METRICS": f"127.0.0.1:{ports['CONNECT_METRICS_PORT']}",
+        }
 
     def version(self):
         pins = places.versions()

@@ -28,6 +28,9 @@ class Prometheus(Service):
             os.environ.get("READMILL_METRICS_PORT") or places.versions()["READMILL_METRICS_PORT"]
         )
         targets = [f"127.0.0.1:{first}", f"127.0.0.1:{first + 1}"]
+        connect = [{"targets": [f"127.0.0.1:{ports['CONNECT_METRICS_PORT']}"]}]
+        (self.folder / "connect").mkdir(exist_ok=True)
+        (self.folder / "connect/connect.json").write_text(json.dumps(connect) + "\n")
         (self.folder / "targets").mkdir(exist_ok=True)
         (self.folder / "targets/readmill.json").write_text(
             json.dumps([{"targets": targets}]) + "\n"

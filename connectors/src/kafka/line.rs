@@ -1,7 +1,7 @@
 //! A partition on its way: assigned, running, draining, released. Only a running one takes records.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
@@ -11,7 +11,7 @@ use readmill_engine::feed::{Back, Feed, FeedLine, feed};
 use readmill_engine::{Lanes, Leave, Meter, Metrics, PartitionLabels};
 
 use super::growth::Growth;
-use super::lag::Sight;
+use super::lag::{Ages, Sight};
 use super::note::Note;
 use super::pace::LesserPace;
 use super::queue_time::QueueTime;
@@ -73,6 +73,7 @@ pub struct Running {
     handed_bytes: u64,
     /// From the first record that was handed on to one past the last.
     handed: Option<(i64, i64)>,
+    ages: Ages,
     /// The next offset that is expected of the log.
     next: Option<ResumeAt>,
     paused: bool,
@@ -99,6 +100,7 @@ struct Kept {
 pub struct Draining {
     partition: Partition,
     feed: FeedLine,
+    track: Arc<Track>,
     kept: Kept,
 }
 
@@ -133,6 +135,7 @@ impl Assigned {
             pending_bytes: 0,
             handed_bytes: 0,
             handed: None,
+            ages: Ages::default(),
             next: self.begin,
             paused: false,
             lesser: false,
@@ -144,7 +147,9 @@ impl Assigned {
         let worker = running.feed.letting_back(worker);
         // A store that forgets must not take it for an earlier place than it is.
         let begins = if self.stands_anywhere { Some(ANYWHERE) } else { running.next };
-        (running, worker.knowing(finished).beginning(begins))
+        let worker = worker.knowing(finished).beginning(begins);
+        let worker = worker.in_lane(running.lane.as_deref());
+        (running, worker)
     }
 }
 
@@ -162,10 +167,12 @@ impl Running {
         self.pending_bytes = 0;
         self.handed_bytes = 0;
         self.handed = None;
+        self.ages = Ages::default();
         self.next = begin;
         self.queue = QueueTime::default();
         self.ledger.committed = None;
-        self.feed.letting_back(worker).knowing(finished).beginning(begin)
+        let worker = self.feed.letting_back(worker).knowing(finished).beginning(begin);
+        worker.in_lane(self.lane.as_deref())
     }
 
     /// Takes a polled record. Answers whether the batch is complete: then it is to be handed on
@@ -208,6 +215,7 @@ impl Running {
         if let (Some(first), Some(last)) = (batch.first(), batch.last()) {
             let from = self.handed.map_or(first.position.offset.0, |(from, _)| from);
             self.handed = Some((from, last.position.offset.0 + 1));
+            self.ages.handed_on(first, last, self.feed.settled());
         }
         if let Some(lane) = &self.lane {
             let labels = [self.track.model, lane];
@@ -336,13 +344,16 @@ impl Running {
     }
 
     /// Shows how much is queued.
-    pub fn show(&self) {
+    pub fn show(&mut self) {
         let place = PartitionLabels::of(self.track.model, &self.partition);
         let labels = place.as_array();
         let queued = self.queued_bytes() + self.pending_bytes as u64;
         let queued = i64::try_from(queued).unwrap_or(i64::MAX);
         self.track.metrics.set(Meter::QueuedBytes, &labels, queued);
         self.track.metrics.set(Meter::Paused, &labels, self.paused.into());
+        let oldest_ms = self.ages.oldest_ms(self.feed.settled(), self.pending.first());
+        let lag = super::lag::age(oldest_ms, SystemTime::now());
+        self.track.metrics.set_seconds(Meter::LagSeconds, &labels, lag);
     }
 
     /// Shows how many records the log has beyond what is settled, as far as that is seen.
@@ -355,7 +366,8 @@ impl Running {
 
     fn hide(&self) {
         let place = PartitionLabels::of(self.track.model, &self.partition);
-        for meter in [Meter::QueuedBytes, Meter::Paused, Meter::LagRecords] {
+        let shown = [Meter::QueuedBytes, Meter::Paused, Meter::LagRecords, Meter::LagSeconds];
+        for meter in shown {
             self.track.metrics.remove(meter, &place.as_array());
         }
     }
@@ -364,7 +376,8 @@ impl Running {
     pub fn drain(self) -> Draining {
         self.hide();
         self.feed.close();
-        Draining { partition: self.partition, feed: self.feed, kept: self.ledger }
+        let Self { partition, feed, track, ledger: kept, .. } = self;
+        Draining { partition, feed, track, kept }
     }
 
     /// The partition was lost: whoever owns it now reads again what is not committed. Nothing is
@@ -387,6 +400,7 @@ impl Draining {
         if !self.is_released() {
             let partition = &self.partition;
             tracing::warn!(%partition, "work in hand took longer than drain_limit_ms: given up");
+            self.track.metrics.add(Meter::DrainGivenUp, &[self.track.model], 1);
         }
         self.kept.unsaved(&self.partition, &self.feed)
     }

@@ -136,7 +136,7 @@ impl Lines {
 
     /// What has been settled since the last commit; shows what is queued, too.
     pub fn unsaved(&mut self) -> Vec<Commit> {
-        self.running.values().for_each(Running::show);
+        self.running.values_mut().for_each(Running::show);
         self.running.values_mut().filter_map(Running::unsaved).collect()
     }
 

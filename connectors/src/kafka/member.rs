@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
@@ -61,6 +62,7 @@ impl Member {
         let partitions = partitions_of(list);
         let asking = Asking::within(self.config.connect_timeout());
         let counts = self.count(consumer, asking, &partitions);
+        show_partitions(self, &counts);
         let all: Vec<Partition> = counts.iter().flat_map(|(t, n)| all_of(t, *n)).collect();
         let committed = asking.committed(consumer, &all);
         let mut ready = Vec::new();
@@ -153,20 +155,36 @@ impl Member {
         }
     }
 
+    fn rebalanced(&self, change: &str) {
+        self.metrics.add(Meter::Rebalances, &[self.model, change], 1);
+    }
+
     /// Partitions are being taken away: what is in hand is finished, and committed while they are
     /// still ours. Of lost ones nothing is committed.
     fn give_back(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
         if consumer.assignment_lost() {
             tracing::warn!(model = self.model, "partitions were lost: others have them now");
+            self.rebalanced("lost");
             self.with_lines(|lines| lines.abandon(partitions));
             return;
         }
+        self.rebalanced("revoked");
         let limit = self.config.drain_limit();
+        let began = Instant::now();
         let commits = self.with_lines(|lines| lines.drain(partitions, limit));
+        self.metrics.observe(Meter::Drain, &[self.model], began.elapsed().as_secs_f64());
         // Draining takes its time, and the session may have ended meanwhile.
         if !consumer.assignment_lost() {
             commit(consumer, &commits, CommitMode::Sync);
         }
+    }
+}
+
+/// Shows how many partitions topics have.
+fn show_partitions(member: &Member, counts: &BTreeMap<String, i32>) {
+    for (topic, count) in counts {
+        let labels = [member.model, topic.as_str()];
+        member.metrics.set(Meter::TopicPartitions, &labels, (*count).into());
     }
 }
 
@@ -222,16 +240,23 @@ impl ClientContext for Member {
 
 impl ConsumerContext for Member {
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        if result.is_ok() {
-            self.with_lines(|lines| lines.committed(offsets));
+        match result {
+            Ok(()) => self.with_lines(|lines| lines.committed(offsets)),
+            Err(_) => self.metrics.add(Meter::CommitFailures, &[self.model], 1),
         }
     }
 
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(list) => self.prepare(consumer, list),
+            Rebalance::Assign(list) => {
+                self.rebalanced("assigned");
+                self.prepare(consumer, list);
+            }
             Rebalance::Revoke(list) => self.give_back(consumer, &partitions_of(list)),
-            Rebalance::Error(error) => tracing::warn!(%error, "the group could not be rebalanced"),
+            Rebalance::Error(error) => {
+                self.rebalanced("failed");
+                tracing::warn!(%error, "the group could not be rebalanced");
+            }
         }
     }
 
@@ -256,6 +281,10 @@ pub fn commit(consumer: &BaseConsumer<Member>, commits: &[Commit], mode: CommitM
         }
         Ok(()) => {}
         // Harmless: what is not committed is read again and recognised by its stamps.
-        Err(error) => tracing::warn!(%error, "offsets were not committed"),
+        Err(error) => {
+            let member = consumer.context();
+            member.metrics.add(Meter::CommitFailures, &[member.model], 1);
+            tracing::warn!(%error, "offsets were not committed");
+        }
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use futures::stream::{self, StreamExt};
-use readmill_engine::{Fault, SchemaBook};
+use readmill_engine::{Fault, Meter, Metrics, SchemaBook};
 use readmill_schemas::SchemaId;
 use readmill_schemas::writer::WriterSchema;
 use tokio::time::{Instant, timeout};
@@ -32,6 +32,8 @@ pub struct RegistryBook {
     line: Line,
     warm_up_limit: Duration,
     pages: Mutex<Pages>,
+    /// Where it is counted what became of questions, if anybody looks.
+    metrics: Option<Metrics>,
 }
 
 struct Pages {
@@ -69,7 +71,14 @@ impl RegistryBook {
         let unknown = UnknownIds::new(Duration::from_millis(config.unknown_age_ms));
         let pages = Pages { known: BTreeMap::new(), unknown, flights: BTreeMap::new() };
         let warm_up_limit = Duration::from_millis(config.warm_up_limit_ms);
-        Ok(Self { line: Line::new(config)?, warm_up_limit, pages: Mutex::new(pages) })
+        let (line, pages) = (Line::new(config)?, Mutex::new(pages));
+        Ok(Self { line, warm_up_limit, pages, metrics: None })
+    }
+
+    /// The same book, which counts what becomes of questions.
+    #[must_use]
+    pub fn measured(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     /// Asks whether there is a registry at all, once, for a start that fails clearly.
@@ -135,8 +144,10 @@ impl RegistryBook {
         let Some(latest) = self.line.latest_of(&subject).await? else { return Ok(false) };
         let id = SchemaId(latest.id);
         if !self.pages().known.contains_key(&id) {
-            let schema = self.line.once(id).await?;
-            self.pages().keep(id, Arc::new(schema));
+            let asked = Instant::now();
+            let schema = self.line.once(id).await;
+            self.count(word(schema.as_ref().err()), Some(asked));
+            self.pages().keep(id, Arc::new(schema?));
         }
         Ok(true)
     }
@@ -147,6 +158,16 @@ impl RegistryBook {
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, result: &str, asked: Option<Instant>) {
+        let Some(metrics) = &self.metrics else { return };
+        metrics.add(Meter::RegistryAnswers, &[result], 1);
+        if let Some(asked) = asked {
+            metrics.observe(Meter::RegistrySeconds, &[], asked.elapsed().as_secs_f64());
+        }
+        let kept = i64::try_from(self.pages().known.len()).unwrap_or(i64::MAX);
+        metrics.set(Meter::RegistrySchemas, &[], kept);
     }
 
     /// What is written already, or the question to wait for.
@@ -166,11 +187,12 @@ impl RegistryBook {
         Err(flight.clone())
     }
 
-    /// Writes an answer down, if it is one to be kept; the first waiter does it.
-    fn land(&self, id: SchemaId, flight: &Flight, answer: &Answer) {
+    /// Writes an answer down, if it is one to be kept; the first waiter does it. Answers whether
+    /// this one is.
+    fn land(&self, id: SchemaId, flight: &Flight, answer: &Answer) -> bool {
         let mut pages = self.pages();
         if !pages.flights.get(&id).is_some_and(|known| known.ptr_eq(flight)) {
-            return;
+            return false;
         }
         pages.flights.remove(&id);
         match answer {
@@ -178,6 +200,7 @@ impl RegistryBook {
             Err(Miss::Unknown) => pages.unknown.insert(id, Instant::now()),
             Err(Miss::Silent(_) | Miss::Refused(..) | Miss::Unusable(_)) => {}
         }
+        true
     }
 }
 
@@ -197,14 +220,31 @@ impl Warmth {
     }
 }
 
+/// What became of a question, as metrics have it.
+const fn word(miss: Option<&Miss>) -> &'static str {
+    match miss {
+        None => "found",
+        Some(Miss::Silent(_)) => "silent",
+        Some(Miss::Refused(..)) => "refused",
+        Some(Miss::Unknown) => "unknown",
+        Some(Miss::Unusable(_)) => "unusable",
+    }
+}
+
 #[async_trait]
 impl SchemaBook for RegistryBook {
     async fn schema(&self, id: SchemaId) -> Result<Arc<WriterSchema>, Fault> {
         let answer = match self.look_up(id) {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                self.count(answer.as_ref().map_or("unknown", |_| "known"), None);
+                answer
+            }
             Err(flight) => {
+                let asked = Instant::now();
                 let answer = flight.clone().await;
-                self.land(id, &flight, &answer);
+                if self.land(id, &flight, &answer) {
+                    self.count(word(answer.as_ref().err()), Some(asked));
+                }
                 answer
             }
         };

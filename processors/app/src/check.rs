@@ -140,6 +140,12 @@ fn general(config: &Config, row: &mut dyn FnMut(&str, String)) {
     if let Some(connect) = &config.connect {
         row("connectors", kafka_connect(connect));
     }
+    if let Some(to) = &config.traces {
+        let (sampled, others) = (to.sampled_per_mille, to.others_per_mille);
+        let place = told(&to.endpoint);
+        let shares = format!("{sampled} of 1000 that are sampled, {others} of 1000 others");
+        row("traces", format!("to {place}: {shares}"));
+    }
     for name in &config.unused {
         row("note", format!("[{name}] is not used by anything"));
     }

@@ -108,6 +108,10 @@ pub enum Command {
     Status(StatusArgs),
     /// List the lanes of a running instance, or change the rule of one.
     Lanes(LanesArgs),
+    /// Print the page of all metrics: what each is, its labels, and what to do with it.
+    ///
+    /// It is Markdown, as docs/metrics.md has it.
+    Metrics,
     /// Print one document.
     Get(GetArgs),
     /// Show the events that made a document, what each of them changed, and the document as it was.

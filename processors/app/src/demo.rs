@@ -154,6 +154,7 @@ fn configuration(dir: &Path) -> Config {
         lanes: BTreeMap::new(),
         models: ALL.iter().map(|row| model(dir, *row)).filter(has_topics).collect(),
         connect: None,
+        traces: None,
         unused: Vec::new(),
     }
 }

@@ -41,6 +41,7 @@ mod status;
 mod table;
 mod top;
 mod verify;
+mod vitals;
 mod waiting;
 mod wiring;
 
@@ -75,6 +76,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Top(_)
         | Command::Status(_)
         | Command::Lanes(_)
+        | Command::Metrics
         | Command::Get(_)
         | Command::Explain(_)
         | Command::Diff(_)
@@ -110,6 +112,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Lanes(args) => on_runtime(lanes::lanes(args)),
         Command::Completions(args) => Ok(shell::completions(&args)),
         Command::Man(args) => shell::man(&args),
+        Command::Metrics => Ok(vitals::document()),
         Command::Demo(args) => on_runtime(demo::demo(args)),
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Get(args) => on_runtime(get::get(args)),

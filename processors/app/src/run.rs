@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use readmill_connectors::otlp::{Exporter, last_words};
 use readmill_core::Counts;
 use readmill_engine::{Fault, Lanes, Metrics, Pulse};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +17,7 @@ use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::http::{self, Actions, Served, ServedModel};
 use crate::services::Services;
+use crate::vitals;
 use crate::wiring::{Process, Running};
 
 /// Obeys the command.
@@ -41,6 +43,7 @@ pub struct Mill {
     works: JoinSet<Result<Counts, Fault>>,
     close: watch::Sender<bool>,
     server: tokio::task::JoinHandle<Result<()>>,
+    exporting: Option<tokio::task::JoinHandle<()>>,
     served: Vec<Arc<dyn ServedModel>>,
     counts: Counts,
 }
@@ -54,11 +57,20 @@ impl Mill {
         let bound = http::bind(&config.http).await?;
         let (stop, stopping) = watch::channel(false);
         let address = bound.address()?;
+        let mut metrics = Metrics::new().context("the metrics cannot be registered")?;
+        vitals::introduce(&metrics);
+        let instance = name_of(&config, address);
+        let mut exporting = None;
+        if let Some(traces) = &config.traces {
+            let (tracer, exporter) = Exporter::new(traces, &instance)?;
+            exporting = Some(tokio::spawn(exporter.run(metrics.clone())));
+            metrics = metrics.tracing(tracer);
+        }
         let process = Process {
-            instance: name_of(&config, address),
+            instance,
             config: Arc::clone(&config),
-            services: Arc::new(Services::default()),
-            metrics: Metrics::new().context("the metrics cannot be registered")?,
+            services: Arc::new(Services::measured(metrics.clone())),
+            metrics,
             pulse: Pulse::default(),
             lanes: Lanes::new(&config.lanes),
             stop: stopping.clone(),
@@ -86,7 +98,7 @@ impl Mill {
         let server = tokio::spawn(http::serve(bound, served, closed));
         tracing::info!(listen = %address, tls = config.http.tls.is_some(), "serving");
         let counts = Counts::default();
-        Ok(Self { process, stop, works, close, server, served: models, counts })
+        Ok(Self { process, stop, works, close, server, exporting, served: models, counts })
     }
 
     /// Waits until every model has read its log to the end, which a Kafka topic never has.
@@ -111,6 +123,11 @@ impl Mill {
         self.close.send_replace(true);
         if let Ok(Err(error)) = self.server.await {
             tracing::warn!(%error, "the server ended with an error");
+        }
+        // All tracers go with these.
+        drop((self.process, self.served));
+        if let Some(exporting) = self.exporting {
+            last_words(exporting).await;
         }
         counts
     }

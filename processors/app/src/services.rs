@@ -10,7 +10,7 @@ use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::ReadModel;
 use readmill_engine::mirror::{Care, Heals, Tended};
 use readmill_engine::verify::Seen;
-use readmill_engine::{Fault, HeldApart, HeldStore, Side, Store};
+use readmill_engine::{Fault, HeldApart, HeldStore, Metrics, Side, Store};
 use tokio::sync::OnceCell;
 
 use crate::config;
@@ -36,9 +36,16 @@ pub struct Services {
     embedded: OnceCell<Embedded>,
     registry: OnceCell<Arc<RegistryBook>>,
     producer: OnceCell<Producer>,
+    /// Where it is counted what they are asked, if anybody looks.
+    metrics: Option<Metrics>,
 }
 
 impl Services {
+    /// None is open yet; what they are asked is counted.
+    pub fn measured(metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..Self::default() }
+    }
+
     /// The documents of one generation of a model.
     ///
     /// # Errors
@@ -235,7 +242,10 @@ impl Services {
     /// When nobody answers, or not as a registry would.
     pub async fn registry(&self, room: &RegistryConfig) -> Result<Arc<RegistryBook>, Fault> {
         let open = async || {
-            let book = RegistryBook::new(room)?;
+            let mut book = RegistryBook::new(room)?;
+            if let Some(metrics) = &self.metrics {
+                book = book.measured(metrics.clone());
+            }
             book.check().await?;
             Ok(Arc::new(book))
         };

@@ -18,6 +18,7 @@ pub struct Feed {
     settled: Slate,
     taken_bytes: Arc<AtomicU64>,
     begins: Option<ResumeAt>,
+    lane: Option<Arc<str>>,
     /// None where the log only goes forward.
     back: Option<BackSlot>,
 }
@@ -62,7 +63,7 @@ pub fn feed(partition: Partition, queued_batches: usize) -> (FeedLine, Feed) {
         back: BackSlot::default(),
     };
     let known = Finished::default();
-    let (begins, back) = (None, None);
+    let (begins, lane, back) = (None, None, None);
     let feed = Feed {
         partition,
         batches,
@@ -72,6 +73,7 @@ pub fn feed(partition: Partition, queued_batches: usize) -> (FeedLine, Feed) {
         settled,
         taken_bytes,
         begins,
+        lane,
         back,
     };
     (line, feed)
@@ -138,6 +140,17 @@ impl Feed {
     #[must_use]
     pub fn beginning(self, begins: Option<ResumeAt>) -> Self {
         Self { begins, ..self }
+    }
+
+    /// The feed of a partition whose topic is in a lane.
+    #[must_use]
+    pub fn in_lane(self, lane: Option<&str>) -> Self {
+        Self { lane: lane.map(Arc::from), ..self }
+    }
+
+    /// The lane of its topic, if it is in one.
+    pub fn lane(&self) -> Option<&str> {
+        self.lane.as_deref()
     }
 
     /// Where it begins; none if with the first record.

@@ -44,6 +44,8 @@ pub mod side_by_side;
 pub mod station;
 pub mod tally;
 pub mod tell;
+mod timing;
+pub mod traces;
 pub mod verify;
 pub mod word;
 pub mod work;
@@ -59,7 +61,7 @@ pub use forgotten::Forgetting;
 pub use held_apart::HeldApart;
 pub use lanes::{LaneRule, Lanes, Pace};
 pub use leave::Leave;
-pub use metrics::{Meter, Metrics, PartitionLabels};
+pub use metrics::{HotKey, Meter, Metrics, PartitionLabels};
 pub use noted::Memory;
 pub use ports::{Clock, HeldStore, Log, Mirror, Outlet, Ports, SchemaBook, Store};
 pub use ports::{

@@ -26,6 +26,15 @@ enum Doing {
     Since(Instant),
 }
 
+/// How the loops of a model stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// For how long the slowest one has made no progress.
+    pub longest: Duration,
+    /// How many have made none for longer than they may.
+    pub stuck: usize,
+}
+
 impl Pulse {
     /// A worker has records in its hands.
     pub fn busy(&self, model: &'static str, partition: &Partition) {
@@ -72,6 +81,27 @@ impl Pulse {
         })
     }
 
+    /// For how long the slowest loop of each log and model has made no progress, and how many have
+    /// made none for `limit`; a loop without work in hand is not among the workers.
+    pub fn standing(&self, limit: Duration) -> BTreeMap<&'static str, Standing> {
+        self.with(|loops| {
+            let mut all: BTreeMap<&'static str, Standing> = BTreeMap::new();
+            let idle = loops.partitions.keys().map(|(model, _)| (*model, None));
+            let workers = loops.partitions.iter().filter_map(|((model, _), doing)| match doing {
+                Doing::Idle => None,
+                Doing::Since(since) => Some((*model, Some(*since))),
+            });
+            let logs = loops.logs.iter().map(|(log, polled)| (*log, Some(*polled)));
+            for (name, since) in idle.chain(workers).chain(logs) {
+                let standing = all.entry(name).or_default();
+                let Some(lasts) = since.map(|since| since.elapsed()) else { continue };
+                standing.longest = standing.longest.max(lasts);
+                standing.stuck += usize::from(lasts > limit);
+            }
+            all
+        })
+    }
+
     fn with<T>(&self, look: impl FnOnce(&mut Loops) -> T) -> T {
         look(&mut self.loops.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -88,8 +118,14 @@ mod tests {
         pulse.busy("points", &partition);
         pulse.polled("kafka");
         assert_eq!(pulse.stuck(Duration::ZERO).len(), 2);
+        let standing = pulse.standing(Duration::ZERO);
+        assert_eq!((standing["points"].stuck, standing["kafka"].stuck), (1, 1));
+        assert!(standing["points"].longest > Duration::ZERO);
+        let patient = pulse.standing(Duration::from_secs(60));
+        assert_eq!((patient["points"].stuck, patient["kafka"].stuck), (0, 0));
         assert!(pulse.stuck(Duration::from_secs(60)).is_empty());
         pulse.idle("points", &partition);
+        assert_eq!(pulse.standing(Duration::ZERO)["points"], Standing::default());
         pulse.ended("kafka");
         assert!(pulse.stuck(Duration::ZERO).is_empty());
     }

@@ -1,6 +1,7 @@
 //! The river: one partition through the eight stations, in this one function.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use readmill_core::{
     Entered, Forgotten, Guard, Offset, Outcome, Partition, ReadModel, Record, ResumeAt, stands,
@@ -9,7 +10,7 @@ use readmill_core::{
 use crate::fault::Fault;
 use crate::feed::Feed;
 use crate::leave::{Leave, Take};
-use crate::metrics::Meter;
+use crate::metrics::{Meter, Observer};
 use crate::noted::Notes;
 use crate::open::Open;
 use crate::patience::{Patience, patiently};
@@ -23,6 +24,7 @@ use crate::shards::Shards;
 use crate::station::Lap;
 use crate::station::Station::{Envelope, Event, Intake, Route, Settle, Wire};
 use crate::tally::{Settled, Tally};
+use crate::traces::InHand;
 
 /// One partition's river.
 #[derive(Debug)]
@@ -38,6 +40,15 @@ pub struct River<M: ReadModel> {
     progress: Progress,
     leave: Leave,
     heard: Listening,
+    fresh: Fresh,
+    in_hand: InHand,
+}
+
+/// Where it is observed how fresh documents are.
+#[derive(Debug, Default)]
+struct Fresh {
+    of_model: Observer,
+    of_lane: Observer,
 }
 
 /// What a river has heard of whoever is forgotten.
@@ -78,6 +89,8 @@ impl<M: ReadModel> River<M> {
             ports,
             patience,
             open: None,
+            fresh: Fresh::default(),
+            in_hand: InHand::default(),
         }
     }
 
@@ -94,9 +107,12 @@ impl<M: ReadModel> River<M> {
             match turn {
                 Turn::In(records) => {
                     let records = lap.of(Intake, self.intake(feed, records).await?);
+                    self.in_hand.take_in((&ports.metrics, M::NAME), &records, lap.last());
                     let mut routed = Routed::new(self.shards.count());
                     for (at, record) in records.iter().enumerate() {
-                        let mut lap = Lap::sampled(&ports.metrics, M::NAME, at);
+                        let traced = self.in_hand.of(record.position.offset);
+                        let lap = Lap::sampled(&ports.metrics, M::NAME, at);
+                        let mut lap = lap.following(traced);
                         let passing = async {
                             let framed = lap.of(Wire, reader::wire(record))?;
                             let change = self.reader.envelope(record, framed).await;
@@ -187,6 +203,7 @@ impl<M: ReadModel> River<M> {
     /// in the way as later.
     async fn begin(&mut self, feed: &Feed) -> Result<Notes, Fault> {
         self.progress.begin(feed.begins().unwrap_or(ResumeAt::START));
+        self.fresh = Fresh::of::<M>(&self.ports, feed.lane());
         let notes = Notes::compare(&mut self.patience, &self.ports, feed).await?;
         self.find_unread().await?;
         self.progress.begun();
@@ -225,6 +242,7 @@ impl<M: ReadModel> River<M> {
                 self.settle(ends?);
             }
             self.open = None;
+            self.in_hand.clear();
         }
         let begin = || Open::starting_at(ResumeAt::stored(first.0), feed.take_known());
         let open = self.open.get_or_insert_with(begin);
@@ -247,9 +265,10 @@ impl<M: ReadModel> River<M> {
         self.shards.note_unread(routed.unread);
         self.hold_keyless(&routed.keyless).await?;
         let Some(open) = &mut self.open else { return Ok(()) };
-        let mut settled = Settled::default();
+        let (mut settled, began) = (Settled::default(), Instant::now());
         for (position, parts, end) in routed.records {
             if let Some(ended) = open.expect(position.offset, parts, end) {
+                self.in_hand.end(&self.ports.metrics, position.offset, ended.outcome, began);
                 settled.add(position, ended, 0);
             }
         }
@@ -272,11 +291,18 @@ impl<M: ReadModel> River<M> {
     fn settle(&mut self, ends: Vec<End>) {
         let Some(open) = &mut self.open else { return };
         let mut settled = Settled::default();
+        let (now_ms, began) = (self.ports.clock.now_ms(), Instant::now());
         for End { from, taken, committed_ms, .. } in ends {
-            observe::<M>(&self.ports, taken.undecided, taken.outcome, committed_ms);
+            if taken.undecided {
+                self.ports.metrics.add(Meter::Undecided, &[M::NAME], 1);
+            }
+            if let Some(ms) = committed_ms.filter(|_| taken.outcome == Outcome::Applied) {
+                self.fresh.observe(now_ms - ms);
+            }
             let partition = from.partition.clone();
             // Its own end first: what it released may be itself.
             if let Some(ended) = open.part_ended(from.offset, taken.outcome) {
+                self.in_hand.end(&self.ports.metrics, from.offset, ended.outcome, began);
                 settled.add(from, ended, committed_ms.unwrap_or(0));
             }
             for (position, outcome) in taken.released {
@@ -291,18 +317,18 @@ impl<M: ReadModel> River<M> {
     }
 }
 
-/// What a part's end says to those who watch.
-fn observe<M: ReadModel>(
-    ports: &Ports<M>,
-    undecided: bool,
-    outcome: Outcome,
-    committed_ms: Option<i64>,
-) {
-    if undecided {
-        ports.metrics.add(Meter::Undecided, &[M::NAME], 1);
+impl Fresh {
+    /// Of a model, and of the lane of a topic.
+    fn of<M: ReadModel>(ports: &Ports<M>, lane: Option<&str>) -> Self {
+        let of_model = ports.metrics.observer(Meter::Freshness, &[M::NAME]);
+        let lane = lane.map(|lane| ports.metrics.observer(Meter::LaneFreshness, &[M::NAME, lane]));
+        Self { of_model, of_lane: lane.unwrap_or_default() }
     }
-    if let Some(ms) = committed_ms.filter(|_| outcome == Outcome::Applied) {
-        let seconds = (ports.clock.now_ms() - ms).max(0) as f64 / 1000.0;
-        ports.metrics.observe(Meter::Freshness, &[M::NAME], seconds);
+
+    /// An event was applied so long after its source had committed it.
+    fn observe(&self, after_ms: i64) {
+        let seconds = after_ms.max(0) as f64 / 1000.0;
+        self.of_model.observe(seconds);
+        self.of_lane.observe(seconds);
     }
 }

@@ -84,6 +84,7 @@ pub async fn run<M: ReadModel>(
     limits: Limits,
     watch: Watch,
 ) -> Result<Counts, Fault> {
+    ports.metrics.begin(M::NAME);
     let mut workers: JoinSet<Result<(), Fault>> = JoinSet::new();
     // It ends with this function.
     let mut watching = JoinSet::new();

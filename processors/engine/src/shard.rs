@@ -14,10 +14,11 @@ use crate::metrics::Meter;
 use crate::mirror;
 use crate::patience::{Patience, patiently};
 use crate::ports::{HeldRecord, Ports, Put, Write};
-use crate::route::{Queues, Task};
+use crate::route::{Part, Queues, Task};
 use crate::savings::Savings;
 use crate::station::{Lap, Station};
 use crate::tell::{Owed, Teller, owed_by};
+use crate::timing::{Call, Timing};
 use crate::work::{Holds, Moment, Work};
 
 const PAUSE_AFTER_FAULT_MS: u64 = 200;
@@ -105,6 +106,7 @@ impl<M: ReadModel> Shard<M> {
     ) -> Result<Vec<End>, Fault> {
         let mut lap = Lap::begin(&batch.ports.metrics, M::NAME);
         let mut works = lap.of(Station::Fold, self.load_and_fold(batch, queues).await)?;
+        trace(batch, Station::Fold, &lap, &works);
         let mut ends = Vec::new();
         while !works.is_empty() {
             self.embed_anew(batch, &mut works).await?;
@@ -118,6 +120,7 @@ impl<M: ReadModel> Shard<M> {
             }
             let (again, done) = self.look_up(batch, works, &puts).await?;
             lap.of(Station::Write, self.tell(batch, &done).await)?;
+            trace(batch, Station::Write, &lap, &done);
             self.take_back(batch, &done).await?;
             self.erase(batch, &done).await?;
             for work in done {
@@ -146,6 +149,8 @@ impl<M: ReadModel> Shard<M> {
         batch.ports.metrics.add(Meter::CacheHits, model, hits);
         self.savings.cached::<M>(&batch.ports.metrics, hits);
         let moment = batch.moment();
+        let records = queues.iter().map(|(key, parts)| (key, brought(parts)));
+        batch.ports.metrics.hot().count(M::NAME, records, moment.now_ms);
         let works = queues.into_iter().map(|(key, parts)| {
             let document = match self.hot.pop(&key) {
                 Some(hot) => hot,
@@ -193,7 +198,8 @@ impl<M: ReadModel> Shard<M> {
             return Ok(Vec::new());
         }
         batch.ports.metrics.add(Meter::Loaded, &[M::NAME], keys.len() as u64);
-        patiently!(self.patience, batch.ports.store.load(keys))
+        let timing = Timing::of::<M>(&batch.ports.metrics, Call::Load);
+        patiently!(self.patience, timing.time(batch.ports.store.load(keys)))
     }
 
     /// Held records come before the documents that refer to them: a key must never be held
@@ -224,7 +230,8 @@ impl<M: ReadModel> Shard<M> {
         let puts = if writes.is_empty() {
             Vec::new()
         } else {
-            match batch.ports.store.put(&writes).await {
+            let timing = Timing::of::<M>(&batch.ports.metrics, Call::Put);
+            match timing.time(batch.ports.store.put(&writes)).await {
                 Err(fault) if fault.remedy() == Remedy::Retry => {
                     tracing::warn!(model = M::NAME, %fault, "writes are unsure");
                     self.patience.pause(PAUSE_AFTER_FAULT_MS).await?;
@@ -236,6 +243,9 @@ impl<M: ReadModel> Shard<M> {
         let done = puts.iter().filter(|put| **put == Put::Done).count();
         batch.ports.metrics.add(Meter::Written, &[M::NAME], done as u64);
         batch.ports.metrics.add(Meter::Conflicts, &[M::NAME], (puts.len() - done) as u64);
+        let ended = |(work, put): (&&Work<M>, &Put)| *put == Put::Done && work.document.stamp.gone;
+        let ended = changed.iter().zip(&puts).filter(|pair| ended(*pair)).count();
+        batch.ports.metrics.add(Meter::Tombstones, &[M::NAME], ended as u64);
         let mut puts = puts.into_iter();
         let verdict = |work: &Work<M>| {
             if !work.changed() {
@@ -329,6 +339,29 @@ impl<M: ReadModel> Shard<M> {
     }
 }
 
+/// How many records have brought an event for a document.
+fn brought<M: ReadModel>(parts: &[Part<M>]) -> usize {
+    parts.iter().filter(|part| is_brought(part)).count()
+}
+
+/// Whether it comes from its record, and is not owed to it only.
+const fn is_brought<M: ReadModel>(part: &Part<M>) -> bool {
+    matches!(part.task, Task::Take(_) | Task::Hold { .. })
+}
+
+/// Makes the spans of a station that documents have passed, for records that have any.
+fn trace<M: ReadModel>(batch: Batch<'_, M>, station: Station, lap: &Lap<'_>, works: &[Work<M>]) {
+    let metrics = &batch.ports.metrics;
+    let Some(last) = lap.last().filter(|_| metrics.tracer().is_on()) else { return };
+    for work in works {
+        for part in work.parts.iter().filter(|part| is_brought(part)) {
+            if let Some(traced) = metrics.tracer().of(M::NAME, &part.record) {
+                metrics.note_span(traced.passed_for(station, work.key.as_str(), last));
+            }
+        }
+    }
+}
+
 /// Keeps held records, and says so: a person has to look at them.
 pub async fn keep<M: ReadModel>(
     patience: &mut Patience,
@@ -342,7 +375,8 @@ pub async fn keep<M: ReadModel>(
         let position = &record.position;
         tracing::warn!(model = M::NAME, %position, reason, "held");
     }
-    patiently!(patience, ports.held.hold(held))?;
+    let timing = Timing::of::<M>(&ports.metrics, Call::Hold);
+    patiently!(patience, timing.time(ports.held.hold(held)))?;
     // Seen at once; repeats that were held already are corrected when the gauge is read again.
     let many = i64::try_from(held.len()).unwrap_or(i64::MAX);
     ports.metrics.shift(Meter::Held, &[M::NAME], many);

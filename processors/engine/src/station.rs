@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::metrics::{Meter, Metrics};
+use crate::traces::Traced;
 
 /// A station of the river. The numbers and names are those of ARCHITECTURE.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,18 @@ pub enum Station {
 }
 
 impl Station {
+    /// All eight, in their order.
+    pub const ALL: [Self; 8] = [
+        Self::Intake,
+        Self::Wire,
+        Self::Envelope,
+        Self::Event,
+        Self::Route,
+        Self::Fold,
+        Self::Write,
+        Self::Settle,
+    ];
+
     /// The name in metrics and on the status page.
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,18 +63,39 @@ pub struct Lap<'m> {
     metrics: &'m Metrics,
     model: &'static str,
     since: Option<Instant>,
+    /// Whether the metrics are told; else a trace alone is.
+    observes: bool,
+    last: Option<(Instant, Instant)>,
+    traced: Option<Traced>,
 }
 
 impl<'m> Lap<'m> {
     /// Times every station from now on.
     pub fn begin(metrics: &'m Metrics, model: &'static str) -> Self {
-        Self { metrics, model, since: Some(Instant::now()) }
+        let since = Some(Instant::now());
+        Self { metrics, model, since, observes: true, last: None, traced: None }
     }
 
     /// Times the stations of one record in so many.
     pub fn sampled(metrics: &'m Metrics, model: &'static str, at: usize) -> Self {
-        let since = at.is_multiple_of(SAMPLED_RECORDS).then(Instant::now);
-        Self { metrics, model, since }
+        let observes = at.is_multiple_of(SAMPLED_RECORDS);
+        let since = observes.then(Instant::now);
+        Self { metrics, model, since, observes, last: None, traced: None }
+    }
+
+    /// The same for a record of which spans are made, if they are: every station is timed then.
+    #[must_use]
+    pub fn following(mut self, traced: Option<Traced>) -> Self {
+        if traced.is_some() {
+            self.since.get_or_insert_with(Instant::now);
+        }
+        self.traced = traced;
+        self
+    }
+
+    /// From when to when the last station was passed.
+    pub const fn last(&self) -> Option<(Instant, Instant)> {
+        self.last
     }
 
     /// Notes that `station` has ended with this result.
@@ -75,7 +109,13 @@ impl<'m> Lap<'m> {
         if let Some(since) = self.since {
             let now = Instant::now();
             let seconds = now.duration_since(since).as_secs_f64();
-            self.metrics.observe(Meter::Station, &[self.model, station.name()], seconds);
+            if self.observes {
+                self.metrics.observe(Meter::Station, &[self.model, station.name()], seconds);
+            }
+            if let Some(traced) = &self.traced {
+                self.metrics.note_span(traced.passed(station, (since, now)));
+            }
+            self.last = Some((since, now));
             self.since = Some(now);
         }
     }

@@ -11,6 +11,7 @@ use crate::metrics::Meter;
 use crate::patience::{Patience, patiently};
 use crate::ports::{Ports, Said};
 use crate::shard::Batch;
+use crate::timing::{Call, Timing};
 use crate::work::Work;
 use crate::{joins, rollups};
 
@@ -72,8 +73,9 @@ impl Teller {
         if said.is_empty() {
             return Ok(());
         }
+        let timing = Timing::of::<M>(&batch.ports.metrics, Call::Say);
         let sending = async || {
-            let sent = batch.ports.outlet.send(&said).await;
+            let sent = timing.time(batch.ports.outlet.send(&said)).await;
             sent.or_else(|fault| unless(Guard::OutputBeforeSettle, fault))
         };
         patiently!(self.patience, sending())?;

@@ -21,7 +21,7 @@ use crate::real::Corner;
 use crate::shop::Shop;
 
 /// More rows than a page has.
-const DDL: &str = "
+pub const DDL: &str = "
 create table coupon (
     id bigint primary key, code text not null, member_id text, status text not null,
     discount numeric(12, 2) not null, valid_until timestamptz not null, note text,

@@ -1,7 +1,7 @@
 //! Reconciling on the real stack: what differs from the origin's rows is named, and what is on the
 //! way from there is not.
 
-mod coupons;
+pub mod coupons;
 mod dual;
 
 use std::path::Path;

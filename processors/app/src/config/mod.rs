@@ -25,6 +25,7 @@ use readmill_connectors::elsewhere::{Elsewhere, Here};
 use readmill_connectors::embedded::EmbeddedConfig;
 use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
+use readmill_connectors::otlp::TracesConfig;
 use readmill_connectors::redis::RedisConfig;
 use readmill_connectors::registry::{RegistryConfig, SubjectStrategy};
 use readmill_engine::mirror::Care;
@@ -47,9 +48,9 @@ use stanza::{Reading, position, start};
 pub const EXAMPLE: &str = include_str!("../../example.toml");
 
 /// The stanzas that a configuration may have.
-const STANZAS: [&str; 11] = [
+const STANZAS: [&str; 12] = [
     "instance", "http", "source", "kafka", "registry", "connect", "mongo", "redis", "embedded",
-    "lanes", "models",
+    "lanes", "models", "traces",
 ];
 
 /// A configuration without mistakes.
@@ -65,6 +66,8 @@ pub struct Config {
     pub lanes: BTreeMap<String, LaneRule>,
     /// Kafka Connect, for `connectors`; nothing else asks it.
     pub connect: Option<Arc<ConnectConfig>>,
+    /// Where spans of single records go, if anywhere.
+    pub traces: Option<Arc<TracesConfig>>,
     /// The read models, by name; never none.
     pub models: Vec<Model>,
     /// Stanzas that nothing uses.
@@ -273,9 +276,9 @@ fn assemble(reading: &mut Reading<'_>, root: &Table) -> Option<Config> {
     let lanes = lanes::read(reading, root);
     let models = models::read(reading, root, &services, source.kind(), &lanes);
     let unused = services.unused(source.kind(), &models);
-    let connect = services.connect.get();
+    let (connect, traces) = (services.connect.get(), services.traces.get());
     let (instance, http) = instance?;
-    Some(Config { instance, http, source: source.get()?, lanes, connect, models, unused })
+    Some(Config { instance, http, source: source.get()?, lanes, connect, traces, models, unused })
 }
 
 fn refuse_strangers(reading: &mut Reading<'_>, root: &Table) {

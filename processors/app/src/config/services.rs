@@ -8,6 +8,7 @@ use readmill_connectors::connect::ConnectConfig;
 use readmill_connectors::embedded::EmbeddedConfig;
 use readmill_connectors::kafka::KafkaConfig;
 use readmill_connectors::mongo::MongoConfig;
+use readmill_connectors::otlp::TracesConfig;
 use readmill_connectors::redis::RedisConfig;
 use readmill_connectors::registry::RegistryConfig;
 use readmill_connectors::renewed::Written;
@@ -56,6 +57,8 @@ pub struct Services {
     pub registry: Service<RegistryConfig>,
     /// `[connect]`
     pub connect: Service<ConnectConfig>,
+    /// `[traces]`
+    pub traces: Service<TracesConfig>,
     /// `[mongo]`
     pub mongo: Service<MongoConfig>,
     /// `[redis]`
@@ -73,6 +76,7 @@ impl Services {
                 it.written = written
             }),
             connect: service(reading, root, "connect", connect, |_, _| ()),
+            traces: service(reading, root, "traces", traces, |_, _| ()),
             mongo: service(reading, root, "mongo", mongo, |it, written| it.written = written),
             redis: service(reading, root, "redis", redis, |it, written| it.written = written),
             embedded: service(reading, root, "embedded", embedded, |_, _| ()),
@@ -186,6 +190,30 @@ fn connect(reading: &mut Reading<'_>, stanza: &Stanza, config: &ConnectConfig) {
     if files.any() && !config.is_protected() {
         let what = "is not https://, and certificates would protect nothing there";
         reading.blame(stanza, "url", what);
+    }
+}
+
+fn traces(reading: &mut Reading<'_>, stanza: &Stanza, config: &TracesConfig) {
+    if !begins(&config.endpoint, &["http://", "https://"]) {
+        reading.blame(stanza, "endpoint", "must begin with http:// or https://");
+    }
+    let shares = [
+        ("sampled_per_mille", config.sampled_per_mille),
+        ("others_per_mille", config.others_per_mille),
+    ];
+    for (setting, _) in shares.into_iter().filter(|(_, share)| *share > 1000) {
+        reading.blame(stanza, setting, "must be from 0 to 1000");
+    }
+    if config.queue_spans == 0 {
+        reading.blame(stanza, "queue_spans", "must be at least 1");
+    }
+    let files = config.files();
+    for unfit in files.load(|path| reading.file(path)).err().unwrap_or_default() {
+        reading.blame(stanza, unfit.setting, unfit.what);
+    }
+    if files.any() && !config.is_protected() {
+        let what = "is not https://, and certificates would protect nothing there";
+        reading.blame(stanza, "endpoint", what);
     }
 }
 

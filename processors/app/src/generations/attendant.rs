@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::face::Face;
 use super::fold::{Begin, Fold, REBUILD_LANE, Role};
+use super::rebuilds::Rebuilds;
 use super::registrar::{Registrar, Standing};
 use crate::config;
 use crate::wiring::Process;
@@ -219,6 +220,7 @@ impl<M: ReadModel> Attendant<M> {
         self.show(&roster);
         self.let_go_on(&roster);
         self.show_share();
+        self.show_generations(&roster);
         self.sit(&roster, revision).await?;
         self.watch_handover(&roster).await
     }
@@ -228,6 +230,8 @@ impl<M: ReadModel> Attendant<M> {
         if self.forgettings != Some(roster.forgettings) {
             let list = self.process.services.forgotten(&self.model.store).await?.read().await?;
             self.forgotten.send_replace(Arc::new(list.forgotten));
+            // Among the hot keys there may be theirs.
+            self.process.metrics.hot().forget(M::NAME);
             self.forgettings = Some(roster.forgettings);
         }
         Ok(())
@@ -353,6 +357,15 @@ impl<M: ReadModel> Attendant<M> {
             Some(percent) => metrics.set(Meter::RebuildShare, &[M::NAME], percent.into()),
             None => metrics.remove(Meter::RebuildShare, &[M::NAME]),
         }
+    }
+
+    /// Shows which generation is live, and how those come along that readers do not see.
+    fn show_generations(&self, roster: &Roster) {
+        let metrics = &self.process.metrics;
+        metrics.set(Meter::LiveGeneration, &[M::NAME], roster.live.into());
+        let beside = self.folds.iter().filter(|(_, fold)| fold.role == Role::Beside);
+        let beside = beside.map(|(number, fold)| fold.standing(roster.rests(*number)));
+        Rebuilds::of(beside).show(metrics, M::NAME);
     }
 
     /// Tells the others how things stand here, if that is new to them.

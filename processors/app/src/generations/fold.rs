@@ -11,14 +11,15 @@ use readmill_engine::held_apart::name_of;
 use readmill_engine::leave::GivesLeave;
 use readmill_engine::roster::{Roster, Works};
 use readmill_engine::{
-    Fault, Forgetting, LaneRule, Leave, Log, Metrics, Pulse, Reached, RollupGauges, Rollups, Tally,
-    Watch, Word,
+    Fault, Forgetting, LaneRule, Leave, Log, Meter, Metrics, Pulse, Reached, RollupGauges, Rollups,
+    Tally, Watch, Word,
 };
 use readmill_schemas::Events as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::face::Shown;
+use super::rebuilds::{Standing, State};
 use crate::config;
 use crate::ports::{Bound, Opening};
 use crate::reconcile::Reconciler;
@@ -54,6 +55,8 @@ pub struct Fold<M: ReadModel> {
     pub tally: Tally,
     /// How it ended, once it has.
     pub ended: Option<Result<(), String>>,
+    /// Where it is measured.
+    pub metrics: Metrics,
     leave: GivesLeave,
     reached: Reached,
     stop: watch::Sender<bool>,
@@ -111,7 +114,7 @@ impl Begin<'_> {
         let log = self.log::<M>(&tally, metrics.clone(), (pulse, given)).await?;
         let gauges = self.gauges::<M>(&shown.rollups, metrics.clone());
         let witness = self.witness(metrics.clone(), stop.subscribe());
-        let reconciler = self.reconciler(metrics, stop.subscribe());
+        let reconciler = self.reconciler(metrics.clone(), stop.subscribe());
         let running = readmill_engine::run(Arc::new(ports), log, self.model.limits, watch);
         let work = tokio::spawn(async move {
             tokio::select! {
@@ -122,7 +125,7 @@ impl Begin<'_> {
             }
         });
         let role = self.role;
-        Ok((Fold { role, shown, tally, ended: None, leave, reached, stop }, work))
+        Ok((Fold { role, shown, tally, ended: None, metrics, leave, reached, stop }, work))
     }
 
     /// Whoever compares the documents with a second fold, if anyone is to.
@@ -282,6 +285,18 @@ impl<M: ReadModel> Fold<M> {
     /// Asks it to end, with what is in hand settled.
     pub fn stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// How it stands, for metrics.
+    pub fn standing(&self, rests: bool) -> Standing {
+        let state = match &self.ended {
+            Some(Err(_)) => State::Failed,
+            Some(Ok(())) => State::Ended,
+            None if rests => State::Resting,
+            None => State::Folding,
+        };
+        let left = self.metrics.total(Meter::LagRecords);
+        Standing { state, done: self.tally.counts().consumed, left }
     }
 
     /// How it stands, for others to see.

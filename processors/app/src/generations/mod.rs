@@ -13,6 +13,7 @@ mod part;
 mod places;
 mod progress;
 mod rebuild;
+mod rebuilds;
 mod registrar;
 mod snapshot;
 mod swap;

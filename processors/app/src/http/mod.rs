@@ -12,6 +12,7 @@ mod generations;
 mod guard;
 mod health;
 mod held;
+mod hot;
 mod keys;
 mod lanes;
 mod locks;

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::answer::{answer, problem};
 use super::guard::{Guard, admit, bounds, tolerate};
-use super::{Served, documents, generations, health, held, lanes, rollups, status};
+use super::{Served, documents, generations, health, held, hot, lanes, rollups, status};
+use crate::vitals;
 
 /// The status page, whole: no other file and no other host is needed.
 const PAGE: &str = include_str!("../page/index.html");
@@ -50,6 +51,8 @@ fn guarded() -> Router<Served> {
     Router::new()
         .route("/status.json", get(status::status))
         .route("/lanes", get(lanes::lanes))
+        .route("/hot", get(hot::all))
+        .route("/hot/{model}", get(hot::one))
         .route("/lanes/{name}", put(lanes::change))
         .route("/models", get(documents::models))
         .route("/models/{model}/{key}", get(documents::document))
@@ -72,6 +75,7 @@ async fn page() -> Response {
 }
 
 async fn metrics(State(served): State<Served>) -> Response {
+    vitals::show(&served);
     match served.metrics.render() {
         Ok(text) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), json!({})),
@@ -79,7 +83,7 @@ async fn metrics(State(served): State<Served>) -> Response {
 }
 
 async fn nothing_here() -> Response {
-    let detail = "there are /, /status.json, /metrics, /healthz, /readyz, /lanes, /models, \
+    let detail = "there are /, /status.json, /metrics, /healthz, /readyz, /lanes, /hot, /models, \
                   /models/{model}/{key}, /models/{model}/rollups, /generations/{model} and \
                   /held/{model}; PUT /lanes/{name}, and POST /generations/{model}/{verb} and \
                   /held/{model}/{verb}";

@@ -3,6 +3,7 @@
 mod corrections;
 mod origin;
 mod reconciler;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;

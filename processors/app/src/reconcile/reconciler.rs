@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::origin::Asked;
+use super::slots::Slots;
 use crate::config::{self, Config};
 use crate::ports::SystemClock;
 use crate::services::Services;
@@ -49,8 +50,10 @@ impl Reconciler {
     pub async fn watch<M: ReadModel>(self) -> Infallible {
         let mut rounds = interval(self.every);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut slots = Slots::of(M::NAME, &self.origin.url, self.metrics.clone());
         loop {
             rounds.tick().await;
+            slots.look().await;
             let began_ms = SystemClock.now_ms();
             match self.round::<M>().await {
                 Ok(summary) => self.show::<M>(&summary, began_ms),

@@ -52,6 +52,7 @@ impl Witness {
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let ended = self.witness::<M>(&mut rounds).await;
+            self.metrics.add(Meter::VerifyRounds, &[M::NAME, "failed"], 1);
             let why = ended.map_or_else(|error| format!("{error:#}"), |never| match never {});
             tracing::warn!(model = M::NAME, why, "the witness begins anew");
             rounds.tick().await;
@@ -69,7 +70,10 @@ impl Witness {
         let (mut folded, mut late) = (Places::new(), false);
         loop {
             rounds.tick().await;
+            let began = Instant::now();
             let summary = self.round(&seen, &scratch, (&mut folded, &mut late)).await?;
+            let seconds = began.elapsed().as_secs_f64();
+            self.metrics.set_seconds(Meter::VerifySeconds, &[M::NAME], seconds);
             tracing::debug!(model = M::NAME, documents = summary.documents, "verified");
         }
     }
@@ -101,11 +105,14 @@ impl Witness {
         folded.clone_from(trail.begins());
         let verified_ms = oldest_ms(&trail).await?.unwrap_or(looked_ms).min(looked_ms);
         let right = scratch.seen();
-        let mut told = |told: Told<'_>| {
-            if let Told::Found(Finding { kind, subject, .. }) = told {
+        let mut told = |told: Told<'_>| match told {
+            Told::Found(Finding { kind, subject, .. }) => {
                 let (kind, sort, bucket) = (kind.name(), subject.sort(), bucket(subject));
-                tracing::error!(model = M::NAME, kind, sort, bucket, "a verification found this");
+                let model = M::NAME;
+                tracing::error!(model, kind, sort, bucket, "a verification found this");
             }
+            Told::Progress(summary) => self.show_progress::<M>(summary),
+            Told::Open(..) | Told::Mended(..) => {}
         };
         let mut verification = Verification {
             left,
@@ -136,11 +143,19 @@ impl Witness {
         Ok(summary)
     }
 
+    fn show_progress<M: ReadModel>(&self, summary: &Summary) {
+        let documents = i64::try_from(summary.documents).unwrap_or(i64::MAX);
+        self.metrics.set(Meter::VerifyDocuments, &[M::NAME], documents);
+    }
+
     fn show<M: ReadModel>(&self, summary: &Summary, verified_ms: i64) {
         for kind in Kind::ALL {
             let many = i64::try_from(summary.of_kind(kind)).unwrap_or(i64::MAX);
             self.metrics.set(Meter::VerifyFindings, &[M::NAME, kind.name()], many);
         }
+        let verdict = if summary.findings() == 0 { "equal" } else { "different" };
+        self.metrics.add(Meter::VerifyRounds, &[M::NAME, verdict], 1);
+        self.show_progress::<M>(summary);
         if summary.findings() == 0 {
             self.metrics.set(Meter::VerifiedThrough, &[M::NAME], verified_ms / 1000);
         }

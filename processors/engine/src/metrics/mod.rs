@@ -1,5 +1,9 @@
 //! Every metric of the product in one enum: nothing else registers or names one.
 
+mod advice;
+mod document;
+mod domain;
+mod hot;
 mod instrument;
 mod table;
 
@@ -10,7 +14,13 @@ use prometheus::{Encoder, Registry, TextEncoder};
 use readmill_core::Partition;
 
 use instrument::{Instrument, register};
-use table::METRICS;
+use table::all;
+
+use crate::traces::{Kept, Tracer};
+
+pub use document::document;
+pub use hot::{HALF_LIFE_MS, HotKey, HotKeys, Seen};
+pub use instrument::Observer;
 
 /// A metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +112,71 @@ pub enum Meter {
     ReconcileFindings,
     /// What this process is; always 1.
     Build,
+    /// Seconds from the source's commit to the durable document, by the lane of the topic.
+    LaneFreshness,
+    /// Seconds that a call of a store, a mirror or a topic took.
+    Store,
+    /// Documents that ended, and left a version tombstone.
+    Tombstones,
+    /// For how long the oldest record of each partition has been in the log that is polled and not
+    /// settled.
+    LagSeconds,
+    /// How many partitions a topic has.
+    TopicPartitions,
+    /// Times that partitions came and went.
+    Rebalances,
+    /// Seconds that work in hand took when partitions were given back.
+    Drain,
+    /// Partitions whose work in hand took longer than it might.
+    DrainGivenUp,
+    /// Commits that the brokers did not take.
+    CommitFailures,
+    /// Loops that have made no progress for longer than they may.
+    StalledLoops,
+    /// For how long the slowest loop with work in hand has made no progress.
+    StalledSeconds,
+    /// What became of questions for schemas.
+    RegistryAnswers,
+    /// Seconds that the registry took for an answer.
+    RegistrySeconds,
+    /// Schemas that are kept.
+    RegistrySchemas,
+    /// The generation that readers see.
+    LiveGeneration,
+    /// Records taken in by the generations that readers do not see.
+    RebuildDone,
+    /// Records that those have not settled.
+    RebuildLag,
+    /// How many of those are in which state.
+    RebuildState,
+    /// Verifications by their result.
+    VerifyRounds,
+    /// Documents compared by the verification that is under way, or was last.
+    VerifyDocuments,
+    /// Seconds that the last verification took.
+    VerifySeconds,
+    /// What share of the records that came lately was for the hottest key.
+    HottestShare,
+    /// Bytes of its log that a database keeps for a replication slot.
+    SlotRetained,
+    /// Whether somebody reads a replication slot.
+    SlotActive,
+    /// Bytes of memory that the process has.
+    ProcessMemory,
+    /// Bytes of memory that it may have.
+    MemoryLimit,
+    /// Files and sockets that it has open.
+    ProcessFiles,
+    /// How many it may have open.
+    ProcessFilesLimit,
+    /// Threads that it has.
+    ProcessThreads,
+    /// Processor time that it has used.
+    ProcessCpu,
+    /// When it began, in seconds since 1970.
+    ProcessStart,
+    /// Spans of single records, by what became of them.
+    Spans,
 }
 
 /// The labels of what is measured by partition, for one of them.
@@ -127,7 +202,7 @@ impl<'a> PartitionLabels<'a> {
 impl Meter {
     /// The metric's name, as Prometheus sees it.
     pub fn name(self) -> &'static str {
-        METRICS.iter().find(|spec| spec.meter == self).map_or("", |spec| spec.name)
+        all().find(|spec| spec.meter == self).map_or("", |spec| spec.name)
     }
 }
 
@@ -135,7 +210,10 @@ impl Meter {
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
+    /// In the order of the enum; none where nothing is measured.
     instruments: Arc<[Instrument]>,
+    hot: HotKeys,
+    tracer: Tracer,
 }
 
 impl fmt::Debug for Metrics {
@@ -151,46 +229,129 @@ impl Metrics {
     /// When two metrics share a name, which a test excludes.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let instruments = METRICS.iter().map(|spec| register(&registry, spec));
+        let instruments = all().map(|spec| register(&registry, spec));
         let instruments = instruments.collect::<Result<_, _>>()?;
-        let metrics = Self { registry, instruments };
-        metrics.set(Meter::Build, &[env!("CARGO_PKG_VERSION")], 1);
+        let metrics =
+            Self { registry, instruments, hot: HotKeys::default(), tracer: Tracer::default() };
+        metrics.begin_counters(&[]);
         Ok(metrics)
+    }
+
+    /// Lets the counters of a model begin at 0: a rate does not see what a counter was born with.
+    pub fn begin(&self, model: &str) {
+        self.begin_counters(&[model]);
+    }
+
+    /// Those that have these labels first, and then at most one of words.
+    fn begin_counters(&self, of: &[&str]) {
+        for instrument in self.instruments.iter() {
+            if let Instrument::Counter(fits, counter) = instrument {
+                for labels in fits.all_after(of) {
+                    counter.with_label_values(&labels).inc_by(0);
+                }
+            }
+        }
+    }
+
+    /// Metrics that measure nothing, so that it can be measured what measuring costs.
+    pub fn off() -> Self {
+        let (registry, instruments) = (Registry::new(), Arc::new([]));
+        Self { registry, instruments, hot: HotKeys::off(), tracer: Tracer::default() }
+    }
+
+    /// The same metrics, with whoever makes spans of single records.
+    #[must_use]
+    pub fn tracing(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
+    }
+
+    /// Who makes spans of single records; by default nobody.
+    pub const fn tracer(&self) -> &Tracer {
+        &self.tracer
+    }
+
+    /// Counts a span for which there was no room.
+    pub fn note_span(&self, kept: Kept) {
+        if kept == Kept::Dropped {
+            self.add(Meter::Spans, &["dropped"], 1);
+        }
+    }
+
+    /// The keys that most records are for.
+    pub const fn hot(&self) -> &HotKeys {
+        &self.hot
     }
 
     /// Adds to a counter.
     pub fn add(&self, meter: Meter, labels: &[&str], n: u64) {
-        if let Some(Instrument::Counter(counter)) = self.instrument(meter) {
-            counter.with_label_values(labels).inc_by(n);
+        if let Some(Instrument::Counter(fits, counter)) = self.instrument(meter) {
+            counter.with_label_values(fits.fit(labels).as_ref()).inc_by(n);
+        }
+    }
+
+    /// Lets a counter of seconds rise to a total.
+    pub fn rise(&self, meter: Meter, labels: &[&str], total: f64) {
+        if let Some(Instrument::SecondsTotal(fits, counter)) = self.instrument(meter) {
+            let counter = counter.with_label_values(fits.fit(labels).as_ref());
+            counter.inc_by((total - counter.get()).max(0.0));
         }
     }
 
     /// Moves a gauge up or down.
     pub fn shift(&self, meter: Meter, labels: &[&str], by: i64) {
-        if let Some(Instrument::Gauge(gauge)) = self.instrument(meter) {
-            gauge.with_label_values(labels).add(by);
+        if let Some(Instrument::Gauge(fits, gauge)) = self.instrument(meter) {
+            gauge.with_label_values(fits.fit(labels).as_ref()).add(by);
         }
     }
 
     /// Sets a gauge.
     pub fn set(&self, meter: Meter, labels: &[&str], value: i64) {
-        if let Some(Instrument::Gauge(gauge)) = self.instrument(meter) {
-            gauge.with_label_values(labels).set(value);
+        if let Some(Instrument::Gauge(fits, gauge)) = self.instrument(meter) {
+            gauge.with_label_values(fits.fit(labels).as_ref()).set(value);
+        }
+    }
+
+    /// Sets a gauge of seconds.
+    pub fn set_seconds(&self, meter: Meter, labels: &[&str], seconds: f64) {
+        if let Some(Instrument::Seconds(fits, gauge)) = self.instrument(meter) {
+            gauge.with_label_values(fits.fit(labels).as_ref()).set(seconds);
         }
     }
 
     /// Observes a value in a histogram.
     pub fn observe(&self, meter: Meter, labels: &[&str], value: f64) {
-        if let Some(Instrument::Histogram(histogram)) = self.instrument(meter) {
-            histogram.with_label_values(labels).observe(value);
+        self.observer(meter, labels).observe(value);
+    }
+
+    /// One series of a histogram, for whoever observes many values.
+    pub fn observer(&self, meter: Meter, labels: &[&str]) -> Observer {
+        match self.instrument(meter) {
+            Some(Instrument::Histogram(fits, histogram)) => {
+                Observer::of(histogram.with_label_values(fits.fit(labels).as_ref()))
+            }
+            Some(_) | None => Observer::default(),
         }
     }
 
     /// Forgets one series of a gauge.
     pub fn remove(&self, meter: Meter, labels: &[&str]) {
-        if let Some(Instrument::Gauge(gauge)) = self.instrument(meter) {
-            // A series that was never set is as good as removed.
-            let _ = gauge.remove_label_values(labels);
+        // A series that was never set is as good as removed.
+        match self.instrument(meter) {
+            Some(Instrument::Gauge(fits, gauge)) => {
+                let _ = gauge.remove_label_values(fits.fit(labels).as_ref());
+            }
+            Some(Instrument::Seconds(fits, gauge)) => {
+                let _ = gauge.remove_label_values(fits.fit(labels).as_ref());
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// The sum over all series of a gauge; none if there are none.
+    pub fn total(&self, meter: Meter) -> Option<i64> {
+        match self.instrument(meter) {
+            Some(Instrument::Gauge(_, gauge)) => instrument::total(gauge),
+            Some(_) | None => None,
         }
     }
 

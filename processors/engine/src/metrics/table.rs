@@ -1,5 +1,7 @@
 //! The table of all metrics: their names, their words, their labels.
 
+mod beside;
+
 use super::Meter;
 
 /// Upper bounds of freshness and of station times, in seconds.
@@ -12,8 +14,12 @@ const RECORDS: [f64; 8] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0]
 pub enum Kind {
     /// It only goes up.
     Counter,
+    /// It only goes up, and counts parts of a second.
+    SecondsTotal,
     /// It goes up and down.
     Gauge,
+    /// It goes up and down, and knows parts of a second.
+    Seconds,
     /// It counts values below these bounds.
     Histogram(&'static [f64]),
 }
@@ -38,7 +44,12 @@ const GROUP: &[&str] = &["model", "rollup", "group"];
 const MODEL: &[&str] = &["model"];
 
 /// Every metric, in the order of the enum.
-pub const METRICS: &[Spec] = &[
+pub fn all() -> impl Iterator<Item = &'static Spec> {
+    METRICS.iter().chain(beside::METRICS)
+}
+
+/// Those of the river.
+const METRICS: &[Spec] = &[
     spec(Meter::Consumed, "readmill_consumed_total", "Records taken in", PARTITION, Kind::Counter),
     spec(
         Meter::Ended,
@@ -285,7 +296,13 @@ pub const METRICS: &[Spec] = &[
         &["model", "kind"],
         Kind::Gauge,
     ),
-    spec(Meter::Build, "readmill_build_info", "This build", &["version"], Kind::Gauge),
+    spec(
+        Meter::Build,
+        "readmill_build_info",
+        "This build; always 1",
+        &["version", "rustc", "commit", "features"],
+        Kind::Gauge,
+    ),
 ];
 
 const fn spec(

@@ -14,6 +14,7 @@ use readmill_core::{Collection, Document, Guard, Key, ReadModel, stands};
 use crate::fault::Fault;
 use crate::patience::{Patience, patiently};
 use crate::ports::{Mirror, Ports, View};
+use crate::timing::{Call, Timing};
 
 pub use marker::Marker;
 pub use pass::{Doing, Pass, Tally};
@@ -130,7 +131,8 @@ pub async fn show<'d, M: ReadModel>(
         return Ok(());
     };
     let views: Vec<View> = documents.map(|(key, document)| view(key, document)).collect();
-    let showing = async || match mirror.show(&views).await {
+    let timing = Timing::of::<M>(&ports.metrics, Call::Show);
+    let showing = async || match timing.time(mirror.show(&views)).await {
         Err(fault) if stands(Guard::MirrorBeforeSettle) => Err(fault),
         Ok(()) | Err(_) => Ok(()),
     };

@@ -1,0 +1,58 @@
+"""Lanes, lag, partitions and groups."""
+
+from .grid import (MODELS, RATE, board, graph, most, of, quantile, rate, row, table, total)
+
+BOARD = board(
+    "readmill-lanes", "Readmill: lanes and lag",
+    "How far each partition is, how fast each lane goes, and how the groups fare.",
+    [MODELS],
+    row(
+        "Lag",
+        graph("Behind the log", "Records that the log has beyond what is settled.", "short",
+              (total("readmill_lag_records"), "{{model}}"), runbook="LagGrowing"),
+        graph("Oldest in hand", "For how long the oldest record has been in the log that is polled and not settled; by its own timestamp.", "s",
+              (most("readmill_lag_seconds"), "{{model}}"), runbook="LagGrowing"),
+        graph("Resume point moves", "Offsets a second of each partition; 0 with lag is a partition that stands.", "cps",
+              (f"max by (model, topic, partition) (deriv({of('readmill_resume_at')}[{RATE}]))", "{{model}} {{topic}}/{{partition}}"),
+              runbook="PartitionStands"),
+        table("Partitions", "Records that each partition is behind.", "none",
+              most("readmill_lag_records", "model, topic, partition"), "records behind", w=12),
+        table("Resume at", "The offset at which each partition would resume: everything below is settled.", "none",
+              most("readmill_resume_at", "model, topic, partition"), "resume at", w=12),
+    ),
+    row(
+        "Lanes",
+        graph("Records by lane", "Handed on to workers.", "cps", (rate("readmill_lane_records_total", "model, lane"), "{{model}} {{lane}}")),
+        graph("Freshness by lane, p50", "From the source's commit to the durable document.", "s",
+              (quantile(0.5, "readmill_lane_freshness_seconds", "model, lane"), "{{model}} {{lane}}")),
+        graph("Freshness by lane, p99", "A flood in a low lane must not move that of a high one.", "s",
+              (quantile(0.99, "readmill_lane_freshness_seconds", "model, lane"), "{{model}} {{lane}}"), runbook="StaleFreshness"),
+    ),
+    row(
+        "Backpressure",
+        graph("Queued", "Bytes that are polled and not in a worker's hands.", "bytes", (total("readmill_queued_bytes"), "{{model}}")),
+        graph("Open records", "Taken in and not settled.", "short", (total("readmill_open_records"), "{{model}}")),
+        graph("Open bytes", "The same in bytes.", "bytes", (total("readmill_open_bytes"), "{{model}}")),
+        graph("Paused partitions", "Not fetched for now, because their queues are full.", "none",
+              (total("readmill_paused", "model, topic"), "{{model}} {{topic}}")),
+        graph("Batches", "A second, by how many went through the river.", "ops", (rate("readmill_batch_records_count"), "{{model}}")),
+        graph("Gaps in the log", "Times that records were lost before they were read.", "none",
+              (f"sum by (model) (increase({of('readmill_log_gaps_total')}[{RATE}]))", "{{model}}"), runbook="RecordsLost"),
+    ),
+    row(
+        "Groups",
+        graph("Partitions in work", "By process.", "none", (total("readmill_partitions", "instance, model"), "{{instance}} {{model}}"), runbook="NoPartitions"),
+        graph("Partitions of topics", "That there are, and that somebody has.", "none",
+              (most("readmill_topic_partitions", "model, topic"), "{{model}} {{topic}}"),
+              (f"count by (model, topic) ({most('readmill_lag_records', 'model, topic, partition')})", "{{model}} {{topic}} in work"),
+              runbook="PartitionOrphaned"),
+        graph("Rebalances", "Partitions that came and went.", "none",
+              (f"sum by (model, change) (increase({of('readmill_rebalances_total')}[{RATE}]))", "{{model}} {{change}}")),
+        graph("Drains, p99", "How long rebalances waited for work in hand, since the processes began: they are rare.", "s",
+              (f"histogram_quantile(0.99, {total('readmill_drain_seconds_bucket', 'model, le')})", "{{model}}")),
+        graph("Drains given up", "Work in hand that took longer than drain_limit_ms.", "none",
+              (f"sum by (model) (increase({of('readmill_drain_given_up_total')}[{RATE}]))", "{{model}}")),
+        graph("Commits not taken", "By the brokers; they are made again.", "none",
+              (f"sum by (model) (increase({of('readmill_commit_failures_total')}[{RATE}]))", "{{model}}")),
+    ),
+)

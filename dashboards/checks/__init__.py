@@ -1,0 +1,1 @@
+"""What `check` looks at: words (names and labels), static (files), live (a Prometheus), schema (Grafana)."""

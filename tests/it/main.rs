@@ -32,6 +32,7 @@ mod mirrors;
 mod mongo;
 mod notices;
 mod outboxes;
+mod page;
 mod paths;
 mod positions;
 mod proxy;

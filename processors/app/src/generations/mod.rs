@@ -16,6 +16,7 @@ mod rebuild;
 mod registrar;
 mod snapshot;
 mod swap;
+mod told;
 mod verbs;
 
 pub use attendant::Attendant;

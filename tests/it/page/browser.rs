@@ -21,7 +21,7 @@ pub const END: &str = "\u{e010}";
 pub const LEFT: &str = "\u{e012}";
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Nothing is fetched but what a test asks for, and root may run it.
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -31,6 +31,7 @@ const FLAGS: [&str; 9] = [
     "--disable-component-update",
     "--disable-sync",
     "--force-device-scale-factor=1",
+    "--hide-scrollbars",
 ];
 
 /// Where the browser is, and what judges a page's accessibility; both are installed if need be.

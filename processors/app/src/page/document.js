@@ -139,7 +139,7 @@ const text_of = (value) => (value === null ? "nothing" : JSON.stringify(value));
 function change({ path, from, to }) {
   const line = make("p", { class: "change mono" },
     make("span", { class: "strong" }, path === "" ? "all of it" : path), " ");
-  if (from !== null) line.append(make("del", {}, text_of(from)), " ");
+  if (from !== null) line.append(make("del", {}, text_of(from)), " → ");
   line.append(make("ins", {}, text_of(to)));
   return line;
 }

@@ -1,7 +1,8 @@
 // Generations: which one readers see, which is being built beside it, and what may be done.
 
 import { act, guard, look, noted } from "./server.js";
-import { button, clock, count, duration, find, keyed, make, say, sure, tell } from "./words.js";
+import { button, clock, count, duration, find, keyed } from "./words.js";
+import { make, many, say, sure, tell } from "./words.js";
 
 const known = new Map();
 // What this page has asked for, and how far that is.
@@ -73,6 +74,7 @@ function update(card, said) {
   const doing = [swapping, steps.get(said.model)].filter((part) => part).join("; ");
   parts.now.hidden = !doing;
   say(parts.now, doing);
+  card.classList.toggle("wide", said.generations.length > 1);
   keyed(parts.list, said.generations, (one) => one.generation, row, (item, one) => {
     renew(item, one, said);
   });
@@ -96,6 +98,7 @@ function row(one) {
 
 function renew(item, one, said) {
   const { parts } = item;
+  item.alone = said.generations.length === 1;
   const states = [];
   if (one.live) states.push("readers see it");
   else if (one.generation === said.before) states.push("kept warm for a rollback");
@@ -109,7 +112,7 @@ function renew(item, one, said) {
     : `, held back to ${one.share_percent} % so that live streams stay fresh`;
   const begun = new Date(one.begun);
   say(parts.about, `fold ${one.fold}, begun ${begun.toLocaleDateString("en-GB")} ${clock(begun)} `
-    + `with ${one.from}, ${count(one.instances)} instances${share}; ${verified}`);
+    + `with ${one.from}, ${many(one.instances, "instance")}${share}; ${verified}`);
   parts.failed.hidden = one.failed.length === 0;
   say(parts.failed, one.failed.join("; "));
   progress(item, one);
@@ -118,7 +121,7 @@ function renew(item, one, said) {
 /** How far it is, and how long it takes yet, as fast as it was over the last looks. */
 function progress(item, one) {
   const { parts } = item;
-  const tells = one.behind_records !== null && one.of_records > 0;
+  const tells = one.behind_records !== null && one.of_records > 0 && !(one.live && item.alone);
   parts.progress.hidden = !tells;
   if (!tells) return;
   const done = Math.max(0, 1 - one.behind_records / one.of_records) * 100;

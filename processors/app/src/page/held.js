@@ -1,11 +1,13 @@
 // Held records: what could not be read or folded, why, and what may be done about it.
 
 import { act, guard, look, mayOperate, noted } from "./server.js";
-import { button, bytes, clock, count, find, keyed, make, say, sure, tell } from "./words.js";
+import { button, bytes, clock, count, find, keyed, make, many, say, sure, tell } from "./words.js";
 
-const SHOWN = 50;
+// So many are shown, and so many where a person wants to see more.
+const [FEW, MANY] = [5, 500];
 let models = [];
 const known = new Map();
+const unfolded = new Set();
 
 /** Notes which models have anything held, by what their gauges say. */
 export function note(list) {
@@ -18,7 +20,8 @@ export async function refresh() {
   for (const { name, held_now } of models) {
     const had = known.get(name);
     if (!(held_now > 0) && !had?.records) continue;
-    const said = await look(`held/${name}?limit=${SHOWN}`);
+    const limit = unfolded.has(name) ? MANY : FEW;
+    const said = await look(`held/${name}?limit=${limit}`);
     if (said) known.set(name, said);
   }
   show();
@@ -44,26 +47,34 @@ function build({ model }) {
     reasons: make("ul", { class: "reasons" }),
     list: make("ul", { class: "records" }),
     more: make("p", { class: "soft small" }),
+    unfold: button("", { class: "quiet" }, async () => {
+      if (!unfolded.delete(model)) unfolded.add(model);
+      await refresh();
+    }),
     all: button("Retry all", {}, async () => retried(model, { all: true })),
   };
   const card = make("article", { class: "card", "data-held": model },
     make("div", { class: "title" }, make("h3", {}, model), parts.sum, parts.all),
-    parts.reasons, parts.list, parts.more);
+    parts.reasons, parts.list, parts.unfold, parts.more);
   parts.all.setAttribute("aria-label", `Retry all held records of ${model}`);
   return Object.assign(card, { parts });
 }
 
 function update(card, said) {
   const { parts } = card;
-  say(parts.sum, `${count(said.records)} records of ${count(said.keys)} keys are held`);
+  say(parts.sum, `${many(said.records, "record")} of ${many(said.keys, "key")}`);
   guard(parts.all, "held-note");
   keyed(parts.reasons, said.reasons, (one) => one.reason,
     () => make("li", {}), (item, one) =>
-      say(item, `${count(one.records)} of ${count(one.keys)} keys: ${one.reason}`));
+      say(item, `${many(one.records, "record")} of ${many(one.keys, "key")}: ${one.reason}`));
   keyed(parts.list, said.listed, (line) => `${line.position} ${line.key ?? ""}`,
     (line) => record(said.model, line), renew);
+  const open = unfolded.has(said.model);
   const more = said.records - said.listed.length;
-  parts.more.hidden = more <= 0;
+  parts.unfold.hidden = !open && more <= 0;
+  say(parts.unfold, open ? `Show only the oldest of ${said.model}`
+    : `Show ${count(more)} more of ${said.model}`);
+  parts.more.hidden = !open || more <= 0;
   say(parts.more, `${count(more)} more are held: \`readmill held list\` names them all.`);
 }
 
@@ -96,7 +107,7 @@ function renew(item, line) {
   const { parts } = item;
   say(parts.reason, line.reason);
   const at = new Date(line.held_at);
-  const tries = line.tries ? `, tried again ${count(line.tries)} times` : "";
+  const tries = line.tries ? `, tried again ${many(line.tries, "time")}` : "";
   say(parts.about, `${line.position}, ${bytes(line.bytes)}, held since `
     + `${at.toLocaleDateString("en-GB")} ${clock(at)}${tries}${line.edited ? ", edited" : ""}`);
   parts.details.hidden = !mayOperate();
@@ -113,10 +124,10 @@ async function value_of(model, line) {
 async function retried(model, which) {
   const done = await act(`held/${model}/retry`, which);
   if (done) {
-    const ended = Object.entries(done.ended).map(([end, many]) => `${count(many)} ${end}`);
+    const ended = Object.entries(done.ended).map(([end, records]) => `${count(records)} ${end}`);
     const [stuck] = done.stuck;
     const still = !stuck ? ""
-      : `${count(done.stuck_keys)} keys are stuck, ${stuck.key ?? "no key"}: ${stuck.reason}`;
+      : `stuck: ${many(done.stuck_keys, "key")}, ${stuck.key ?? "no key"}: ${stuck.reason}`;
     const told = [ended.join(", "), still].filter((part) => part).join("; ");
     tell(`${model}: ${told || "nothing was held there"}`, done.stuck_keys === 0);
   }
@@ -137,7 +148,7 @@ async function drop(model, line) {
   const done = await act(`held/${model}/drop`, { ...which, yes: true });
   if (done?.stays) tell(`${done.stays[0]} stays held: ${done.stays[1]}`, false);
   else if (done) {
-    const behind = done.behind ? `; ${count(done.behind)} records are still behind it: retry` : "";
+    const behind = done.behind ? `; ${many(done.behind, "record")} still behind it: retry` : "";
     tell(`dropped ${done.dropped.join(", ")}${behind}`);
   }
   await refresh();

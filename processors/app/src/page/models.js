@@ -2,7 +2,7 @@
 
 import { chart, hour, model_table } from "./charts.js";
 import { rate } from "./river.js";
-import { badge, brief, count, find, keyed, make, say, seconds, table } from "./words.js";
+import { badge, brief, count, find, keyed, make, many, say, seconds, table } from "./words.js";
 
 const ENDS = ["applied", "duplicate", "stale", "waiting", "held", "skipped"];
 
@@ -74,11 +74,11 @@ function update(card, model, at) {
   const [p99, p50] = [last(model.name, "p99_seconds"), last(model.name, "p50_seconds")];
   const { p50_seconds: all_p50, p99_seconds: all_p99 } = model.freshness;
   say(parts.fresh.now, seconds(p99 ?? all_p99));
-  say(parts.fresh.more, p99 === null ? "since it began; nothing just now"
-    : `median ${seconds(p50)}; p99 since it began ${seconds(all_p99)}`);
+  say(parts.fresh.more, p99 === null ? "in all; nothing just now"
+    : `median ${seconds(p50)}; in all ${seconds(all_p99)}`);
   say(parts.behind.now, count(model.lag_records));
   say(parts.behind.more, model.lag_records === null ? "this log does not tell"
-    : `${count(model.partitions)} partitions here`);
+    : `${many(model.partitions, "partition")} here`);
   if (columns) {
     parts.flow.plot.draw(columns.records_per_s);
     parts.fresh.plot.draw(columns.p99_seconds);

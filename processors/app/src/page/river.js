@@ -45,10 +45,12 @@ function station_of(station) {
   return Object.assign(item, { rate: rate_now, total });
 }
 
-/** The stream: as wide at each station as much passes it, on a scale on which tenfold is a step. */
+/** The stream: how wide it is tells how much there is, and where it narrows how much is left. */
 function band(rates) {
   const place = find("band");
-  const half = (value) => 1.5 + Math.min(6, Math.log10(1 + value)) * 4.7;
+  const most = Math.max(...rates);
+  const strength = 0.3 + 0.7 * Math.min(1, Math.log10(1 + most) / 5);
+  const half = (value) => 2 + (most > 0 ? 28 * strength * Math.sqrt(value / most) : 0);
   const xs = [0, ...rates.map((_, at) => 50 + at * 100), 800];
   const halves = [rates[0], ...rates, rates[rates.length - 1]].map(half);
   const edge = (sign, order) => order.map((at, n) => {
@@ -62,13 +64,12 @@ function band(rates) {
   const shape = `M${edge(-1, there)}L${edge(1, [...there].reverse())}Z`;
   if (!place.firstChild) {
     place.append(draw("path", { class: "water" }));
-    for (const y of [-0.45, 0, 0.45]) place.append(draw("path", { class: "ripple", "data-y": y }));
+    for (const y of [-0.5, 0, 0.5]) place.append(draw("path", { class: "ripple", "data-y": y }));
   }
   place.firstChild.setAttribute("d", shape);
   for (const ripple of place.querySelectorAll(".ripple")) {
     const part = Number(ripple.dataset.y);
-    const points = there.map((at) => `${xs[at]} ${(32 + part * halves[at]).toFixed(1)}`);
-    ripple.setAttribute("d", `M${points.join("L")}`);
+    ripple.setAttribute("d", `M${edge(part, there)}`);
   }
   place.classList.toggle("flows", rates[0] > 0);
 }

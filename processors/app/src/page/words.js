@@ -9,6 +9,9 @@ const short = new Intl.NumberFormat("en", { notation: "compact", maximumFraction
 export const count = (value) => (value === null || value === undefined ? "–" : whole.format(value));
 export const brief = (value) => (value === null || value === undefined ? "–" : short.format(value));
 
+/** So many of something. */
+export const many = (value, noun) => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+
 /** An element with attributes and children; children are text or elements. */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::mill::{free_port, wait};
 use crate::paths::root;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 /// Keys without a letter, as the protocol names them.
 pub const TAB: &str = "\u{e004}";
 pub const ENTER: &str = "\u{e007}";
@@ -82,6 +82,8 @@ impl Browser {
         }});
         let session = browser.send("POST", "/session", &json!({ "capabilities": wishes }));
         browser.session = session["sessionId"].as_str().unwrap().to_owned();
+        // A busy machine judges a page slowly.
+        browser.ask("POST", "timeouts", &json!({ "script": 120_000 }));
         browser.size(1280, 900);
         browser
     }

@@ -19,7 +19,7 @@ const OPERATES: &str = "operates-operates-1";
 
 /// An instance with a stream, records that are held, and lanes.
 struct Place {
-    corner: Corner,
+    _corner: Corner,
     mill: Mill,
     stream: Child,
 }
@@ -31,20 +31,22 @@ impl Place {
         let file = corner.configuration_file();
         let file = file.to_str().unwrap();
         let target = ["produce", "--kafka", "-c", file];
-        let workload = ["--events", "20000", "--keys", "400", "--poison-per-mille", "1"];
-        succeed(&[&target[..], &workload].concat());
         hostile(&corner, &target);
         let mill = Mill::start(corner.dir(), &configuration(&corner));
         mill.wait_for("/readyz", LIMIT);
         let stream = Command::new(readmill())
             .args(target)
-            .args(["--events", "200000", "--keys", "400", "--rate", "150", "--seed", "9"])
+            .args(["--events", "200000", "--keys", "5000", "--rate", "400"])
+            .args(["--poison-per-mille", "2"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { corner, mill, stream }
+        let place = Self { _corner: corner, mill, stream };
+        // There is something to rebuild, and something is held.
+        wait(LIMIT, "a stream", || place.mill.metric("readmill_consumed_total") > Some(9_000.0));
+        place
     }
 
     /// What the instance says to an operator.
@@ -142,7 +144,7 @@ fn answer(browser: &Browser, id: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_is_operated_from_its_page_by_those_who_may() {
-    let place = Place::start().await;
+    let mut place = Place::start().await;
     let browser = Browser::start();
     browser.open(&format!("http://127.0.0.1:{}/", place.mill.port()));
     whoever_may_only_look_changes_nothing(&browser);
@@ -152,7 +154,7 @@ async fn an_instance_is_operated_from_its_page_by_those_who_may() {
     browser.wait("document.querySelector('[data-lane=batch] input').disabled === false");
     a_slider_is_a_limit(&place, &browser);
     held_records_are_dropped_and_tried_again(&place, &browser);
-    a_rebuild_is_swapped_in_and_back(&place, &browser);
+    a_rebuild_is_swapped_in_and_back(&mut place, &browser);
     for words in ["the generation is paused", "readers see this one now", "partition assigned"] {
         browser.wait_for("#lately", words);
     }
@@ -171,7 +173,7 @@ fn whoever_may_only_look_changes_nothing(browser: &Browser) {
     browser.wait("document.querySelectorAll('#generations button').length > 0");
     let open = browser.run(
         "return [...document.querySelectorAll('#lanes input, #held button, #generations button')]\
-         .filter((one) => !one.disabled).map((one) => one.outerHTML)",
+         .filter((one) => !one.disabled && !one.matches('.quiet')).map((one) => one.outerHTML)",
     );
     assert_eq!(open, json!([]));
     for id in ["lanes", "held", "generations"] {
@@ -237,13 +239,13 @@ fn held_records_are_dropped_and_tried_again(place: &Place, browser: &Browser) {
     browser.wait_for("#told", "points: 1 applied");
     assert_eq!(place.json(&path)["state"]["available"], 101);
     browser.wait(
-        "![...document.querySelectorAll('.record')].some((one) =>\
-                  one.textContent.includes('<img'))",
+        "![...document.querySelectorAll('.record')].some((one) => one.textContent.includes('<img'))",
     );
+    browser.click("[data-held=points] > .quiet");
     is_text_alone(browser);
 }
 
-fn a_rebuild_is_swapped_in_and_back(place: &Place, browser: &Browser) {
+fn a_rebuild_is_swapped_in_and_back(place: &mut Place, browser: &Browser) {
     let verb = |verb: &str| format!("[data-generations=points] [data-verb={verb}]");
     let second = "[data-generations=points] [data-generation='2']";
     browser.wait("document.querySelector('[data-generations=points]')");
@@ -264,6 +266,8 @@ fn a_rebuild_is_swapped_in_and_back(place: &Place, browser: &Browser) {
     assert_eq!(place.json("/generations/points")["generations"][1]["paused"], true);
     browser.click(&verb("resume"));
     browser.wait("document.querySelector(\"[data-generations=points] [data-verb=resume]\").hidden");
+    // A busy machine holds a rebuild back while anything live comes.
+    place.stream.kill().unwrap();
     browser.run("document.querySelector('[data-lane=rebuild] input').focus()");
     browser.keys(END);
     browser.wait(&format!("Number(document.querySelector(\"{second} progress\").value) > 99"));

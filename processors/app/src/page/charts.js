@@ -85,6 +85,7 @@ function words(name, values, format) {
 export function chart(name, format) {
   const svg = draw("svg", {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", class: "chart",
+    "aria-label": words(name, [], format),
   });
   const top = make("span", { class: "top-of", "aria-hidden": "true" });
   const box = make("div", { class: "plot" }, svg, top);

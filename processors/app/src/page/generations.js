@@ -21,7 +21,8 @@ export async function refresh() {
   noted("generations-note");
   const said = [];
   for (const name of names) {
-    const list = await look(`generations/${name}`);
+    // Brokers may be slow to answer: what was known last stays.
+    const list = (await look(`generations/${name}`)) ?? known.get(name);
     if (list) said.push(list);
   }
   if (!said.length) return;

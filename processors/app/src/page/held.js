@@ -4,7 +4,7 @@ import { act, guard, look, mayOperate, noted } from "./server.js";
 import { button, bytes, clock, count, find, keyed, make, many, say, sure, tell } from "./words.js";
 
 // So many are shown, and so many where a person wants to see more.
-const [FEW, MANY] = [5, 500];
+const [FEW, MANY] = [5, 200];
 let models = [];
 const known = new Map();
 const unfolded = new Set();

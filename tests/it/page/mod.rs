@@ -19,7 +19,6 @@ const HOSTILE: &str = "<img src=x onerror=\"window.hostile=1\">";
 fn view(browser: &Browser, name: &str, (width, height): (u32, u32), scheme: Scheme) {
     browser.size(width, height);
     browser.prefer(scheme);
-    // Whoever asks for no motion has none, and pictures show no half of it.
     let wider = browser.run(
         "const page = document.scrollingElement;\
          return [...document.querySelectorAll('body *')]\
@@ -39,6 +38,12 @@ fn view(browser: &Browser, name: &str, (width, height): (u32, u32), scheme: Sche
         let file = PathBuf::from(dir).join(format!("{name}.png"));
         std::fs::write(file, browser.picture()).unwrap();
     }
+}
+
+/// Goes to a part of the page at once.
+fn show(browser: &Browser, id: &str) {
+    browser
+        .run(&format!("document.querySelector('#{id}').scrollIntoView({{behavior: 'instant'}})"));
 }
 
 /// Nothing hostile has become more than text.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::browser::{Browser, END, LEFT, Scheme};
-use super::{HOSTILE, is_text_alone, view};
+use super::{HOSTILE, is_text_alone, show, view};
 use crate::explain::earned;
 use crate::mill::{Mill, get_with, succeed, wait};
 use crate::paths::{readmill, stack};
@@ -253,11 +253,23 @@ fn a_rebuild_is_swapped_in_and_back(place: &mut Place, browser: &Browser) {
     answer(browser, "#ask-yes");
     browser.wait_for(second, "being built");
     browser.wait_for(second, "records to go");
+    if std::env::var_os("READMILL_SCREENS").is_some() {
+        // A picture shows more than the first samples.
+        wait(LIMIT * 2, "some history", || {
+            place.json("/history.json")["at_ms"].as_array().is_some_and(|all| all.len() >= 14)
+        });
+    }
+    show(browser, "river-title");
     for (name, size, scheme) in [
         ("page-light", (1280, 900), Scheme::Light),
         ("page-dark", (1280, 900), Scheme::Dark),
         ("page-phone", (360, 740), Scheme::Light),
+        ("page-generations", (1280, 900), Scheme::Light),
     ] {
+        if name == "page-generations" {
+            browser.size(size.0, size.1);
+            show(browser, "generations-title");
+        }
         view(browser, name, size, scheme);
     }
     browser.size(1280, 900);

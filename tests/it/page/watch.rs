@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::browser::{Browser, ENTER, Scheme, TAB};
-use super::{HOSTILE, is_text_alone, view};
+use super::{HOSTILE, is_text_alone, show, view};
 use crate::mill::{free_port, get, wait};
 use crate::paths;
 
@@ -102,6 +102,7 @@ fn the_page_says_true_numbers_and_bars_nobody() {
     let sum = browser.text("[data-held=points] .title p");
     assert!(sum.starts_with(&format!("{} record", held["records"])), "{sum}: {held}");
     browser.wait_for("#hour", "Records a second");
+    show(&browser, "river-title");
     for (name, size, scheme) in [
         ("demo-light", (1280, 900), Scheme::Light),
         ("demo-dark", (1280, 900), Scheme::Dark),
@@ -139,6 +140,7 @@ fn a_document_is_found_and_explained_by_the_keyboard_alone() {
     let rows = browser.run("return document.querySelectorAll('#story .steps > li').length");
     assert_eq!(rows.as_u64(), Some(many.min(50)));
     assert_eq!(told["document"]["state"], demo.json("/models/points/m-000001")["state"]);
+    show(&browser, "document-title");
     view(&browser, "explained", (1280, 900), Scheme::Light);
     // A key that means no good, asked for, and answered.
     browser.run("const key = document.querySelector('#key'); key.value = ''; key.focus()");

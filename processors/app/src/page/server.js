@@ -22,9 +22,9 @@ export async function ask(path, options = {}) {
 }
 
 /** The JSON of a path; null if it is not answered so. */
-export async function look(path) {
+export async function look(path, limit) {
   try {
-    const answer = await ask(path);
+    const answer = await ask(path, { limit });
     return answer.ok ? await answer.json() : null;
   } catch {
     return null;

@@ -130,7 +130,8 @@ function progress(item, one) {
   item.seen = [...item.seen, [Date.now(), one.behind_records]].slice(-5);
   const [[from, behind], [to, now]] = [item.seen[0], item.seen[item.seen.length - 1]];
   const speed = to > from ? ((behind - now) / (to - from)) * 1000 : 0;
-  const left = now > 0 && speed > 0 && !one.paused && !one.live ? `, about ${duration(now / speed)} left` : "";
+  const goes = now > 0 && speed > 0 && !one.paused && !one.live;
+  const left = goes ? `, about ${duration(now / speed)} left` : "";
   const shown = done >= 100 ? "100" : Math.min(99.9, done).toFixed(1);
   say(parts.told, one.behind_records === 0 ? `all of ${count(one.of_records)} records`
     : `${shown} %, ${count(one.behind_records)} of ${count(one.of_records)} records to go${left}`);

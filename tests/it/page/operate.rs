@@ -239,7 +239,7 @@ fn held_records_are_dropped_and_tried_again(place: &Place, browser: &Browser) {
     browser.wait_for("#told", "points: 1 applied");
     assert_eq!(place.json(&path)["state"]["available"], 101);
     browser.wait(
-        "![...document.querySelectorAll('.record')].some((one) => one.textContent.includes('<img'))",
+        "![...document.querySelectorAll('.record')].some((o) => o.textContent.includes('<img'))",
     );
     browser.click("[data-held=points] > .quiet");
     is_text_alone(browser);

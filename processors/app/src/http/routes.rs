@@ -69,7 +69,8 @@ async fn metrics(State(served): State<Served>) -> Response {
 }
 
 async fn nothing_here() -> Response {
-    let detail = "there are /, /status.json, /history.json, /events.json, /metrics, /healthz, /readyz, /lanes, /models, \
+    let detail = "there are /, /status.json, /history.json, /events.json, /metrics, /healthz, \
+                  /readyz, /lanes, /models, \
                   /models/{model}/{key}, /models/{model}/{key}/explain, \
                   /models/{model}/rollups, /generations/{model} and \
                   /held/{model}; PUT /lanes/{name}, and POST /generations/{model}/{verb} and \

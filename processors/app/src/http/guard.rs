@@ -226,8 +226,8 @@ fn is_of_a_page(headers: &HeaderMap) -> bool {
 }
 
 /// Whether it is this server's own page that asks. The browser says so twice, and no page of
-/// another origin can have it say either: where the page is from, to the port, and that this is the same
-/// place as where the request goes to.
+/// another origin can have it say either: where the page is from, to the port, and that this is
+/// the same place as where the request goes to.
 fn is_of_our_page(headers: &HeaderMap, scheme: &str) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let from = text(header::ORIGIN.as_str()).and_then(|origin| origin.strip_prefix(scheme));

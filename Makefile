@@ -16,7 +16,7 @@ SEEDS ?= 20000
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
 	bench-decode bench-lanes bench-held bench-hot bench-stores bench-overhead decode-coverage fuzz sim mutants kills \
 	conformance store-kills cases rebuild-drill verify-drill \
-	dashboards-check forget-drill drill-secure drill-sources up-secure down-secure
+	dashboards-check forget-drill drill-secure drill-sources page-check up-secure down-secure
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -123,6 +123,10 @@ drill-secure: ## Each link with all credentials, then each wrong one, missing ri
 drill-sources: ## What is done to rows, and to connectors: the documents must be the tables
 	@tools/toolchain
 	@tools/drill-sources
+
+page-check: ## The status page in a real browser: numbers, buttons, keyboard, colours, a phone's width
+	@tools/toolchain
+	@tools/page-check
 
 up: ## Start the real stack natively
 	compose/stack up

@@ -34,6 +34,7 @@ mod mirrors;
 mod mongo;
 mod notices;
 mod outboxes;
+mod page;
 mod paths;
 mod pipelines;
 mod positions;

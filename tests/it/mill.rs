@@ -167,6 +167,11 @@ pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
     send(port, &format!("GET {path}"), "\r\n")
 }
 
+/// The same with a token.
+pub fn get_with(port: u16, path: &str, token: &str) -> Option<(u16, String)> {
+    send(port, &format!("GET {path}"), &format!("Authorization: Bearer {token}\r\n\r\n"))
+}
+
 /// A request, and what is answered to it.
 fn send(port: u16, head: &str, rest: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;

@@ -48,7 +48,7 @@ pub use connectors::{
 };
 pub use diff::DiffArgs;
 pub use doctor::DoctorArgs;
-pub use explain::{ExplainArgs, When};
+pub use explain::{ExplainArgs, When, when};
 pub use forget::ForgetArgs;
 pub use generations::{
     GenerationsAnywhere, GenerationsArgs, PartArgs, RebuildArgs, RetireArgs, RollbackArgs, SwapArgs,

@@ -15,7 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::cli::RunArgs;
 use crate::config::{Config, Source};
 use crate::exit::Exit;
-use crate::http::{self, Actions, Served, ServedModel};
+use crate::http::{self, Actions, Explaining, History, Served, ServedModel};
 use crate::services::Services;
 use crate::vitals;
 use crate::wiring::{Process, Running};
@@ -85,6 +85,8 @@ impl Mill {
             metrics: process.metrics.clone(),
             pulse: process.pulse.clone(),
             lanes: process.lanes.clone(),
+            history: History::default(),
+            explaining: Explaining::default(),
             models: models.clone(),
             stall_limit: config.instance.stall_limit,
             stopping,

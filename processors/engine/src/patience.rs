@@ -22,7 +22,10 @@ macro_rules! patiently {
                 Err(fault) if fault.remedy() == $crate::fault::Remedy::Retry => {
                     $patience.wait(&fault, &mut pause_ms).await?;
                 }
-                done => break done,
+                done => {
+                    $patience.note_end(pause_ms, done.is_ok());
+                    break done;
+                }
             }
         }
     }};
@@ -62,6 +65,13 @@ impl Patience {
         self.pause(*pause_ms).await?;
         *pause_ms = (*pause_ms * 2).min(LONGEST_PAUSE_MS);
         Ok(())
+    }
+
+    /// Tells that a service answers again, if it was waited for.
+    pub fn note_end(&self, pause_ms: u64, well: bool) {
+        if well && pause_ms > FIRST_PAUSE_MS {
+            tracing::info!(model = self.model, "it answers again");
+        }
     }
 
     /// Waits, unless the partition is given up meanwhile.

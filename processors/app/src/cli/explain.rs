@@ -48,7 +48,11 @@ pub enum When {
     By(Timestamp),
 }
 
-fn when(text: &str) -> Result<When, String> {
+/// A place in a log, or a time, from text.
+///
+/// # Errors
+/// When it is neither, in words.
+pub fn when(text: &str) -> Result<When, String> {
     if text.contains('@') {
         return held::position(text).map(When::At);
     }

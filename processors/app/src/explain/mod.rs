@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
+use indicatif::ProgressBar;
 use readmill_core::{Document, Key, Partition, Position, ReadModel};
 use readmill_engine::history::{Gathered, Search, Sources, Touch, gather};
 use readmill_engine::{Bounds, Fault, Metrics, Since, Until};
 use readmill_models::Visit;
+use serde_json::Value as Json;
 use tokio::time::sleep;
 
 use crate::bars::progress;
@@ -30,32 +32,76 @@ use compare::{Compared, Stored};
 use steps::{Folding, Step};
 
 const TICK: Duration = Duration::from_millis(100);
+/// What an instance keeps of a key's records beside its work, and how much it reads for them.
+const MOST_BYTES_BESIDE: u64 = 16 << 20;
+const MOST_RECORDS_BESIDE: u64 = 5_000_000;
 
 /// Obeys the command.
 ///
 /// # Errors
 /// When the log cannot be read, or has more for the key than fits into memory.
 pub async fn explain(args: ExplainArgs) -> Result<Exit> {
-    let config = Config::load(&args.config)?;
+    let config = Arc::new(Config::load(&args.config)?);
     let name = args.model.name;
     let model = model_of(&config, &args.config, name)?;
-    match readmill_models::visit(name, Explaining { config, model, args }) {
+    match readmill_models::visit(name, Telling(Explaining { config, model, args, beside: None })) {
         Some(explaining) => explaining.await,
         None => Ok(Exit::Usage),
     }
 }
 
-struct Explaining {
-    config: Config,
-    model: config::Model,
+/// Explains by an instance itself, with what it has open, and within bounds: it has other work.
+///
+/// # Errors
+/// When the log cannot be read, or has more than an instance reads for this.
+pub async fn beside(
+    config: &Arc<Config>,
+    model: &config::Model,
+    services: &Arc<Services>,
     args: ExplainArgs,
+) -> Result<Json> {
+    let (config, beside) = (Arc::clone(config), Some(Arc::clone(services)));
+    let explaining = Explaining { config, model: model.clone(), args, beside };
+    match readmill_models::visit(model.row.name, Answering(explaining)) {
+        Some(explaining) => explaining.await,
+        None => Ok(Json::Null),
+    }
 }
 
-impl Visit for Explaining {
+/// What is to be explained, by whom.
+struct Explaining {
+    config: Arc<Config>,
+    model: config::Model,
+    args: ExplainArgs,
+    /// What is open, if it is an instance that explains.
+    beside: Option<Arc<Services>>,
+}
+
+/// It is told on the command line.
+struct Telling(Explaining);
+
+impl Visit for Telling {
     type Out = BoxFuture<'static, Result<Exit>>;
 
     fn visit<M: ReadModel>(self) -> Self::Out {
-        Box::pin(async move { self.explain::<M>().await })
+        Box::pin(async move {
+            let (story, compared) = self.0.story::<M>().await?;
+            Ok(self.0.tell(&story, &compared)?)
+        })
+    }
+}
+
+/// It is answered as JSON.
+struct Answering(Explaining);
+
+impl Visit for Answering {
+    type Out = BoxFuture<'static, Result<Json>>;
+
+    fn visit<M: ReadModel>(self) -> Self::Out {
+        Box::pin(async move {
+            let (story, compared) = self.0.story::<M>().await?;
+            Ok(self.0.answer(&story, &compared)?)
+        })
     }
 }
 
@@ -74,13 +120,16 @@ struct Story<M: ReadModel> {
 }
 
 impl Explaining {
-    async fn explain<M: ReadModel>(&self) -> Result<Exit> {
-        let services = Services::default();
+    /// What the log says of the document, and how that compares with what is stored.
+    async fn story<M: ReadModel>(&self) -> Result<(Story<M>, Compared)> {
+        let services = self.beside.clone().unwrap_or_default();
         let opening = Opening { config: &self.config, model: &self.model, services: &services };
         let key = Key(self.args.key.clone());
         self.check_landmark()?;
         // Before the log: what is stored is then no younger than what is read.
-        let stored = Stored::<M>::load(&Services::default(), &self.model, &key).await;
+        let kept = self.beside.clone().unwrap_or_default();
+        let stored = Stored::<M>::load(&kept, &self.model, &key).await;
+        drop(kept);
         let sources = Sources {
             script: opening.script().await?,
             clock: Arc::new(SystemClock),
@@ -98,9 +147,7 @@ impl Explaining {
             None => stored.compare(&sources, &key, &touches, document.as_ref()).await?,
         };
         let Gathered { records, keyless, .. } = gathered;
-        let story = Story { bounds, records, keyless, steps, document };
-        let exit = self.tell(&story, &compared)?;
-        Ok(exit)
+        Ok((Story { bounds, records, keyless, steps, document }, compared))
     }
 
     fn check_landmark(&self) -> Result<(), Failure> {
@@ -110,6 +157,15 @@ impl Explaining {
         }
         let told = format!("{} is none of the topics of {}", partition.topic, self.args.model.name);
         let hint = format!("its topics are {}", self.model.topics.join(", "));
+        Err(Failure::new(Exit::Usage, told, hint))
+    }
+
+    fn check_extent(&self, records: u64) -> Result<(), Failure> {
+        if self.beside.is_none() || records <= MOST_RECORDS_BESIDE {
+            return Ok(());
+        }
+        let told = format!("the log has {records} records: too many to read beside other work");
+        let hint = "ask with since, or run `readmill explain`, which has no such limit";
         Err(Failure::new(Exit::Usage, told, hint))
     }
 
@@ -127,6 +183,7 @@ impl Explaining {
         };
         loop {
             let excerpt = Excerpt::open(opening, since, Until::Now).await?;
+            self.check_extent(excerpt.most_records())?;
             let bounds = excerpt.bounds.clone();
             let gathered = self.read::<M>(sources, excerpt, &keys).await?;
             let before = keys.len();
@@ -149,9 +206,15 @@ impl Explaining {
             Some(When::At(position)) => Some(position.clone()),
             Some(When::By(_)) | None => None,
         };
-        let search = Search { landmark, ..Search::of(keys.clone()) };
+        let mut search = Search { landmark, ..Search::of(keys.clone()) };
         let read = Arc::clone(&search.read);
-        let bar = progress(excerpt.most_records(), "read");
+        let bar = match &self.beside {
+            Some(_) => ProgressBar::hidden(),
+            None => progress(excerpt.most_records(), "read"),
+        };
+        if self.beside.is_some() {
+            search.most_bytes = MOST_BYTES_BESIDE;
+        }
         let showing = async {
             loop {
                 bar.set_position(read.load(Ordering::Relaxed));

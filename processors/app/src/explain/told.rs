@@ -46,6 +46,21 @@ impl Explaining {
         Ok(exit)
     }
 
+    /// The story as an instance answers it.
+    ///
+    /// # Errors
+    /// A state that cannot be written as JSON.
+    pub(super) fn answer<M: ReadModel>(
+        &self,
+        story: &Story<M>,
+        compared: &Compared,
+    ) -> Result<Json, Fault> {
+        let document = story.document.as_ref().map(state).transpose()?.flatten();
+        let mut whole = self.json(story, document, compared);
+        whole["found"] = story.steps.len().into();
+        Ok(whole)
+    }
+
     fn text<M: ReadModel>(&self, story: &Story<M>, document: Option<Json>, compared: &Compared) {
         let (model, key) = (M::NAME, &self.args.key);
         let many = story.steps.len();

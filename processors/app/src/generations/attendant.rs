@@ -16,6 +16,7 @@ use super::face::Face;
 use super::fold::{Begin, Fold, REBUILD_LANE, Role};
 use super::rebuilds::Rebuilds;
 use super::registrar::{Registrar, Standing};
+use super::told::tell_changes;
 use crate::config;
 use crate::wiring::Process;
 
@@ -211,7 +212,8 @@ impl<M: ReadModel> Attendant<M> {
     /// Does what the roster says. Only afterwards it is told that this was done.
     async fn act(&mut self, Standing { roster, revision }: Standing) -> Result<(), Fault> {
         let roster = Arc::new(roster);
-        self.roster.send_replace(Arc::clone(&roster));
+        let before = self.roster.send_replace(Arc::clone(&roster));
+        tell_changes(M::NAME, &before, &roster);
         self.remember(&roster).await?;
         self.show(&roster);
         self.let_go_on(&roster);

@@ -17,6 +17,7 @@ mod rebuilds;
 mod registrar;
 mod snapshot;
 mod swap;
+mod told;
 mod verbs;
 
 pub use attendant::Attendant;

@@ -131,7 +131,10 @@ impl Actions {
                 Err(readmill_engine::Fault::defect("what was asked for over HTTP", &error).into())
             });
             let (status, body) = match ended {
-                Ok(body) => (StatusCode::OK, body),
+                Ok(body) => {
+                    tracing::info!(model, verb, "done for somebody who asked over HTTP");
+                    (StatusCode::OK, body)
+                }
                 Err(error) => {
                     let (status, body) = told(&error);
                     // Why is for whoever asked: it may name a key.

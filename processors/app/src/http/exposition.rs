@@ -38,11 +38,20 @@ impl<'t> Exposition<'t> {
         self.samples.iter().filter(own).filter_map(|s| s.value.parse::<i64>().ok()).sum()
     }
 
-    /// The value of a model's gauge, over all its series; none before it was first set.
-    pub fn gauge(&self, meter: Meter, model: &str) -> Option<i64> {
+    /// The same; none before it was first touched.
+    pub fn known(&self, meter: Meter, model: &str) -> Option<i64> {
         let own = |s: &&Sample<'_>| s.name == meter.name() && s.is("model", model);
-        let values = self.samples.iter().filter(own).filter_map(|s| s.value.parse::<i64>().ok());
-        values.reduce(|sum, value| sum + value)
+        self.samples.iter().any(|s| own(&s)).then(|| self.count(meter, model))
+    }
+
+    /// The sums of a counter or gauge by the values of a label.
+    pub fn by_label(&self, meter: Meter, label: &str) -> BTreeMap<String, i64> {
+        let mut sums = BTreeMap::new();
+        for sample in self.samples.iter().filter(|s| s.name == meter.name()) {
+            let value: i64 = sample.value.parse().unwrap_or(0);
+            *sums.entry(sample.label(label)).or_default() += value;
+        }
+        sums
     }
 
     /// A model's histogram.
@@ -89,6 +98,17 @@ impl Histogram {
     /// How many values there are.
     pub fn count(&self) -> f64 {
         self.buckets.last().map_or(0.0, |(_, count)| *count)
+    }
+
+    /// What was added since it was read before; all of it if it was another one then.
+    pub fn since(&self, before: &Self) -> Self {
+        let is_same =
+            |(now, before): (&(f64, f64), &(f64, f64))| now.0 == before.0 && now.1 >= before.1;
+        let pairs = || self.buckets.iter().zip(&before.buckets);
+        if self.buckets.len() != before.buckets.len() || !pairs().all(is_same) {
+            return self.clone();
+        }
+        Self { buckets: pairs().map(|(now, before)| (now.0, now.1 - before.1)).collect() }
     }
 
     /// An estimate of a quantile, straight within its bucket as Prometheus does it; none without
@@ -164,7 +184,7 @@ mod tests {
         let read = Exposition::read(&text);
         assert_eq!(read.count(Meter::Consumed, "points"), 7);
         assert_eq!(read.count(Meter::Written, "points"), 0);
-        assert_eq!(read.gauge(Meter::Held, "points"), None);
+        assert_eq!(read.known(Meter::Held, "points"), None);
         let positions = read.positions("points");
         assert_eq!(positions, [("a\"{b}\\".to_owned(), "3".to_owned(), 42)]);
     }

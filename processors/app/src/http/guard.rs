@@ -79,6 +79,11 @@ impl Guard {
         Arc::clone(&self.0.keys.borrow())
     }
 
+    /// Whether whoever asks must show a token.
+    pub fn has_tokens(&self) -> bool {
+        !self.keys().is_empty()
+    }
+
     fn refuse(&self, why: Refused, status: StatusCode, detail: impl Into<String>) -> Response {
         self.0.metrics.add(Meter::HttpRefused, &[why.label()], 1);
         problem(status, detail, json!({}))
@@ -147,8 +152,10 @@ pub async fn bounds(State(guard): State<Guard>, request: Request, next: Next) ->
                           http.host_names only";
             return guard.refuse(Refused::ForeignName, StatusCode::MISDIRECTED_REQUEST, detail);
         }
-        if is_change(request.method()) && is_of_a_page(request.headers()) {
-            let detail = "without tokens no web page may change anything: ask without a browser";
+        let scheme = if guard.0.http.tls.is_some() { "https://" } else { "http://" };
+        let foreign = is_of_a_page(request.headers()) && !is_of_our_page(request.headers(), scheme);
+        if is_change(request.method()) && foreign {
+            let detail = "without tokens no web page but this server's own may change anything";
             return guard.refuse(Refused::WebPage, StatusCode::FORBIDDEN, detail);
         }
     }
@@ -218,6 +225,16 @@ fn is_of_a_page(headers: &HeaderMap) -> bool {
         || headers.get(FETCH_SITE).is_some_and(|site| site != "none")
 }
 
+/// Whether it is this server's own page that asks. The browser says so twice, and no page of
+/// another origin can have it say either: where the page is from, to the port, and that this is
+/// the same place as where the request goes to.
+fn is_of_our_page(headers: &HeaderMap, scheme: &str) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let from = text(header::ORIGIN.as_str()).and_then(|origin| origin.strip_prefix(scheme));
+    from.is_some_and(|from| text(header::HOST.as_str()) == Some(from))
+        && text(FETCH_SITE) == Some("same-origin")
+}
+
 /// Whether a request names this server. A web page elsewhere may have its own name lead here, and
 /// would then be free to read the documents through the browser of this machine.
 fn is_for_us(headers: &HeaderMap, host_names: &[String]) -> bool {
@@ -252,6 +269,34 @@ mod tests {
         ];
         for (host, wanted) in table {
             assert_eq!(is_ours(host, &["mill.example".to_owned()]), wanted, "{host}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_page_is_told_from_others() {
+        let table = [
+            // host, origin, Sec-Fetch-Site, whether it is ours
+            ("localhost:9464", "http://localhost:9464", "same-origin", true),
+            ("127.0.0.1:9464", "http://127.0.0.1:9464", "same-origin", true),
+            ("localhost:9464", "http://localhost:3000", "same-site", false),
+            ("localhost:9464", "http://localhost:3000", "same-origin", false),
+            ("localhost:9464", "http://localhost:9464", "same-site", false),
+            ("localhost:9464", "http://localhost:9464", "", false),
+            ("localhost:9464", "https://localhost:9464", "same-origin", false),
+            ("localhost:9464", "http://localhost", "same-origin", false),
+            ("localhost:9464", "http://127.0.0.1:9464", "same-origin", false),
+            ("localhost:9464", "http://localhost:9464.evil.example", "same-origin", false),
+            ("localhost:9464", "null", "same-origin", false),
+            ("localhost:9464", "", "same-origin", false),
+        ];
+        for (host, origin, site, wanted) in table {
+            let mut headers = HeaderMap::new();
+            let all = [("host", host), ("origin", origin), (FETCH_SITE, site)];
+            for (name, value) in all.into_iter().filter(|(_, value)| !value.is_empty()) {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+            let found = is_of_our_page(&headers, "http://");
+            assert_eq!(found, wanted, "{host} {origin} {site}");
         }
     }
 

@@ -35,6 +35,7 @@ pub async fn change(
         let detail = "the configuration has no such lane";
         return problem(StatusCode::NOT_FOUND, detail, json!({ "known": known }));
     }
-    tracing::info!(lane = name, ?rule, "the rule of a lane was changed");
+    let told = serde_json::to_string(&rule).unwrap_or_default();
+    tracing::info!(lane = name, rule = told, "the rule of a lane was changed");
     lanes(State(served)).await
 }

@@ -6,16 +6,20 @@ mod asked;
 mod documents;
 mod doors;
 mod encoded;
+mod events;
+mod explain;
 mod exposition;
 mod failure;
 mod generations;
 mod guard;
 mod health;
 mod held;
+mod history;
 mod hot;
 mod keys;
 mod lanes;
 mod locks;
+mod page;
 mod patient;
 mod rate;
 mod rollups;
@@ -44,6 +48,8 @@ use crate::services::Services;
 
 pub use actions::Actions;
 pub use exposition::{Exposition, Histogram};
+pub use explain::Explaining;
+pub use history::History;
 pub use keys::{Keys, Role};
 pub use locks::open_to_all;
 
@@ -162,6 +168,10 @@ pub struct Served {
     pub services: Arc<Services>,
     /// What is being done for whoever asked.
     pub actions: Actions,
+    /// How the last hour went.
+    pub history: History,
+    /// Who may explain a document.
+    pub explaining: Explaining,
     /// The models, in the order of the page.
     pub models: Vec<Arc<dyn ServedModel>>,
     /// How long a loop may make no progress.
@@ -226,10 +236,12 @@ pub async fn serve(bound: Bound, served: Served, closed: watch::Receiver<bool>) 
     let Bound { listener, locks, rotation } = bound;
     let http = served.config.http.clone();
     let guard = Guard::new(http.clone(), locks.keys, served.metrics.clone());
+    let sampling = history::keep(served.clone());
     let router = routes::router(served, &guard);
     let connections = usize::try_from(http.limits.connections.get()).unwrap_or(usize::MAX);
     tokio::select! {
         ended = doors::keep(listener, router, locks.tls, connections, closed) => ended,
         never = rotation.go_on() => match never {},
+        never = sampling => match never {},
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post, put};
@@ -10,15 +10,9 @@ use serde_json::json;
 
 use super::answer::{answer, problem};
 use super::guard::{Guard, admit, bounds, tolerate};
-use super::{Served, documents, generations, health, held, hot, lanes, rollups, status};
+use super::{Served, documents, events, explain, generations, health, held, history, hot, lanes};
+use super::{page, rollups, status};
 use crate::vitals;
-
-/// The status page, whole: no other file and no other host is needed.
-const PAGE: &str = include_str!("../page/index.html");
-/// The page may run its own script and ask this server, and nothing else.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
-     script-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'";
 
 /// All routes. What is in neither of the first two needs a token, also what there is not.
 pub fn router(served: Served, guard: &Guard) -> Router {
@@ -27,7 +21,7 @@ pub fn router(served: Served, guard: &Guard) -> Router {
     let health =
         Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
     // The page says nothing by itself: its script asks, with the token that a person gives it.
-    let mut open = Router::new().route("/", get(page));
+    let mut open = page::routes();
     let mut guarded = guarded();
     if open_metrics {
         open = open.merge(metrics());
@@ -50,12 +44,15 @@ pub fn router(served: Served, guard: &Guard) -> Router {
 fn guarded() -> Router<Served> {
     Router::new()
         .route("/status.json", get(status::status))
+        .route("/history.json", get(history::history))
+        .route("/events.json", get(events::events))
         .route("/lanes", get(lanes::lanes))
         .route("/hot", get(hot::all))
         .route("/hot/{model}", get(hot::one))
         .route("/lanes/{name}", put(lanes::change))
         .route("/models", get(documents::models))
         .route("/models/{model}/{key}", get(documents::document))
+        .route("/models/{model}/{key}/explain", get(explain::explain))
         .route("/models/{model}/rollups", get(rollups::rollups))
         .route("/models/{model}/rollups/", get(rollups::rollups))
         .route("/models/{model}/rollups/{*path}", get(rollups::rollups))
@@ -67,13 +64,6 @@ fn guarded() -> Router<Served> {
         .route("/held/{model}/{verb}", post(held::act))
 }
 
-async fn page() -> Response {
-    let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", PAGE);
-    let policy = HeaderValue::from_static(PAGE_POLICY);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    response
-}
-
 async fn metrics(State(served): State<Served>) -> Response {
     vitals::show(&served);
     match served.metrics.render() {
@@ -83,8 +73,10 @@ async fn metrics(State(served): State<Served>) -> Response {
 }
 
 async fn nothing_here() -> Response {
-    let detail = "there are /, /status.json, /metrics, /healthz, /readyz, /lanes, /hot, /models, \
-                  /models/{model}/{key}, /models/{model}/rollups, /generations/{model} and \
+    let detail = "there are /, /status.json, /history.json, /events.json, /metrics, /healthz, \
+                   /readyz, /lanes, /hot, /models, \
+                   /models/{model}/{key}, /models/{model}/{key}/explain, \
+                   /models/{model}/rollups, /generations/{model} and \
                   /held/{model}; PUT /lanes/{name}, and POST /generations/{model}/{verb} and \
                   /held/{model}/{verb}";
     problem(StatusCode::NOT_FOUND, detail, json!({}))

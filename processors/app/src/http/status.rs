@@ -1,5 +1,6 @@
 //! `/status.json`: what the status page shows, in totals; the page makes rates of them.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -9,11 +10,17 @@ use serde_json::{Value, json};
 
 use super::answer::{json as answer_json, problem};
 use super::exposition::Exposition;
+use super::guard::Guard;
 use super::health::{ailments, obstacles};
+use super::keys::Role;
 use super::{Served, ServedModel, documents};
 
 /// `/status.json`
-pub async fn status(State(served): State<Served>) -> Response {
+pub async fn status(
+    State(served): State<Served>,
+    Extension(role): Extension<Role>,
+    Extension(guard): Extension<Guard>,
+) -> Response {
     let text = match served.metrics.render() {
         Ok(text) => text,
         Err(error) => {
@@ -31,6 +38,8 @@ pub async fn status(State(served): State<Served>) -> Response {
         "ailments": ailments,
         "ready": obstacles.is_empty(),
         "obstacles": obstacles,
+        "role": role.name(),
+        "tokens": guard.has_tokens(),
         "stopping": *served.stopping.borrow(),
         "stations": stations(&served, &exposition),
         "lanes": served.lanes.view(),
@@ -60,6 +69,8 @@ fn one(model: &dyn ServedModel, exposition: &Exposition<'_>) -> Value {
         "undecided": count(Meter::Undecided),
         "said": count(Meter::Said),
         "partitions": count(Meter::Partitions),
+        "held_now": exposition.known(Meter::Held, name),
+        "lag_records": exposition.known(Meter::LagRecords, name),
         "positions": positions,
         "freshness": {
             "count": freshness.count(),

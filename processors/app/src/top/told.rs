@@ -198,7 +198,7 @@ pub fn measured<'n>(
     let exposition = Exposition::read(metrics);
     let one = |name: &'n str| {
         let gauge =
-            |meter| exposition.gauge(meter, name).map(|value| u64::try_from(value).unwrap_or(0));
+            |meter| exposition.known(meter, name).map(|value| u64::try_from(value).unwrap_or(0));
         let sum = |meter| gauge(meter).unwrap_or(0);
         let measured = Measured {
             lag_records: gauge(Meter::LagRecords),

@@ -17,14 +17,29 @@ async fn put(world: &World, headers: &str, body: &str) -> Raw {
     world.send(request.as_bytes()).await
 }
 
+const OWN_PAGE: &str =
+    "Host: localhost:9464\r\nOrigin: http://localhost:9464\r\nSec-Fetch-Site: same-origin\r\n";
+/// A page that another server of this machine has made.
+const OTHER_PORT: &str =
+    "Host: localhost:9464\r\nOrigin: http://localhost:8080\r\nSec-Fetch-Site: same-site\r\n";
+/// A page under a name that was made to lead here while it was open.
+const OTHER_NAME: &str =
+    "Host: evil.example\r\nOrigin: http://evil.example\r\nSec-Fetch-Site: same-origin\r\n";
+
 #[tokio::test]
-async fn no_web_page_changes_anything_where_there_are_no_tokens() {
+async fn no_web_page_but_our_own_changes_anything_where_there_are_no_tokens() {
     let world = locked(tempfile::tempdir().unwrap(), "host_names = [\"mill.example\"]").await;
     let table = [
         ("Host: localhost\r\n", 200),
         ("Host: 127.0.0.1:9464\r\n", 200),
         ("Host: mill.example\r\n", 200),
         ("Host: localhost\r\nSec-Fetch-Site: none\r\n", 200),
+        // This server's own page, as a browser says it.
+        (OWN_PAGE, 200),
+        ("Host: localhost:9464\r\nOrigin: http://localhost:9464\r\n", 403),
+        ("Host: localhost:9464\r\nSec-Fetch-Site: same-origin\r\n", 403),
+        (OTHER_PORT, 403),
+        (OTHER_NAME, 421),
         // A name of somebody else that leads here.
         ("Host: rebound.example\r\n", 421),
         // A page of somebody else, and one of another port of this machine.

@@ -151,6 +151,8 @@ async fn world_with(state: ModelState, dir: TempDir, http: &str) -> World {
         services: Arc::default(),
         pulse: pulse.clone(),
         lanes: lanes(),
+        history: History::default(),
+        explaining: Explaining::default(),
         models: vec![Arc::new(shelf)],
         stall_limit: Duration::ZERO,
         stopping,

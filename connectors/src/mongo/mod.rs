@@ -10,6 +10,7 @@ mod held;
 mod indexes;
 mod look;
 mod plan;
+mod query;
 mod range;
 mod reply;
 mod row;

@@ -104,6 +104,7 @@ impl<M: ReadModel> Shard<M> {
         queues: Queues<M>,
     ) -> Result<Vec<End>, Fault> {
         let mut lap = Lap::begin(&batch.ports.metrics, M::NAME);
+        let writing = batch.ports.changes.writing();
         let mut works = lap.of(Station::Fold, self.load_and_fold(batch, queues).await)?;
         let mut ends = Vec::new();
         while !works.is_empty() {
@@ -117,6 +118,9 @@ impl<M: ReadModel> Shard<M> {
                 self.hold(batch, &works).await?;
             }
             let (again, done) = self.look_up(batch, works, &puts).await?;
+            for work in done.iter().filter(|work| work.changed()) {
+                batch.ports.changes.tell(&work.key, &work.document);
+            }
             lap.of(Station::Write, self.tell(batch, &done).await)?;
             self.take_back(batch, &done).await?;
             self.erase(batch, &done).await?;
@@ -125,6 +129,7 @@ impl<M: ReadModel> Shard<M> {
             }
             works = again;
         }
+        writing.all_is_told();
         Ok(ends)
     }
 

@@ -19,6 +19,8 @@ mod get;
 mod heal;
 mod held;
 mod http;
+mod list;
+mod listing;
 mod logs;
 mod out;
 mod ports;
@@ -66,6 +68,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Check(_)
         | Command::Models(_)
         | Command::Get(_)
+        | Command::List(_)
         | Command::Explain(_)
         | Command::Diff(_)
         | Command::Rollup(_)
@@ -96,6 +99,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Demo(args) => on_runtime(demo::demo(args)),
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Get(args) => on_runtime(get::get(args)),
+        Command::List(args) => on_runtime(list::list(args)),
         Command::Explain(args) => on_runtime(explain::explain(args)),
         Command::Diff(args) => on_runtime(diff::diff(args)),
         Command::Rollup(args) => on_runtime(rollup::rollup(args)),

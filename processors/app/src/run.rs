@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::cli::RunArgs;
 use crate::config::{Config, Source};
 use crate::exit::Exit;
-use crate::http::{self, Actions, Served, ServedModel};
+use crate::http::{self, Actions, Feeds, Served, ServedModel};
 use crate::services::Services;
 use crate::wiring::{Process, Running};
 
@@ -77,6 +77,7 @@ impl Mill {
             stall_limit: config.instance.stall_limit,
             stopping,
             since: Instant::now(),
+            feeds: Feeds::beside(config.http.limits.connections),
         };
         let mut works = JoinSet::new();
         for Running { work, .. } in running {

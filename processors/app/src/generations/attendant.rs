@@ -228,6 +228,8 @@ impl<M: ReadModel> Attendant<M> {
         if self.forgettings != Some(roster.forgettings) {
             let list = self.process.services.forgotten(&self.model.store).await?.read().await?;
             self.forgotten.send_replace(Arc::new(list.forgotten));
+            // What was told of them is told to nobody any more.
+            self.folds.values().for_each(|fold| fold.shown.changes.break_off());
             self.forgettings = Some(roster.forgettings);
         }
         Ok(())

@@ -79,6 +79,11 @@ impl Guard {
         Arc::clone(&self.0.keys.borrow())
     }
 
+    /// Whether there are tokens.
+    pub fn has_tokens(&self) -> bool {
+        !self.keys().is_empty()
+    }
+
     fn refuse(&self, why: Refused, status: StatusCode, detail: impl Into<String>) -> Response {
         self.0.metrics.add(Meter::HttpRefused, &[why.label()], 1);
         problem(status, detail, json!({}))

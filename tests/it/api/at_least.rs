@@ -32,7 +32,7 @@ async fn whoever_has_written_reads_it_of_each_instance_under_load() {
     for mill in &mills {
         mill.wait_for("/readyz", LIMIT);
     }
-    let load = writer.press(rows(false, MEMBERS), 20);
+    let load = writer.press(rows(false, MEMBERS), 5);
     let mut own = rows(true, MEMBERS);
     let (mut missed, mut too_early) = (0, 0);
     for round in 0..ROUNDS {

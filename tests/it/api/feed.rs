@@ -90,7 +90,7 @@ async fn whoever_listens_knows_all_changes_over_cut_connections_and_a_swap() {
     let writer = Writer::of(&corner).await;
     let mill = Arc::new(corner.start());
     mill.wait_for("/readyz", LIMIT);
-    let load = writer.press(rows(false, MEMBERS), 15);
+    let load = writer.press(rows(false, MEMBERS), 3);
     let stop = Arc::<AtomicBool>::default();
     let known: Vec<Arc<Mutex<Known>>> = (0..3).map(|_| Arc::default()).collect();
     let readers: Vec<_> = known

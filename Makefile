@@ -14,7 +14,7 @@ KILLS ?= 50
 SEEDS ?= 20000
 
 .PHONY: help demo test verify fmt clippy deny unit docs size up down status clean \
-	bench-decode bench-lanes bench-held bench-hot bench-stores bench-overhead decode-coverage fuzz sim mutants kills \
+	api-check bench-api bench-decode bench-lanes bench-held bench-hot bench-stores bench-overhead decode-coverage fuzz sim mutants kills \
 	conformance store-kills cases rebuild-drill verify-drill \
 	dashboards-check forget-drill drill-secure drill-sources page-check up-secure down-secure
 
@@ -57,6 +57,13 @@ cases: ## Every read model on its fixtures, four ways, and the traps of its case
 
 size: ## How big the pieces are
 	@tools/size
+
+api-check: ## Everything that the OpenAPI document says, asked of an instance, and asked wrongly
+	@tools/toolchain
+	@tools/api-check
+
+bench-api: ## How many documents an instance serves in a second, beside a constant
+	tools/bench-api
 
 bench-lanes: ## Online changes under a flood of batch rows, with lanes and without
 	tools/bench-lanes

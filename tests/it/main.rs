@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a failure is read with")]
 
+mod api;
 mod archive;
 mod authority;
 mod backfill;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use async_trait::async_trait;
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
 use readmill_core::{Document, Key, ReadModel};
-use readmill_engine::{Fault, Put, Store, Write};
+use readmill_engine::{Fault, Lists, Put, Store, Write};
 use tokio::sync::Mutex;
 
 use super::config::EmbeddedConfig;
@@ -159,6 +159,10 @@ impl<M: ReadModel> Store<M> for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<(Key, Document<M>)>, Fault> {
         self.0.page(prefix, after, limit, plan::document_of::<M>).await
+    }
+
+    fn lists(&self) -> Lists {
+        Lists { by_key: true, by_index: false }
     }
 
     async fn erase(&self, keys: &[Key]) -> Result<(), Fault> {

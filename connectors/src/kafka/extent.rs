@@ -44,7 +44,15 @@ pub fn extent(
     bounds.collect()
 }
 
-fn partitions(consumer: &Reader, topic: &str, limit: Duration) -> Result<Vec<Partition>, Fault> {
+/// The partitions of a topic.
+///
+/// # Errors
+/// When it does not exist, or nobody answers within the limit.
+pub fn partitions(
+    consumer: &Reader,
+    topic: &str,
+    limit: Duration,
+) -> Result<Vec<Partition>, Fault> {
     let found = consumer.fetch_metadata(Some(topic), limit);
     let unheard = |error| why(consumer, consumer.context()).unwrap_or_else(|| unanswered(&error));
     let metadata = found.map_err(unheard)?;

@@ -14,7 +14,7 @@ use readmill_engine::{Bounds, Fault, Since, Until};
 use super::begin::Asking;
 use super::config::KafkaConfig;
 use super::door::{Reader, reader};
-use super::extent::{at_time, extent};
+use super::extent::{at_time, extent, partitions};
 
 /// Places in partitions: in each, where reading would go on.
 pub type Places = BTreeMap<Partition, ResumeAt>;
@@ -57,6 +57,29 @@ impl GroupPositions {
         extent(&self.consumer, &self.topics, &Since::Beginning, &Until::Now, self.limit)
     }
 
+    /// The partitions that the topics have now.
+    ///
+    /// # Errors
+    /// When a topic does not exist, or nobody answers.
+    pub fn partitions(&self) -> Result<Vec<Partition>, Fault> {
+        let each = self.topics.iter().map(|topic| partitions(&self.consumer, topic, self.limit));
+        each.collect::<Result<Vec<_>, _>>().map(|all| all.into_iter().flatten().collect())
+    }
+
+    /// What the group has committed of some partitions, where it has committed anything.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub fn committed(&self, partitions: &[Partition]) -> Result<Places, Fault> {
+        let committed = Asking::within(self.limit).committed_or_why(&self.consumer, partitions);
+        let committed = committed.map_err(|why| {
+            let detail = format!("nobody says how far the group {} has come", self.group);
+            let silent = Fault::Silent { service: "kafka", detail };
+            why.map_or(silent, |error| self.refused(&error))
+        })?;
+        Ok(committed.into_iter().map(|(partition, (at, _))| (partition, at)).collect())
+    }
+
     /// How far the group has settled each partition; the first record's place where it has
     /// committed nothing.
     ///
@@ -72,14 +95,9 @@ impl GroupPositions {
     /// When nobody answers.
     pub fn settled_within(&self, bounds: &BTreeMap<Partition, Bounds>) -> Result<Places, Fault> {
         let partitions: Vec<Partition> = bounds.keys().cloned().collect();
-        let committed = Asking::within(self.limit).committed_or_why(&self.consumer, &partitions);
-        let committed = committed.map_err(|why| {
-            let detail = format!("nobody says how far the group {} has come", self.group);
-            let silent = Fault::Silent { service: "kafka", detail };
-            why.map_or(silent, |error| self.refused(&error))
-        })?;
+        let committed = self.committed(&partitions)?;
         let place = |(partition, bounds): (&Partition, &Bounds)| {
-            let at = committed.get(partition).map_or(bounds.from, |(at, _)| *at);
+            let at = committed.get(partition).copied().unwrap_or(bounds.from);
             (partition.clone(), at)
         };
         Ok(bounds.iter().map(place).collect())

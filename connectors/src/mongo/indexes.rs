@@ -50,6 +50,11 @@ pub fn own(tombstones_expire: bool) -> Vec<IndexModel> {
     indexes
 }
 
+/// The name of a declared index in MongoDB.
+pub fn name_of(index: &Index) -> String {
+    format!("{PREFIX}{}", index.name)
+}
+
 /// A declared index as MongoDB's.
 fn declared(index: &Index) -> IndexModel {
     let keys = index.fields.iter().map(|(path, direction)| {
@@ -59,7 +64,7 @@ fn declared(index: &Index) -> IndexModel {
         };
         ((*path).to_owned(), Bson::Int32(direction))
     });
-    let options = IndexOptions::builder().name(format!("{PREFIX}{}", index.name));
+    let options = IndexOptions::builder().name(name_of(index));
     model(keys.collect(), options.sparse(index.sparse).build())
 }
 

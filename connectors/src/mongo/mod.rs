@@ -11,6 +11,7 @@ mod indexes;
 mod link;
 mod look;
 mod plan;
+mod query;
 mod range;
 mod reply;
 mod row;

@@ -8,16 +8,17 @@ use async_trait::async_trait;
 use bson::{DateTime, RawDocumentBuf, doc};
 use futures::{StreamExt, TryStreamExt, stream};
 use mongodb::Collection;
+use mongodb::action::Find;
 use mongodb::options::{
     Acknowledgment, CollectionOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
 };
-use readmill_core::{Document, Key, ReadModel};
-use readmill_engine::{Fault, Put, Store, Write};
+use readmill_core::{Document, Index, Key, ReadModel};
+use readmill_engine::{Equal, Fault, Lists, Put, Store, Write};
 
 use super::connect::Mongo;
 use super::plan::{self, Command};
 use super::reply::{self, Heard};
-use super::{range, row};
+use super::{query, range, row};
 
 /// How many documents are asked for at once.
 const LOAD_CHUNK_KEYS: usize = 1_000;
@@ -143,6 +144,19 @@ impl MongoStore {
         Ok(made)
     }
 
+    /// What a search finds, whole.
+    async fn page<M: ReadModel>(
+        &self,
+        find: Find<'_, RawDocumentBuf>,
+    ) -> Result<Vec<(Key, Document<M>)>, Fault> {
+        let mut cursor = self.mongo.ask(find).await?;
+        let mut page = Vec::new();
+        while self.mongo.ask(cursor.advance()).await? {
+            page.push(row::into_document(cursor.current())?);
+        }
+        Ok(page)
+    }
+
     fn limit(&self) -> Duration {
         Duration::from_millis(self.mongo.config().command_limit_ms.into())
     }
@@ -234,13 +248,30 @@ impl<M: ReadModel> Store<M> for MongoStore {
         };
         let rows = self.rows();
         let find = rows.find(range::of(prefix, after)).sort(doc! {"_id": 1}).limit(most);
+        self.page(find.batch_size(SCAN_BATCH_DOCUMENTS).max_time(self.limit())).await
+    }
+
+    fn lists(&self) -> Lists {
+        Lists { by_key: true, by_index: true }
+    }
+
+    async fn scan_index(
+        &self,
+        index: &Index,
+        equal: &[Equal],
+        (prefix, after): (&str, Option<&Key>),
+        limit: usize,
+    ) -> Result<Vec<(Key, Document<M>)>, Fault> {
+        let Some(most) = i64::try_from(limit).ok().filter(|most| *most > 0) else {
+            return Ok(Vec::new());
+        };
+        let rows = self.rows();
+        // The order of keys is not the index's: what matches is looked at for each page, and only
+        // what comes first of it is kept in memory.
+        let find = rows.find(query::of(equal, range::of(prefix, after))).hint(query::hint(index));
+        let find = find.sort(doc! {"_id": 1}).limit(most).allow_disk_use(true);
         let find = find.batch_size(SCAN_BATCH_DOCUMENTS).max_time(self.limit());
-        let mut cursor = self.mongo.ask(find).await?;
-        let mut page = Vec::new();
-        while self.mongo.ask(cursor.advance()).await? {
-            page.push(row::into_document(cursor.current())?);
-        }
-        Ok(page)
+        self.page(find).await
     }
 
     fn document_limit_bytes(&self) -> usize {

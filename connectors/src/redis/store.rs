@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use readmill_core::{Document, Key, Partition, ReadModel};
-use readmill_engine::{Fault, Put, Store, Write};
+use readmill_engine::{Fault, Lists, Put, Store, Write};
 use redis::{Pipeline, RedisResult, Value};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -148,6 +148,10 @@ impl<M: ReadModel> Store<M> for RedisStore {
             Some(order) => self.page_in_order(order, prefix, after, limit).await,
             None => self.page_of_all(prefix, after, limit).await,
         }
+    }
+
+    fn lists(&self) -> Lists {
+        Lists { by_key: self.order.is_some(), by_index: false }
     }
 
     async fn erase(&self, keys: &[Key]) -> Result<(), Fault> {

@@ -11,6 +11,7 @@ mod explain;
 mod forget;
 mod generations;
 mod held;
+mod list;
 mod positions;
 mod reconcile;
 mod rollup;
@@ -57,6 +58,7 @@ pub use held::{
     HeldAnywhere, HeldCommand, HeldEditArgs, HeldExportArgs, HeldOne, HeldPlace, HeldShowArgs,
     position,
 };
+pub use list::ListArgs;
 pub use positions::{By, PositionsCommand, PositionsExportArgs, PositionsImportArgs};
 pub use reconcile::ReconcileArgs;
 pub use rollup::RollupArgs;
@@ -114,6 +116,8 @@ pub enum Command {
     Metrics,
     /// Print one document.
     Get(GetArgs),
+    /// Print documents in the order of their keys, or those that an index leads to.
+    List(ListArgs),
     /// Show the events that made a document, what each of them changed, and the document as it was.
     ///
     /// The log is read once more, without any group, and folded aside by the same fold. What comes
@@ -274,6 +278,13 @@ pub struct GetArgs {
     /// Or the instance.
     #[command(flatten)]
     pub asking: Asking,
+    /// Wait until the instance has settled these records, and then read: topic/partition@offset,
+    /// separated by commas.
+    #[arg(long, value_name = "POSITIONS", requires = "instance")]
+    pub at_least: Option<String>,
+    /// For how long, in milliseconds; 2000 without it.
+    #[arg(long, value_name = "MS", requires = "at_least")]
+    pub wait_ms: Option<u64>,
     /// Print one JSON object with the model, the key and the revision around the state.
     #[arg(long)]
     pub json: bool,

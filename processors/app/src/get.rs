@@ -26,7 +26,11 @@ use crate::services::Services;
 pub async fn get(args: GetArgs) -> Result<Exit> {
     let name = args.model.name;
     if let Some(remote) = Remote::of(&args.asking)? {
-        let answer = remote.look(&["models", name, &args.key]).await?;
+        let wait_ms = args.wait_ms.map(|ms| ms.to_string());
+        let at_least = args.at_least.as_deref().map(|positions| ("at_least", positions));
+        let wait_ms = wait_ms.as_deref().map(|ms| ("wait_ms", ms));
+        let query: Vec<(&str, &str)> = at_least.into_iter().chain(wait_ms).collect();
+        let answer = remote.look(&["models", name, &args.key], &query).await?;
         return show(&args, standing(answer)?);
     }
     let model = match (&args.config, &args.dir) {

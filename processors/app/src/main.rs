@@ -22,6 +22,8 @@ mod held;
 mod http;
 mod lanes;
 mod line;
+mod list;
+mod listing;
 mod logs;
 mod out;
 mod ports;
@@ -78,6 +80,7 @@ const fn verbosity(command: &Command) -> LevelFilter {
         | Command::Lanes(_)
         | Command::Metrics
         | Command::Get(_)
+        | Command::List(_)
         | Command::Explain(_)
         | Command::Diff(_)
         | Command::Rollup(_)
@@ -116,6 +119,7 @@ fn obey(command: Command) -> Result<Exit> {
         Command::Demo(args) => on_runtime(demo::demo(args)),
         Command::Run(args) => on_runtime(run::run(args)),
         Command::Get(args) => on_runtime(get::get(args)),
+        Command::List(args) => on_runtime(list::list(args)),
         Command::Explain(args) => on_runtime(explain::explain(args)),
         Command::Diff(args) => on_runtime(diff::diff(args)),
         Command::Rollup(args) => on_runtime(rollup::rollup(args)),

@@ -68,6 +68,7 @@ impl Opening<'_> {
             word,
             mirror,
             memory: Memory::default(),
+            changes: self.services.changes(self.model.row.name, self.model.generation),
             clock: Arc::new(SystemClock),
             metrics,
         })

@@ -77,8 +77,8 @@ impl Remote {
     ///
     /// # Errors
     /// When it does not answer, or refuses.
-    pub async fn look(&self, path: &[&str]) -> Result<Answer> {
-        let answer = self.0.get(path, &[]).await?;
+    pub async fn look(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer> {
+        let answer = self.0.get(path, query).await?;
         match answer.status {
             200 | 404 | 410 => Ok(answer),
             _ => judged(answer).map(|body| Answer { status: 200, body }),
@@ -137,7 +137,7 @@ fn judged(answer: Answer) -> Result<Value> {
         401 => (Exit::Service, "give it with --token-file, or in READMILL_TOKEN"),
         403 => (Exit::Service, "give a token of that role"),
         404 | 410 => (Exit::NotFound, "see what there is: GET /models"),
-        429 | 503 => (Exit::Service, "try it again later"),
+        429 | 503 | 504 => (Exit::Service, "try it again later"),
         400..=499 => (Exit::Usage, "see docs/http.md for what it takes"),
         _ => (Exit::Failed, "see the log of the instance"),
     };

@@ -15,7 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::cli::RunArgs;
 use crate::config::{Config, Source};
 use crate::exit::Exit;
-use crate::http::{self, Actions, Explaining, History, Served, ServedModel};
+use crate::http::{self, Actions, Explaining, Feeds, History, Served, ServedModel};
 use crate::services::Services;
 use crate::vitals;
 use crate::wiring::{Process, Running};
@@ -91,6 +91,7 @@ impl Mill {
             stall_limit: config.instance.stall_limit,
             stopping,
             since: Instant::now(),
+            feeds: Feeds::beside(config.http.limits.connections),
         };
         let mut works = JoinSet::new();
         for Running { work, .. } in running {

@@ -17,8 +17,8 @@ use readmill_connectors::kafka::{KafkaExcerpt, Passage};
 use readmill_core::{Counts, Partition, ReadModel};
 use readmill_engine::verify::Seen;
 use readmill_engine::{
-    Bounds, Fault, Limits, Log, Memory, Metrics, Only, Ports, Pulse, Script, Side, Silent, Since,
-    Tally, Until, Watch, Word,
+    Bounds, Changes, Fault, Limits, Log, Memory, Metrics, Only, Ports, Pulse, Script, Side, Silent,
+    Since, Tally, Until, Watch, Word,
 };
 use tokio::sync::watch;
 
@@ -118,6 +118,7 @@ impl<M: ReadModel> Scratch<M> {
             word: Word::alone(),
             mirror: None,
             memory: Memory::default(),
+            changes: Changes::default(),
             clock: Arc::new(SystemClock),
             metrics: Metrics::new().context("the metrics cannot be registered")?,
         };

@@ -1,6 +1,8 @@
 //! The services that a configuration names: each opened once, when the first model needs it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use readmill_connectors::embedded::{Embedded, EmbeddedConfig};
 use readmill_connectors::kafka::{KafkaConfig, Producer};
@@ -10,7 +12,7 @@ use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::ReadModel;
 use readmill_engine::mirror::{Care, Heals, Tended};
 use readmill_engine::verify::Seen;
-use readmill_engine::{Fault, HeldApart, HeldStore, Metrics, Side, Store};
+use readmill_engine::{Changes, Fault, HeldApart, HeldStore, Metrics, Side, Store};
 use tokio::sync::OnceCell;
 
 use crate::config;
@@ -38,6 +40,8 @@ pub struct Services {
     producer: OnceCell<Producer>,
     /// Where it is counted what they are asked, if anybody looks.
     metrics: Option<Metrics>,
+    /// By model and generation.
+    changes: Mutex<BTreeMap<(&'static str, u32), Changes>>,
 }
 
 impl Services {
@@ -96,6 +100,14 @@ impl Services {
         name: &str,
     ) -> Result<Arc<dyn Store<M>>, Fault> {
         self.kept(&model.store, name, model.generation).await
+    }
+
+    /// Who is told of what this process writes of a model's generation.
+    pub fn changes(&self, model: &'static str, generation: u32) -> Changes {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        // A number that no other process has, so that its places mean nothing here.
+        let begin = || Changes::beginning(RandomState::new().build_hasher().finish());
+        changes.entry((model, generation)).or_insert_with(begin).clone()
     }
 
     /// Where the generations of a model are listed: beside its documents.

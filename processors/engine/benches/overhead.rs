@@ -17,8 +17,8 @@ use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::shelf::Shelf;
 use readmill_engine::{
-    Clock, Fault, Forgetting, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Only, Ports,
-    Pulse, SchemaBook, Script, Side, Silent, Tally, VersionsOf, Watch, Word,
+    Changes, Clock, Fault, Forgetting, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Only,
+    Ports, Pulse, SchemaBook, Script, Side, Silent, Tally, VersionsOf, Watch, Word,
 };
 use readmill_models::Points;
 use readmill_schemas::SchemaId;
@@ -131,6 +131,7 @@ fn ports(book: &Arc<Book>, metrics: &Metrics) -> Ports<Points> {
         side: Side { partials: Some(Arc::new(Shelf::<Partials>::default())), edges: None },
         clock: Arc::new(Still),
         metrics: metrics.clone(),
+        changes: Changes::default(),
     }
 }
 

@@ -293,7 +293,11 @@ impl<'p, M: ReadModel> Desk<'p, M> {
         };
         let write = Write { key, expected, document: &document };
         let puts = patiently!(self.patience, self.ports.store.put(std::slice::from_ref(&write)))?;
-        Ok(puts.first() == Some(&Put::Done))
+        let is_free = puts.first() == Some(&Put::Done);
+        if is_free {
+            self.ports.changes.tell(key, &document);
+        }
+        Ok(is_free)
     }
 
     /// Tells what queues have led to and nobody may have told: whoever folded it may have died

@@ -11,6 +11,7 @@ use readmill_core::rollup::Partials;
 use readmill_core::{Document, Edges, Finished, Key, Position, ReadModel, Record, ResumeAt, Sent};
 use tokio::sync::watch;
 
+use crate::changes::Changes;
 use crate::fault::Fault;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
@@ -56,6 +57,7 @@ impl Sources {
             word: Word::alone(),
             mirror: None,
             memory: Memory::default(),
+            changes: Changes::default(),
             clock: Arc::clone(&self.clock),
             metrics: self.metrics.clone(),
         }

@@ -2,6 +2,7 @@
 
 pub mod bounded;
 pub mod bounds;
+pub mod changes;
 pub mod contents;
 pub mod desk;
 pub mod erasure;
@@ -15,6 +16,7 @@ mod joins;
 pub mod kept;
 pub mod lanes;
 pub mod leave;
+pub mod listing;
 pub mod metrics;
 pub mod mirror;
 pub mod noted;
@@ -52,6 +54,7 @@ pub mod work;
 
 pub use bounded::Bounded;
 pub use bounds::{Bounds, Since, Until};
+pub use changes::Changes;
 pub use contents::Contents;
 pub use desk::{Dealt, Desk};
 pub use erasure::{Erased, Eraser};
@@ -61,6 +64,7 @@ pub use forgotten::Forgetting;
 pub use held_apart::HeldApart;
 pub use lanes::{LaneRule, Lanes, Pace};
 pub use leave::Leave;
+pub use listing::{Equal, Lists};
 pub use metrics::{HotKey, Meter, Metrics, PartitionLabels};
 pub use noted::Memory;
 pub use ports::{Clock, HeldStore, Log, Mirror, Outlet, Ports, SchemaBook, Store};

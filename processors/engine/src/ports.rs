@@ -7,15 +7,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use readmill_core::rollup::Partials;
 use readmill_core::{
-    Document, Edges, Key, Output, Partition, Position, Reaction, ReadModel, Record, Shows,
+    Document, Edges, Index, Key, Output, Partition, Position, Reaction, ReadModel, Record, Shows,
 };
 use readmill_schemas::SchemaId;
 use readmill_schemas::writer::WriterSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::changes::Changes;
 use crate::fault::Fault;
 use crate::feed::Feed;
 use crate::forgotten::Forgetting;
+use crate::listing::{Equal, Lists};
 use crate::metrics::Metrics;
 use crate::mirror::Tended;
 use crate::noted::Memory;
@@ -109,6 +111,28 @@ pub trait Store<M: ReadModel>: Debug + Send + Sync {
         };
         self.scan(&mut choose).await?;
         Ok(page.into_iter().collect())
+    }
+
+    /// How its documents can be listed without looking at all of them.
+    fn lists(&self) -> Lists {
+        Lists::default()
+    }
+
+    /// The next living documents of a range, as [`scan_range`](Self::scan_range) has them, of those
+    /// whose first fields of a declared index are equal to these values. Only a store that has the
+    /// index can.
+    async fn scan_index(
+        &self,
+        _index: &Index,
+        _equal: &[Equal],
+        _range: (&str, Option<&Key>),
+        _limit: usize,
+    ) -> Result<Vec<(Key, Document<M>)>, Fault> {
+        Err(Fault::Refused {
+            service: "this store",
+            detail: "it has no indexes".to_owned(),
+            hint: "list by key, or keep the documents in MongoDB",
+        })
     }
 
     /// Erases documents, stamps and tombstones included, as if they had never been. A key under
@@ -348,6 +372,8 @@ pub struct Ports<M: ReadModel> {
     pub mirror: Option<Arc<dyn Mirror>>,
     /// What its rivers know together of a store that may forget.
     pub memory: Memory,
+    /// Who is told of what is written.
+    pub changes: Changes,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Metrics.

@@ -105,6 +105,7 @@ impl<M: ReadModel> Shard<M> {
         queues: Queues<M>,
     ) -> Result<Vec<End>, Fault> {
         let mut lap = Lap::begin(&batch.ports.metrics, M::NAME);
+        let writing = batch.ports.changes.writing();
         let mut works = lap.of(Station::Fold, self.load_and_fold(batch, queues).await)?;
         trace(batch, Station::Fold, &lap, &works);
         let mut ends = Vec::new();
@@ -119,6 +120,9 @@ impl<M: ReadModel> Shard<M> {
                 self.hold(batch, &works).await?;
             }
             let (again, done) = self.look_up(batch, works, &puts).await?;
+            for work in done.iter().filter(|work| work.changed()) {
+                batch.ports.changes.tell(&work.key, &work.document);
+            }
             lap.of(Station::Write, self.tell(batch, &done).await)?;
             trace(batch, Station::Write, &lap, &done);
             self.take_back(batch, &done).await?;
@@ -128,6 +132,7 @@ impl<M: ReadModel> Shard<M> {
             }
             works = again;
         }
+        writing.all_is_told();
         Ok(ends)
     }
 

@@ -19,7 +19,7 @@ pub mod stock;
 pub mod store_stats;
 pub mod tickets;
 
-use readmill_core::{ReadModel, Rollup};
+use readmill_core::{Index, ReadModel, Rollup};
 use readmill_schemas::{Contract, Events};
 
 pub use chats::Chats;
@@ -58,6 +58,8 @@ pub struct Row {
     pub fold_version: u32,
     /// The roll-ups to which its documents and events contribute.
     pub rollups: &'static [Rollup],
+    /// The indexes that readers of its documents have, in stores that have indexes.
+    pub indexes: &'static [Index],
     /// The contracts of the events that it folds.
     pub reads: &'static [Contract],
     /// The contracts of the reactions that its fold says.
@@ -78,6 +80,7 @@ macro_rules! registry {
             mirror: <$model>::MIRROR,
             fold_version: <$model>::FOLD_VERSION,
             rollups: <$model>::ROLLUPS,
+            indexes: <$model>::INDEXES,
             reads: <<$model as ReadModel>::Event as Events>::CONTRACTS,
             says: <$model>::SAYS,
             embeds: <$model>::EMBEDS,

@@ -11,8 +11,8 @@ use readmill_connectors::mongo::{Mongo, MongoConfig, MongoStore};
 use readmill_connectors::registry::{RegistryBook, RegistryConfig};
 use readmill_core::Counts;
 use readmill_engine::{
-    Clock, Fault, Forgetting, Lanes, Limits, Memory, Metrics, Mirror, Only, Outlet, Ports, Pulse,
-    Said, Script, Side, Tally, VersionsOf, View, Watch, Word, run,
+    Changes, Clock, Fault, Forgetting, Lanes, Limits, Memory, Metrics, Mirror, Only, Outlet, Ports,
+    Pulse, Said, Script, Side, Tally, VersionsOf, View, Watch, Word, run,
 };
 use readmill_models::Points;
 use readmill_schemas::SchemaId;
@@ -212,6 +212,7 @@ impl Lab {
         let partials = mongo.documents("points.partials", 1).await.unwrap();
         let ports = Arc::new(Ports {
             memory: Memory::default(),
+            changes: Changes::default(),
             side: Side { partials: Some(Arc::new(partials)), edges: None },
             script: Script {
                 schemas: Arc::clone(&self.registry) as _,

@@ -11,7 +11,7 @@ use readmill_engine::feed::feed;
 use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
-    Clock, Fault, Forgetting, Limits, Memory, Metrics, Only, Outlet, Ports, Pulse, Said,
+    Changes, Clock, Fault, Forgetting, Limits, Memory, Metrics, Only, Outlet, Ports, Pulse, Said,
     SchemaBook, Script, Side, Tally, VersionsOf, Watch, Word,
 };
 use readmill_models::Points;
@@ -144,6 +144,7 @@ async fn fold(book: &Arc<Book>, waves: &[Vec<Record>], limits: Limits) -> (f64, 
         side: Side { partials: Some(Arc::new(partials)), edges: None },
         clock: Arc::new(Wall) as Arc<dyn Clock>,
         metrics: metrics.clone(),
+        changes: Changes::default(),
     });
     let (_close, closing) = watch::channel(false);
     let tally = Tally::new("points", metrics.clone());

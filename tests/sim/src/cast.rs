@@ -7,7 +7,7 @@ use std::time::Duration;
 use readmill_core::{Counts, ReadModel};
 use readmill_engine::mirror::{Care, Tended};
 use readmill_engine::{
-    Fault, Forgetting, Limits, Memory, Metrics, Only, Ports, Pulse, Script, Side, Tally,
+    Changes, Fault, Forgetting, Limits, Memory, Metrics, Only, Ports, Pulse, Script, Side, Tally,
     VersionsOf, Watch, Word, run,
 };
 use tokio::sync::{mpsc, watch};
@@ -59,6 +59,7 @@ pub fn ports(world: &World, who: Who, metrics: &Metrics) -> Ports<Trails> {
     let world = || world.clone();
     Ports {
         memory: Memory::default(),
+        changes: Changes::default(),
         side: Side {
             partials: Some(Arc::new(SimStore { world: world(), who })),
             edges: Some(Arc::new(SimStore { world: world(), who })),

@@ -234,6 +234,8 @@ impl<M: ReadModel> Attendant<M> {
             self.forgotten.send_replace(Arc::new(list.forgotten));
             // Among the hot keys there may be theirs.
             self.process.metrics.hot().forget(M::NAME);
+            // What was told of them is told to nobody any more.
+            self.folds.values().for_each(|fold| fold.shown.changes.break_off());
             self.forgettings = Some(roster.forgettings);
         }
         Ok(())

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use readmill_core::{Counts, Key, ReadModel};
-use readmill_engine::{Fault, Rollups, Store, Tally};
+use readmill_core::{Counts, Key, Position, ReadModel};
+use readmill_engine::{Changes, Fault, Rollups, Store, Tally};
 use readmill_models::Row;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::end::End;
+use super::reach::{Reach, Reaching};
 use crate::http::{ModelState, ServedModel, Standing};
+use crate::listing::{Asked, Listing, list};
 
 /// Readers wait so long for a swap, or for a roster that cannot be read.
 const HUSH_LIMIT: Duration = Duration::from_secs(5);
@@ -47,12 +49,22 @@ pub struct Shown<M: ReadModel> {
     pub store: Arc<dyn Store<M>>,
     /// Its roll-ups.
     pub rollups: Rollups,
+    /// Who is told of what is written here.
+    pub changes: Changes,
+    /// How far it is settled.
+    pub reach: Reach,
 }
 
 impl<M: ReadModel> Clone for Shown<M> {
     fn clone(&self) -> Self {
-        let Self { generation, store, rollups } = self;
-        Self { generation: *generation, store: Arc::clone(store), rollups: rollups.clone() }
+        let Self { generation, store, rollups, changes, reach } = self;
+        Self {
+            generation: *generation,
+            store: Arc::clone(store),
+            rollups: rollups.clone(),
+            changes: changes.clone(),
+            reach: reach.clone(),
+        }
     }
 }
 
@@ -131,5 +143,28 @@ impl<M: ReadModel> ServedModel for ServedFace<M> {
 
     async fn rollups(&self) -> Result<Rollups, Fault> {
         Ok(self.shown().await?.rollups)
+    }
+
+    async fn reach(&self, wanted: &[Position], until: Instant) -> Result<Reaching, Fault> {
+        let mut face = self.face.clone();
+        loop {
+            let Shown { generation, reach, .. } = self.shown().await?;
+            let is_another =
+                |face: &Face<M>| !matches!(face, Face::Of(now) if now.generation == generation);
+            tokio::select! {
+                reaching = reach.settled(wanted, until) => return reaching,
+                // A generation that readers do not see any more may have ended.
+                changed = face.wait_for(is_another) => drop(changed),
+            }
+        }
+    }
+
+    async fn list(&self, asked: &Asked) -> Result<Listing, Fault> {
+        list::<M>(&*self.shown().await?.store, asked).await
+    }
+
+    async fn changes(&self) -> Result<(u32, Changes), Fault> {
+        let shown = self.shown().await?;
+        Ok((shown.generation, shown.changes))
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::face::Shown;
+use super::reach::Reach;
 use super::rebuilds::{Standing, State};
 use crate::config;
 use crate::ports::{Bound, Opening};
@@ -99,11 +100,17 @@ impl Begin<'_> {
         let ports = opening.ports::<M>(held, word, script, metrics.clone()).await?;
         self.warm_up::<M>().await?;
         let rollups = Rollups::of::<M>(ports.side.partials.clone());
-        let shown = Shown { generation, store: Arc::clone(&ports.store), rollups };
         let tally = Tally::new(M::NAME, metrics.clone());
         let (stop, stopping) = watch::channel(false);
         let (leave, given) = Leave::given_by_another();
         let reached = Reached::default();
+        let shown = Shown {
+            generation,
+            store: Arc::clone(&ports.store),
+            rollups,
+            changes: ports.changes.clone(),
+            reach: Reach::of(Arc::clone(config), self.model.clone(), reached.clone()),
+        };
         let watch = Watch {
             tally: tally.clone(),
             pulse: pulse.clone(),

@@ -2,13 +2,15 @@
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
-use readmill_core::Key;
+use readmill_core::{Index, Key};
 use readmill_engine::Fault;
 use serde_json::{Value, json};
 
 use super::answer::{json as answer_json, problem};
+use super::at_least::AtLeast;
+use super::encoded::pairs;
 use super::{ModelState, Served, ServedModel, Standing};
 use crate::config::question;
 
@@ -34,6 +36,7 @@ pub fn brief(model: &dyn ServedModel) -> Value {
         "fold_version": row.fold_version,
         "generation": model.generation(),
         "rollups": row.rollups.iter().map(|rollup| rollup.name).collect::<Vec<_>>(),
+        "indexes": row.indexes.iter().map(index).collect::<Vec<_>>(),
         "embeds": row.embeds,
         "state": state,
         "why": why,
@@ -42,10 +45,17 @@ pub fn brief(model: &dyn ServedModel) -> Value {
     })
 }
 
+/// An index that readers may ask by, where the store has indexes.
+fn index(index: &Index) -> Value {
+    let fields: Vec<&str> = index.fields.iter().map(|(path, _)| *path).collect();
+    json!({ "name": index.name, "fields": fields })
+}
+
 /// `/models/{model}/{key}`: one document.
 pub async fn document(
     State(served): State<Served>,
     path: Result<Path<(String, String)>, PathRejection>,
+    uri: Uri,
 ) -> Response {
     let Ok(Path((name, key))) = path else {
         let detail = "the key is not percent-encoded UTF-8";
@@ -54,11 +64,30 @@ pub async fn document(
     let Some(model) = served.models.iter().find(|model| model.row().name == name) else {
         return no_model(&served, &name);
     };
+    let at_least = match asked(uri.query().unwrap_or_default()) {
+        Ok(at_least) => at_least,
+        Err(detail) => return problem(StatusCode::BAD_REQUEST, detail, json!({ "model": name })),
+    };
+    if let Err(response) = at_least.reached(&served, model.as_ref()).await {
+        return *response;
+    }
     let key = Key(key);
     match model.get(&key).await {
         Ok(standing) => shown(model.row().name, &key, standing),
         Err(fault) => failed(&fault),
     }
+}
+
+/// What must be settled before the document is read.
+fn asked(query: &str) -> Result<AtLeast, String> {
+    let mut at_least = AtLeast::NOTHING;
+    for pair in pairs(query) {
+        let (name, value) = pair?;
+        if !at_least.take(name, &value)? {
+            return Err("there are at_least and wait_ms, and nothing else, to ask by".to_owned());
+        }
+    }
+    Ok(at_least)
 }
 
 /// There is no such model: what there is.

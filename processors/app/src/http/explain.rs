@@ -27,7 +27,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 const LIMIT_OF_REQUEST: f64 = 0.8;
 /// So many records are answered to whoever does not say how many, and no more to anybody.
 const DEFAULT_STEPS: usize = 50;
-const MOST_STEPS: usize = 1_000;
+/// Nobody is told of more.
+pub const MOST_STEPS: usize = 1_000;
 
 /// Leave to explain: an instance reads its log for one question at a time. Cheap to clone.
 #[derive(Debug, Clone)]

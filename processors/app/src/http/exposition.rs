@@ -86,15 +86,6 @@ impl Sample<'_> {
 }
 
 impl Histogram {
-    /// What has come since it was like this.
-    pub fn since(&self, before: &Self) -> Self {
-        let less = |&(upper, count): &(f64, f64)| {
-            let was = before.buckets.iter().find(|(bound, _)| bound.total_cmp(&upper).is_eq());
-            (upper, (count - was.map_or(0.0, |(_, was)| *was)).max(0.0))
-        };
-        Self { buckets: self.buckets.iter().map(less).collect() }
-    }
-
     /// How many values there are.
     pub fn count(&self) -> f64 {
         self.buckets.last().map_or(0.0, |(_, count)| *count)
@@ -102,8 +93,9 @@ impl Histogram {
 
     /// What was added since it was read before; all of it if it was another one then.
     pub fn since(&self, before: &Self) -> Self {
-        let is_same =
-            |(now, before): (&(f64, f64), &(f64, f64))| now.0 == before.0 && now.1 >= before.1;
+        let is_same = |(now, before): (&(f64, f64), &(f64, f64))| {
+            now.0.total_cmp(&before.0).is_eq() && now.1 >= before.1
+        };
         let pairs = || self.buckets.iter().zip(&before.buckets);
         if self.buckets.len() != before.buckets.len() || !pairs().all(is_same) {
             return self.clone();

@@ -79,7 +79,7 @@ impl Guard {
         Arc::clone(&self.0.keys.borrow())
     }
 
-    /// Whether whoever asks must show a token.
+    /// Whether there are tokens.
     pub fn has_tokens(&self) -> bool {
         !self.keys().is_empty()
     }

@@ -3,6 +3,7 @@
 mod actions;
 mod answer;
 mod asked;
+mod at_least;
 mod documents;
 mod doors;
 mod encoded;
@@ -10,6 +11,7 @@ mod events;
 mod explain;
 mod exposition;
 mod failure;
+mod feed;
 mod generations;
 mod guard;
 mod health;
@@ -18,7 +20,9 @@ mod history;
 mod hot;
 mod keys;
 mod lanes;
+mod list;
 mod locks;
+mod openapi;
 mod page;
 mod patient;
 mod rate;
@@ -35,20 +39,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
-use readmill_core::{Collection, Counts, Document, Key, Place, ReadModel, Shows};
-use readmill_engine::{Fault, Lanes, Metrics, Pulse, Rollups};
+use readmill_core::{Collection, Counts, Document, Key, Place, Position, ReadModel, Shows};
+use readmill_engine::{Changes, Fault, Lanes, Metrics, Pulse, Rollups};
 use readmill_models::Row;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant as Deadline;
 
 use crate::config::{Config, Http};
 use crate::exit::{Exit, Failure};
+use crate::generations::Reaching;
+use crate::listing::{self, Listing};
 use crate::services::Services;
 
 pub use actions::Actions;
-pub use exposition::{Exposition, Histogram};
 pub use explain::Explaining;
+pub use exposition::{Exposition, Histogram};
+pub use feed::Feeds;
 pub use history::History;
 pub use keys::{Keys, Role};
 pub use locks::open_to_all;
@@ -76,6 +84,15 @@ pub trait ServedModel: Debug + Send + Sync {
 
     /// Its roll-ups.
     async fn rollups(&self) -> Result<Rollups, Fault>;
+
+    /// Waits until records are settled, at most until then.
+    async fn reach(&self, wanted: &[Position], until: Deadline) -> Result<Reaching, Fault>;
+
+    /// Some of its documents.
+    async fn list(&self, asked: &listing::Asked) -> Result<Listing, Fault>;
+
+    /// The generation that readers see here, and who is told of what is written in it.
+    async fn changes(&self) -> Result<(u32, Changes), Fault>;
 }
 
 /// What a model is doing.
@@ -180,6 +197,8 @@ pub struct Served {
     pub stopping: watch::Receiver<bool>,
     /// When the process began.
     pub since: Instant,
+    /// How many may listen to changes.
+    pub feeds: Feeds,
 }
 
 /// An address that is taken, with what opens it.

@@ -1,13 +1,10 @@
 //! The status page: its files are in the binary, and need no other host.
 
-use axum::Router;
 use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use axum::routing::get;
 use serde_json::json;
 
-use super::Served;
 use super::answer::{answer, problem};
 
 const PAGE: &str = include_str!("../page/index.html");
@@ -32,16 +29,13 @@ const FILES: [(&str, &str); 12] = [
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
      img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Its routes. It says nothing by itself: its script asks, with the token that a person gives it.
-pub fn routes() -> Router<Served> {
-    Router::new().route("/", get(page)).route("/page/{file}", get(file))
-}
-
-async fn page() -> Response {
+/// `GET /`. It says nothing by itself: its script asks, with the token that a person gives it.
+pub async fn page() -> Response {
     shown("text/html; charset=utf-8", PAGE)
 }
 
-async fn file(Path(name): Path<String>) -> Response {
+/// `GET /page/{file}`
+pub async fn file(Path(name): Path<String>) -> Response {
     let found = FILES.iter().find(|(known, _)| *known == name);
     match found {
         Some((name, text)) if name.ends_with(".css") => shown("text/css; charset=utf-8", text),

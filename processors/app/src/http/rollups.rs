@@ -7,6 +7,7 @@ use readmill_core::GroupName;
 use serde_json::json;
 
 use super::answer::{json as answer_json, problem};
+use super::at_least::AtLeast;
 use super::documents::{failed, no_model};
 use super::encoded::{decoded, pairs};
 use super::{Served, ServedModel};
@@ -15,13 +16,16 @@ use crate::rollups::{Answer, Asked, DEFAULT_GROUPS, MOST_GROUPS, answer, group};
 /// Everything below `/models/{model}/rollups`. The path is taken apart before its escapes are
 /// resolved: a slash within a dimension is no slash between two.
 pub async fn rollups(State(served): State<Served>, uri: Uri) -> Response {
-    let (name, asked) = match asked(uri.path(), uri.query().unwrap_or_default()) {
+    let (name, asked, at_least) = match asked(uri.path(), uri.query().unwrap_or_default()) {
         Ok(asked) => asked,
         Err(detail) => return problem(StatusCode::BAD_REQUEST, detail, json!({})),
     };
     let Some(model) = served.models.iter().find(|model| model.row().name == name) else {
         return no_model(&served, &name);
     };
+    if let Err(response) = at_least.reached(&served, model.as_ref()).await {
+        return *response;
+    }
     tell(model.as_ref(), asked).await
 }
 
@@ -42,7 +46,7 @@ async fn tell(model: &dyn ServedModel, asked: Asked) -> Response {
 
 /// The model, and what is asked of its roll-ups. A path that ends in a slash asks for what is
 /// within a group, any other one for the group itself.
-fn asked(path: &str, query: &str) -> Result<(String, Asked), String> {
+fn asked(path: &str, query: &str) -> Result<(String, Asked, AtLeast), String> {
     let mut parts = path.split('/').skip(2).map(decoded);
     let model = parts.next().transpose()?.unwrap_or_default();
     let mut parts = parts.skip(1).collect::<Result<Vec<String>, String>>()?;
@@ -50,34 +54,48 @@ fn asked(path: &str, query: &str) -> Result<(String, Asked), String> {
     if ends_in_slash {
         parts.pop();
     }
+    let Page { after, limit, at_least } = page(query)?;
     let Some((rollup, dimensions)) = parts.split_first() else {
-        return Ok((model, Asked::Declared));
+        return Ok((model, Asked::Declared, at_least));
     };
     let rollup = rollup.clone();
     let dimensions: Vec<&str> = dimensions.iter().map(String::as_str).collect();
     let named = (!dimensions.is_empty()).then(|| GroupName::of(&dimensions));
-    let (after, limit) = page(query)?;
     let asked = match named {
         Some(group) if !ends_in_slash => Asked::Group { rollup, group },
         group => Asked::Within { rollup, group, after, limit },
     };
-    Ok((model, asked))
+    Ok((model, asked, at_least))
 }
 
-fn page(query: &str) -> Result<(Option<GroupName>, usize), String> {
-    let (mut after, mut limit) = (None, DEFAULT_GROUPS);
+/// What a query says.
+struct Page {
+    after: Option<GroupName>,
+    limit: usize,
+    at_least: AtLeast,
+}
+
+fn page(query: &str) -> Result<Page, String> {
+    let mut page = Page { after: None, limit: DEFAULT_GROUPS, at_least: AtLeast::NOTHING };
     for pair in pairs(query) {
         let (name, value) = pair?;
+        if page.at_least.take(name, &value)? {
+            continue;
+        }
         match name {
-            "after" => after = Some(group(&value)),
+            "after" => page.after = Some(group(&value)),
             "limit" => {
                 let number = value.parse().ok().filter(|n| (1..=MOST_GROUPS).contains(n));
-                limit = number.ok_or_else(|| format!("limit must be from 1 to {MOST_GROUPS}"))?;
+                page.limit =
+                    number.ok_or_else(|| format!("limit must be from 1 to {MOST_GROUPS}"))?;
             }
-            _ => return Err("there are limit and after, and nothing else, to ask by".to_owned()),
+            _ => {
+                let told = "there are limit, after, at_least and wait_ms to ask by";
+                return Err(told.to_owned());
+            }
         }
     }
-    Ok((after, limit))
+    Ok(page)
 }
 
 #[cfg(test)]
@@ -87,9 +105,11 @@ mod tests {
     fn told(path: &str, query: &str) -> String {
         match asked(path, query) {
             Err(detail) => detail,
-            Ok((model, Asked::Declared)) => format!("{model}:"),
-            Ok((model, Asked::Group { rollup, group })) => format!("{model}: {rollup} = {group}"),
-            Ok((model, Asked::Within { rollup, group, after, limit })) => {
+            Ok((model, Asked::Declared, _)) => format!("{model}:"),
+            Ok((model, Asked::Group { rollup, group }, _)) => {
+                format!("{model}: {rollup} = {group}")
+            }
+            Ok((model, Asked::Within { rollup, group, after, limit }, _)) => {
                 let group = group.map(|group| group.to_string()).unwrap_or_default();
                 let after = after.map(|after| after.to_string()).unwrap_or_default();
                 format!("{model}: {limit} of {rollup} in '{group}' after '{after}'")
@@ -117,7 +137,7 @@ mod tests {
             (
                 "/models/m/rollups/r",
                 "top=1",
-                "there are limit and after, and nothing else, to ask by",
+                "there are limit, after, at_least and wait_ms to ask by",
             ),
             ("/models/m/rollups/r/%FF", "", "the path or the query is not percent-encoded UTF-8"),
             ("/models/m/rollups/r/%4", "", "the path or the query is not percent-encoded UTF-8"),

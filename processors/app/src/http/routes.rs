@@ -5,63 +5,104 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::{MethodRouter, get, post, put};
 use serde_json::json;
 
 use super::answer::{answer, problem};
 use super::guard::{Guard, admit, bounds, tolerate};
-use super::{Served, documents, events, explain, generations, health, held, history, hot, lanes};
-use super::{page, rollups, status};
+use super::openapi::{self, Operation};
+use super::{Served, documents, events, explain, feed, generations, health, held, history, hot};
+use super::{lanes, list, page, rollups, status};
 use crate::vitals;
 
-/// All routes. What is in neither of the first two needs a token, also what there is not.
+/// Before which guard a route stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// None: it is never put off.
+    Health,
+    /// Nobody needs a token, and nobody may ask too often.
+    Open,
+    /// As the configuration says.
+    Metrics,
+    /// A token is needed, where there are tokens.
+    Guarded,
+}
+
+/// A route: everything that is told of it comes from here, so that nothing is told of what there
+/// is not.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// Its path.
+    pub path: &'static str,
+    /// Its guard.
+    pub door: Door,
+    /// Who answers there.
+    answers: fn() -> MethodRouter<Served>,
+    /// What it takes and answers, by method, and by verb where the path has one.
+    pub described: fn() -> Vec<Operation>,
+}
+
+/// A route in the table below.
+macro_rules! route {
+    ($door:ident $path:literal $answers:expr, $described:expr) => {
+        Route { path: $path, door: Door::$door, answers: || $answers, described: || $described }
+    };
+}
+
+/// All routes.
+pub const ROUTES: &[Route] = &[
+    route!(Open "/" get(page::page), openapi::page()),
+    route!(Open "/page/{file}" get(page::file), openapi::page_file()),
+    route!(Health "/healthz" get(health::healthz), openapi::healthz()),
+    route!(Health "/readyz" get(health::readyz), openapi::readyz()),
+    route!(Metrics "/metrics" get(metrics), openapi::metrics()),
+    route!(Guarded "/openapi.json" get(openapi::serve), openapi::openapi()),
+    route!(Guarded "/status.json" get(status::status), openapi::status()),
+    route!(Guarded "/history.json" get(history::history), openapi::history()),
+    route!(Guarded "/events.json" get(events::events), openapi::events()),
+    route!(Guarded "/hot" get(hot::all), openapi::hot()),
+    route!(Guarded "/hot/{model}" get(hot::one), openapi::hot_of_model()),
+    route!(Guarded "/lanes" get(lanes::lanes), openapi::lanes()),
+    route!(Guarded "/lanes/{name}" put(lanes::change), openapi::lane()),
+    route!(Guarded "/models" get(documents::models), openapi::models()),
+    route!(Guarded "/models/{model}" get(list::list), openapi::list()),
+    route!(Guarded "/models/{model}/changes" get(feed::changes), openapi::changes()),
+    route!(Guarded "/models/{model}/rollups" get(rollups::rollups), openapi::rollups()),
+    route!(Guarded "/models/{model}/rollups/" get(rollups::rollups), openapi::rollups_too()),
+    route!(Guarded "/models/{model}/rollups/{*path}" get(rollups::rollups), openapi::groups()),
+    route!(Guarded "/models/{model}/{key}" get(documents::document), openapi::document()),
+    route!(Guarded "/models/{model}/{key}/explain" get(explain::explain), openapi::explain()),
+    route!(Guarded "/generations/{model}" get(generations::list), openapi::generations()),
+    route!(Guarded "/generations/{model}/action" get(generations::action), openapi::generated()),
+    route!(Guarded "/generations/{model}/{verb}" post(generations::act), openapi::generating()),
+    route!(Guarded "/held/{model}" get(held::list), openapi::held()),
+    route!(Guarded "/held/{model}/action" get(held::action), openapi::held_action()),
+    route!(Guarded "/held/{model}/{verb}" post(held::act), openapi::held_verbs()),
+];
+
+/// The router of all routes. What is neither open nor health needs a token, also what there is not.
 pub fn router(served: Served, guard: &Guard) -> Router {
     let (open_metrics, limits) = (served.config.http.open_metrics, served.config.http.limits);
-    let metrics = || Router::new().route("/metrics", get(metrics));
-    let health =
-        Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
+    let behind = |door: Door| {
+        let routes = ROUTES.iter().filter(|route| match route.door {
+            Door::Metrics if open_metrics => door == Door::Open,
+            Door::Metrics => door == Door::Guarded,
+            other => other == door,
+        });
+        routes.fold(Router::new(), |router, route| router.route(route.path, (route.answers)()))
+    };
     // The page says nothing by itself: its script asks, with the token that a person gives it.
-    let mut open = page::routes();
-    let mut guarded = guarded();
-    if open_metrics {
-        open = open.merge(metrics());
-    } else {
-        guarded = guarded.merge(metrics());
-    }
-    let open = open.layer(from_fn_with_state(guard.clone(), tolerate));
-    let guarded = guarded
+    let open = behind(Door::Open).layer(from_fn_with_state(guard.clone(), tolerate));
+    let guarded = behind(Door::Guarded)
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_so)
         .layer(from_fn_with_state(guard.clone(), admit));
     guarded
         .merge(open)
-        .merge(health)
+        .merge(behind(Door::Health))
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .layer(from_fn_with_state(guard.clone(), bounds))
         .with_state(served)
-}
-
-fn guarded() -> Router<Served> {
-    Router::new()
-        .route("/status.json", get(status::status))
-        .route("/history.json", get(history::history))
-        .route("/events.json", get(events::events))
-        .route("/lanes", get(lanes::lanes))
-        .route("/hot", get(hot::all))
-        .route("/hot/{model}", get(hot::one))
-        .route("/lanes/{name}", put(lanes::change))
-        .route("/models", get(documents::models))
-        .route("/models/{model}/{key}", get(documents::document))
-        .route("/models/{model}/{key}/explain", get(explain::explain))
-        .route("/models/{model}/rollups", get(rollups::rollups))
-        .route("/models/{model}/rollups/", get(rollups::rollups))
-        .route("/models/{model}/rollups/{*path}", get(rollups::rollups))
-        .route("/generations/{model}", get(generations::list))
-        .route("/generations/{model}/action", get(generations::action))
-        .route("/generations/{model}/{verb}", post(generations::act))
-        .route("/held/{model}", get(held::list))
-        .route("/held/{model}/action", get(held::action))
-        .route("/held/{model}/{verb}", post(held::act))
 }
 
 async fn metrics(State(served): State<Served>) -> Response {
@@ -73,13 +114,20 @@ async fn metrics(State(served): State<Served>) -> Response {
 }
 
 async fn nothing_here() -> Response {
-    let detail = "there are /, /status.json, /history.json, /events.json, /metrics, /healthz, \
-                   /readyz, /lanes, /hot, /models, \
-                   /models/{model}/{key}, /models/{model}/{key}/explain, \
-                   /models/{model}/rollups, /generations/{model} and \
-                  /held/{model}; PUT /lanes/{name}, and POST /generations/{model}/{verb} and \
-                  /held/{model}/{verb}";
-    problem(StatusCode::NOT_FOUND, detail, json!({}))
+    problem(StatusCode::NOT_FOUND, what_there_is(), json!({}))
+}
+
+/// The routes in words: those that are looked at, and those that do something.
+fn what_there_is() -> String {
+    let (mut looked_at, mut others) = (Vec::new(), Vec::new());
+    let told = ROUTES.iter().filter(|route| route.path == "/" || !route.path.ends_with('/'));
+    for route in told {
+        match (route.described)().first().map(|operation| operation.method) {
+            Some("get") | None => looked_at.push(route.path.to_owned()),
+            Some(method) => others.push(format!("{} {}", method.to_uppercase(), route.path)),
+        }
+    }
+    format!("there are {}; and {}", looked_at.join(", "), others.join(", "))
 }
 
 async fn not_so() -> Response {

@@ -12,9 +12,9 @@ use readmill_engine::feed::feed;
 use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
 use readmill_engine::{
-    Clock, Fault, Forgetting, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Only, Outlet,
-    Ports, Pulse, Put, Record, Said, SchemaBook, Script, Side, Store, Tally, VersionsOf, Watch,
-    Word, Write,
+    Changes, Clock, Fault, Forgetting, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Only,
+    Outlet, Ports, Pulse, Put, Record, Said, SchemaBook, Script, Side, Store, Tally, VersionsOf,
+    Watch, Word, Write,
 };
 use readmill_schemas::debezium::{OutboxEnvelope, Source, Value};
 use readmill_schemas::{Events, SchemaId, WriterSchema, WrittenEvents, framing};
@@ -130,6 +130,7 @@ impl<M: ReadModel> World<M> {
     pub fn ports_holding(&self, held: Arc<dyn HeldStore>) -> Arc<Ports<M>> {
         Arc::new(Ports {
             memory: Memory::default(),
+            changes: Changes::default(),
             side: self.side.clone(),
             script: Script {
                 schemas: Arc::new(Book),

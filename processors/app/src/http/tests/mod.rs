@@ -2,6 +2,8 @@
 
 mod hostile;
 mod locked;
+mod openapi;
+mod reading;
 mod tls;
 mod world;
 

@@ -1,10 +1,11 @@
 //! A server of one model for tests, and a client that sends what it is told to.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use readmill_connectors::embedded::{Embedded, EmbeddedConfig};
 use readmill_core::rollup::{Added, Difference, Partial, PartialName, Partials};
-use readmill_core::{Contribution, GroupName, Offset, Outcome, Partition};
+use readmill_core::{Contribution, GroupName, Offset, Outcome, Partition, ResumeAt};
 use readmill_engine::{LaneRule, Meter, Store, Write};
 use readmill_models::{Points, points};
 use serde_json::json;
@@ -22,6 +23,7 @@ struct Shelf {
     counts: Counts,
     documents: BTreeMap<&'static str, Standing>,
     rollups: Rollups,
+    changes: Changes,
 }
 
 #[async_trait]
@@ -52,6 +54,45 @@ impl ServedModel for Shelf {
 
     async fn rollups(&self) -> Result<Rollups, Fault> {
         Ok(self.rollups.clone())
+    }
+
+    async fn reach(&self, wanted: &[Position], until: Deadline) -> Result<Reaching, Fault> {
+        let settled = ResumeAt::stored(10);
+        let strange = wanted.iter().find(|record| *record.partition.topic != *"t");
+        if let Some(strange) = strange {
+            return Ok(Reaching::NotOurs(format!("not folded from {}", strange.partition.topic)));
+        }
+        if wanted.iter().all(|record| settled.covers(record.offset)) {
+            return Ok(Reaching::Settled);
+        }
+        tokio::time::sleep_until(until).await;
+        let places = wanted.iter().map(|record| (record.partition.clone(), Some(settled)));
+        Ok(Reaching::NotYet(places.collect()))
+    }
+
+    async fn list(&self, asked: &listing::Asked) -> Result<Listing, Fault> {
+        if asked.by.is_some() {
+            return Ok(Listing::Cannot("no indexes here"));
+        }
+        let after = asked.after.as_ref();
+        let rest = self.documents.iter().filter(|(key, _)| {
+            key.starts_with(&asked.prefix) && after.is_none_or(|after| **key > after.as_str())
+        });
+        let mut page = Vec::new();
+        for (key, standing) in rest {
+            let Standing::Live { revision, state, .. } = standing else { continue };
+            if page.len() == asked.limit {
+                let last = page.last().map(|last: &listing::Listed| last.key.clone());
+                return Ok(Listing::Page(page, last));
+            }
+            let (key, state) = (Key::from(*key), state.to_string());
+            page.push(listing::Listed { key, revision: *revision, state });
+        }
+        Ok(Listing::Page(page, None))
+    }
+
+    async fn changes(&self) -> Result<(u32, Changes), Fault> {
+        Ok((1, self.changes.clone()))
     }
 }
 
@@ -88,6 +129,7 @@ pub struct World {
     pub address: SocketAddr,
     pub metrics: Metrics,
     pub pulse: Pulse,
+    pub changes: Changes,
     pub stop: watch::Sender<bool>,
     pub close: watch::Sender<bool>,
     pub serving: tokio::task::JoinHandle<Result<()>>,
@@ -139,7 +181,9 @@ async fn world_with(state: ModelState, dir: TempDir, http: &str) -> World {
     let documents =
         [("m-1", live.clone()), ("a/b ü", live), ("d-1", Standing::Gone { revision: 9 })];
     let rollups = rollups(&dir).await;
-    let shelf = Shelf { state, counts, documents: documents.into(), rollups };
+    let changes = Changes::beginning(7);
+    let shelf =
+        Shelf { state, counts, documents: documents.into(), rollups, changes: changes.clone() };
     let (stop, stopping) = watch::channel(false);
     let (close, closed) = watch::channel(false);
     let pulse = Pulse::default();
@@ -157,10 +201,11 @@ async fn world_with(state: ModelState, dir: TempDir, http: &str) -> World {
         stall_limit: Duration::ZERO,
         stopping,
         since: Instant::now(),
+        feeds: Feeds::beside(NonZeroU32::new(4).unwrap()),
     };
     let address = bound.address().unwrap();
     let serving = tokio::spawn(serve(bound, served, closed));
-    World { address, metrics, pulse, stop, close, serving, dir }
+    World { address, metrics, pulse, changes, stop, close, serving, dir }
 }
 
 /// An answer as it came.

@@ -20,7 +20,7 @@ use crate::exit::{Exit, in_short};
 /// What happens.
 enum Happening {
     /// The instance was looked at.
-    Looked(Result<Look>),
+    Looked(Box<Result<Look>>),
     /// Keys were pressed; none any more if the terminal has gone.
     Pressed(Option<Vec<Key>>),
     /// The screen has another size.
@@ -63,12 +63,12 @@ pub async fn live(mut asker: Asker, args: &TopArgs) -> Result<Exit> {
     loop {
         stage.draw();
         let happening = tokio::select! {
-            Some(look) = looks.recv() => Happening::Looked(look),
+            Some(look) = looks.recv() => Happening::Looked(Box::new(look)),
             happening = world.next() => happening,
         };
         match happening {
             Happening::Looked(look) => {
-                stage.take(look);
+                stage.take(*look);
                 // Whoever asks may have ended: then nobody needs to know.
                 let _ = busy.send(stage.watch.busy());
             }

@@ -105,7 +105,7 @@ fn tell(world: &world::World, key: &str, revision: i64) {
 
 /// The id of the last event.
 fn last_id(heard: &str) -> String {
-    let id = heard.lines().filter_map(|line| line.strip_prefix("id: ")).last().unwrap();
+    let id = heard.lines().rev().find_map(|line| line.strip_prefix("id: ")).unwrap();
     id.to_owned()
 }
 

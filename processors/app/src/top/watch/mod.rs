@@ -63,7 +63,7 @@ impl Watch {
             self.generations.insert(model.clone(), told.clone());
         }
         if let Some(last) = self.looks.back() {
-            let came = per_second(last, &look, |status| intake(status));
+            let came = per_second(last, &look, intake);
             self.trend.push_back(came.unwrap_or(0.0));
         }
         self.looks.push_back(look);

@@ -65,9 +65,13 @@ fn accessor(contract: &Contract, field: &Field, contracts: &[&Contract]) -> Opti
         .iter()
         .map(|one| format!("            Self::{}(event) => {prefix}event.{name},\n", one.record))
         .collect();
+    let doc = field.doc.lines().collect::<Vec<_>>().join(" ");
     Some(format!(
-        "    /// {} Every event of the domain has it.\n    pub fn {name}(&self) -> {kind} {{\n        \
-         match self {{\n{arms}        }}\n    }}\n",
-        field.doc.lines().collect::<Vec<_>>().join(" ").trim()
+        "    /// {doc} Every event of the domain has it.
+    pub fn {name}(&self) -> {kind} {{
+        match self {{
+{arms}        }}
+    }}
+"
     ))
 }

@@ -1,7 +1,7 @@
 //! The bundled read models, and the one list of them.
 //!
-//! The file of a model says what events do to its documents; `document.rs` beside it says what readers
-//! get.
+//! The file of a model says what events do to its documents; `document.rs` beside it says what
+//! readers get.
 
 pub mod chats;
 pub mod coupons;

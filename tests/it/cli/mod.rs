@@ -2,8 +2,10 @@
 //! shown of long work.
 
 mod failing;
+mod load;
 mod place;
 mod printed;
 mod progress;
 mod pty;
+mod svg;
 mod top;

@@ -88,6 +88,8 @@ fn the_example_with_its_comments_opened_has_no_unknown_settings() {
         "/etc/readmill/connect-ca.pem cannot be read: entity not found",
         "/etc/readmill/connect-client.pem cannot be read: entity not found",
         "/etc/readmill/connect-client.key cannot be read: entity not found",
+        "is not https://, and certificates would protect nothing there",
+        "/etc/readmill/collector-ca.pem cannot be read: entity not found",
         "is none of its topics; did you mean \"shop.public.points_outbox\"?",
     ];
     assert_eq!(told.len(), wanted.len(), "{told:?}");

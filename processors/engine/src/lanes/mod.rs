@@ -42,8 +42,8 @@ pub struct LaneRule {
     /// turns of ten milliseconds, so that it never starves; 1 to 100.
     pub least_share_percent: u32,
     /// How long more urgent work may have been in hand here; while some has been for longer, this
-    /// lane has less and less of what it would have, to a hundredth of it; while none has been for a
-    /// sixteenth of that, more and more. Without it, that is nobody's concern.
+    /// lane has less and less of what it would have, to a hundredth of it; while none has been for
+    /// a sixteenth of that, more and more. Without it, that is nobody's concern.
     pub freshness_limit_ms: Option<NonZeroU64>,
 }
 

@@ -11,7 +11,8 @@ pub const USED: Rollup =
     Rollup::of_documents("used", "purchases that have a piece, by product and price");
 
 one_of! {
-    /// A document: a purchase under `purchase/<number>`, or an offer under `offer/<product>/<price>`.
+    /// A document: a purchase under `purchase/<number>`, or an offer under
+    /// `offer/<product>/<price>`.
     pub enum Document {
         /// A purchase.
         Purchase(Purchase) = purchase,

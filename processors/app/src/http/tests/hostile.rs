@@ -60,7 +60,7 @@ async fn no_web_page_but_our_own_changes_anything_where_there_are_no_tokens() {
         let form = ["Content-Type: text/plain", "Content-Length: 0"];
         assert_eq!(world.asked("POST", &path, &form).await.status, 415, "{verb}");
     }
-    assert!(world.refused("web_page") >= 5 && world.refused("foreign_name") == 1);
+    assert!(world.refused("web_page") >= 5 && world.refused("foreign_name") == 2);
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ pub fn draw(screen: &Screen) -> String {
          width=\"{width}\" height=\"{height}\" role=\"img\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{GROUND}\"/>\n\
          <g font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" \
-         font-size=\"15\" style=\"white-space:pre\">\n"
+         font-size=\"15\">\n"
     );
     for row in 0..rows {
         let mut column = 0;
@@ -72,6 +72,8 @@ fn run(svg: &mut String, screen: &Screen, row: u16, begin: u16, columns: u16) ->
         let fill = if first.inverse() { GROUND } else { ink(first) };
         let weight = if first.bold() { " font-weight=\"700\"" } else { "" };
         let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        // Spaces at the ends of a text are not kept by every viewer.
+        let text = text.replace(' ', "\u{a0}");
         let _ = writeln!(
             svg,
             "<text x=\"{x}\" y=\"{}\" textLength=\"{wide}\" fill=\"{fill}\"{weight}>{text}</text>",

@@ -111,7 +111,7 @@ fn give_back() {
     }
 }
 
-/// Whether colours are wanted: https://no-color.org.
+/// Whether colours are wanted: <https://no-color.org>.
 fn is_coloured() -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")

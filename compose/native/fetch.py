@@ -17,8 +17,6 @@ from .download import (
     jar,
     jar_set,
     jars_folder,
-    maven,
-    plugin,
     unless_there,
     unpack,
 )
@@ -75,15 +73,11 @@ def jmx_exporter():
     pins = places.versions()
     version, digest = pins["JMX_EXPORTER_VERSION"], pins["JMX_EXPORTER_SHA256"]
     folder = places.cache() / f"jmx-exporter-{version}-{digest[:12]}"
-    jar = f"jmx_prometheus_javaagent-{version}.jar"
     with unless_there(folder) as draft:
         if draft:
             artifact = f"io.prometheus.jmx:jmx_prometheus_javaagent:{version}"
-            progress("fetch", f"jmx_prometheus_javaagent:{version}")
-            copy = [f"{plugin()}:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={draft}"]
-            maven(copy, draft, "the JMX exporter")
-            check(draft / jar, digest)
-    return folder / jar
+            shutil.copy(jar(artifact, digest), draft)
+    return folder / f"jmx_prometheus_javaagent-{version}.jar"
 
 
 def plugins_folder(pins):

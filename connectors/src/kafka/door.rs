@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
+use rdkafka::admin::AdminClient;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
@@ -11,6 +12,7 @@ use readmill_engine::Fault;
 
 use super::config::KafkaConfig;
 use super::ear::{Ear, SERVICE, TOPIC};
+use super::security::SaslMechanism;
 
 /// How long is listened at a time.
 const LISTEN_STEP: Duration = Duration::from_millis(10);
@@ -34,6 +36,19 @@ pub fn reader(
     let consumer = consumer.map_err(|error| ear.refused(&error))?;
     greet(&consumer, &ear, config)?;
     Ok(consumer)
+}
+
+/// A client that administers; none with OAUTHBEARER, for which the client library gives it no way
+/// to show a token.
+///
+/// # Errors
+/// When the client library refuses the configuration.
+pub fn administrator(config: &KafkaConfig, ear: &Ear) -> Result<Option<AdminClient<Ear>>, Fault> {
+    if config.sasl_mechanism == Some(SaslMechanism::OauthBearer) {
+        return Ok(None);
+    }
+    let made = AdminClient::from_config_and_context(&config.client(), ear.clone());
+    made.map(Some).map_err(|error| ear.refused(&error))
 }
 
 /// Waits until a broker has let a new consumer in. When none answers, whatever is asked next says

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::admin::AdminOptions;
 use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaErrorCode;
 use readmill_core::{Partition, ResumeAt};
@@ -13,10 +12,9 @@ use tokio::time::sleep;
 
 use super::begin::{Asking, Known, Loss, judge};
 use super::config::KafkaConfig;
-use super::door::{reader, why};
+use super::door::{administrator, reader, why};
 use super::ear::Ear;
 use super::growth::{Probe, Seen};
-use super::security::SaslMechanism;
 
 /// Of so many partitions that are behind, it is looked for how old the next record is.
 const LOOKED_AT: usize = 4;
@@ -70,15 +68,10 @@ pub fn groups(config: &KafkaConfig, prefix: &str) -> Result<Vec<Group>, Fault> {
 /// When no broker answers, the right to delete it is missing, or somebody stays in it.
 pub async fn forget(config: &KafkaConfig, group: &str) -> Result<(), Fault> {
     let refused = |detail: String, hint| Fault::Refused { service: "kafka", detail, hint };
-    if config.sasl_mechanism == Some(SaslMechanism::OauthBearer) {
-        // The client library gives those who administer no way to show a token.
+    let Some(admin) = administrator(config, &Ear::new(config, format!("group {group}")))? else {
         let detail = format!("group {group} is not deleted with OAUTHBEARER");
         return Err(refused(detail, BY_HAND));
-    }
-    let ear = Ear::new(config, format!("group {group}"));
-    let admin: AdminClient<Ear> =
-        AdminClient::from_config_and_context(&config.client(), ear.clone())
-            .map_err(|error| ear.refused(&error))?;
+    };
     let options = AdminOptions::new().request_timeout(Some(config.connect_timeout()));
     for _ in 0..TRIES_TO_FORGET {
         let answer = admin.delete_groups(&[group], &options).await;

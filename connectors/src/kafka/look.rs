@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
-use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::admin::{AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use readmill_core::Partition;
@@ -11,9 +10,8 @@ use readmill_engine::Fault;
 
 use super::begin::Asking;
 use super::config::KafkaConfig;
-use super::door::{reader, why};
+use super::door::{administrator, reader, why};
 use super::ear::Ear;
-use super::security::SaslMechanism;
 
 /// What a cluster says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,14 +122,9 @@ impl Cluster {
         config: &KafkaConfig,
         broker: Option<i32>,
     ) -> Result<(), Fault> {
-        if config.sasl_mechanism == Some(SaslMechanism::OauthBearer) {
-            // The library gives a client that administers no token.
+        let Some(admin) = administrator(config, &Ear::new(config, "settings"))? else {
             return Ok(());
-        }
-        let ear = Ear::new(config, "settings");
-        let admin: AdminClient<Ear> =
-            AdminClient::from_config_and_context(&config.client(), ear.clone())
-                .map_err(|error| ear.refused(&error))?;
+        };
         let options = AdminOptions::new().request_timeout(Some(config.connect_timeout()));
         let ask = async |resource: ResourceSpecifier<'_>| {
             let answer = admin.describe_configs(&[resource], &options).await;

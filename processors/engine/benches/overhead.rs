@@ -15,10 +15,10 @@ use readmill_core::{Offset, Partition, Position, Record};
 use readmill_engine::feed::feed;
 use readmill_engine::patience::Patience;
 use readmill_engine::river::River;
-use readmill_engine::shelf::Shelf;
+use readmill_engine::shelf::{NoneHeld, Shelf};
 use readmill_engine::{
-    Changes, Clock, Fault, Forgetting, Held, HeldRecord, HeldStore, Limits, Memory, Metrics, Only,
-    Ports, Pulse, SchemaBook, Script, Side, Silent, Tally, VersionsOf, Watch, Word,
+    Changes, Clock, Fault, Forgetting, Limits, Memory, Metrics, Only, Ports, Pulse, SchemaBook,
+    Script, Side, Silent, Tally, VersionsOf, Watch, Word,
 };
 use readmill_models::Points;
 use readmill_schemas::SchemaId;
@@ -43,38 +43,6 @@ struct Book(BTreeMap<SchemaId, Arc<WriterSchema>>);
 impl SchemaBook for Book {
     async fn schema(&self, id: SchemaId) -> Result<Arc<WriterSchema>, Fault> {
         self.0.get(&id).cloned().ok_or(Fault::UnknownSchema { id: id.0 })
-    }
-}
-
-/// Nothing is held in this workload.
-#[derive(Debug)]
-struct NothingHeld;
-
-#[async_trait]
-impl HeldStore for NothingHeld {
-    async fn hold(&self, _: &[HeldRecord]) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    async fn count(&self, _: &str) -> Result<u64, Fault> {
-        Ok(0)
-    }
-
-    async fn visit(
-        &self,
-        _: &'static str,
-        _: &Held,
-        _: &mut (dyn FnMut(HeldRecord) + Send),
-    ) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    async fn replace(&self, _: &[HeldRecord]) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    async fn release(&self, _: &[HeldRecord]) -> Result<(), Fault> {
-        Ok(())
     }
 }
 
@@ -123,7 +91,7 @@ fn ports(book: &Arc<Book>, metrics: &Metrics) -> Ports<Points> {
             only: Only::default(),
         },
         store: Arc::new(Shelf::<Points>::default()),
-        held: Arc::new(NothingHeld),
+        held: Arc::new(NoneHeld),
         outlet: Arc::new(Silent),
         word: Word::alone(),
         mirror: None,

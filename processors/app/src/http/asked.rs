@@ -1,7 +1,8 @@
 //! What a request asks for: of which model, and what it says in its body.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::Path;
+use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,18 @@ pub type Body = Result<Option<Json<Value>>, JsonRejection>;
 pub fn model<'s>(served: &'s Served, name: &str) -> Result<&'s config::Model, Box<Response>> {
     let found = served.config.models.iter().find(|model| model.row.name == name);
     found.ok_or_else(|| Box::new(no_model(served, name)))
+}
+
+/// The path of a document: its model, and its key.
+pub type DocumentPath = Result<Path<(String, String)>, PathRejection>;
+
+/// The model and the key of a document's path.
+pub fn document(path: DocumentPath) -> Result<(String, String), Box<Response>> {
+    let unread = |_| {
+        let detail = "the key is not percent-encoded UTF-8";
+        Box::new(problem(StatusCode::BAD_REQUEST, detail, json!({})))
+    };
+    path.map(|Path(names)| names).map_err(unread)
 }
 
 /// The model of that name and what is to be done with it, while the process does not end.

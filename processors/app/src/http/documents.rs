@@ -1,7 +1,6 @@
 //! The models and their documents.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use readmill_core::{Index, Key};
@@ -9,6 +8,7 @@ use readmill_engine::Fault;
 use serde_json::{Value, json};
 
 use super::answer::{json as answer_json, problem};
+use super::asked::{self, DocumentPath};
 use super::at_least::AtLeast;
 use super::encoded::pairs;
 use super::{ModelState, Served, ServedModel, Standing};
@@ -52,14 +52,10 @@ fn index(index: &Index) -> Value {
 }
 
 /// `/models/{model}/{key}`: one document.
-pub async fn document(
-    State(served): State<Served>,
-    path: Result<Path<(String, String)>, PathRejection>,
-    uri: Uri,
-) -> Response {
-    let Ok(Path((name, key))) = path else {
-        let detail = "the key is not percent-encoded UTF-8";
-        return problem(StatusCode::BAD_REQUEST, detail, json!({}));
+pub async fn document(State(served): State<Served>, path: DocumentPath, uri: Uri) -> Response {
+    let (name, key) = match asked::document(path) {
+        Ok(names) => names,
+        Err(problem) => return *problem,
     };
     let Some(model) = served.models.iter().find(|model| model.row().name == name) else {
         return no_model(&served, &name);

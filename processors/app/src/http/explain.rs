@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use readmill_models::Row;
@@ -16,7 +15,7 @@ use tokio::time::timeout;
 
 use super::Served;
 use super::answer::{json as answer_json, problem};
-use super::asked::model;
+use super::asked::{DocumentPath, document, model};
 use super::encoded::pairs;
 use super::failure::told;
 use crate::cli::{ExplainArgs, since, when};
@@ -41,14 +40,10 @@ impl Default for Explaining {
 }
 
 /// `GET /models/{model}/{key}/explain`
-pub async fn explain(
-    State(served): State<Served>,
-    path: Result<Path<(String, String)>, PathRejection>,
-    uri: Uri,
-) -> Response {
-    let Ok(Path((name, key))) = path else {
-        let detail = "the key is not percent-encoded UTF-8";
-        return problem(StatusCode::BAD_REQUEST, detail, json!({}));
+pub async fn explain(State(served): State<Served>, path: DocumentPath, uri: Uri) -> Response {
+    let (name, key) = match document(path) {
+        Ok(names) => names,
+        Err(problem) => return *problem,
     };
     let model = match model(&served, &name) {
         Ok(model) => model,

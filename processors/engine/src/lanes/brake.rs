@@ -14,7 +14,7 @@ const STEP: u32 = 4;
 /// While nothing more urgent waits for longer than this part of what it may, there is room for more
 /// than slices; beyond twice that, for less.
 const FRESH_PART: u32 = 16;
-/// The least that is worth having in hand beyond slices, and the most.
+/// The least that is worth having in hand beyond slices.
 const LEAST_IN_HAND: Duration = Duration::from_millis(1);
 
 /// The brake of one lane.
